@@ -1,0 +1,48 @@
+"""The command line: every command module adds its commands to one typer app.
+
+A command module has a function `add(app: typer.Typer) -> None`. Adding one is one line in `MODULES`.
+"""
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+
+from waymark.cli.errors import CommandError
+
+MODULES = (
+    "waymark.cli.servers",
+    "waymark.cli.demo",
+    "waymark.cli.definitions",
+    "waymark.cli.events",
+    "waymark.cli.records",
+    "waymark.cli.operations",
+    "waymark.cli.processes",
+)
+
+
+def build() -> typer.Typer:
+    """The app with every command there is."""
+    app = typer.Typer(
+        name="waymark",
+        help="Waymark: an event-driven orchestrator of learning journeys.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in MODULES:
+        if find_spec(name) is not None:
+            import_module(name).add(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 1 not so, 2 wrong usage, 3 a server cannot be reached."""
+    try:
+        build()()
+    except CommandError as error:
+        sys.stdout.flush()
+        print(f"waymark: {error}", file=sys.stderr)  # noqa: T201 - the command line's own output
+        sys.exit(error.status)

@@ -15,7 +15,9 @@ _WHOLE = re.compile(r"[0-9]{1,12}[smhdw](?: +[0-9]{1,12}[smhdw])*")
 def parse_duration(text: str) -> timedelta:
     """What `text` says; raises ValueError, which says what is allowed."""
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: write a whole number and a unit (s m h d w), as 30s 15m 4h 3d 2w, or joined: 1w 2d")
+        raise ValueError(
+            f"{text!r} is not a duration: write whole numbers and units (s m h d w), as 30s 15m 4h 3d 2w, or joined: 1w 2d"
+        )
     total = sum(int(number) * UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
     if total > LONGEST.total_seconds():
         raise ValueError(f"{text!r} is longer than a century: the longest duration is 36525d")

@@ -1,0 +1,377 @@
+"""Every setting of Waymark: its default, what it may be, and where its value came from.
+
+A value is looked for in the environment, then in `.env` in the working folder, then in the home (what `waymark up`
+made or started), then the default holds. Settings are read once, at start, by the wiring and the command line; nothing
+below reads them. The look-up is ours, and not pydantic-settings', because it cannot say where a value came from.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from journeys.durations import format_duration, parse_duration
+from waymark.cli.errors import WrongUsage
+
+Origin = Literal["default", "environment", ".env", "home"]
+PREFIX = "WAYMARK_"
+DOTENV = Path(".env")
+HIDDEN = "(hidden)"
+
+
+class SettingsError(WrongUsage):
+    """A setting has a value that it may not have; says which, and what is allowed."""
+
+
+def _split_address(text: str, *, example: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"write host:port, as {example}")
+    return host.strip("[]"), int(port)
+
+
+def _http_address(text: str) -> str:
+    _split_address(text, example="127.0.0.1:8800 (port 0 takes a free one)")
+    return text
+
+
+def _server_address(text: str) -> str:
+    _split_address(text, example="127.0.0.1:7233")
+    return text
+
+
+def _bootstrap(text: str) -> str:
+    if text == "off":
+        return text
+    for server in text.split(","):
+        try:
+            _split_address(server.strip(), example="")
+        except ValueError:
+            raise ValueError("write host:port,host:port as 127.0.0.1:9092, or off for no Kafka") from None
+    return text
+
+
+def _url(text: str, *, schemes: tuple[str, ...], example: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        reachable = bool(url.hostname) and (url.port is None or 0 <= url.port <= 65_535)
+    except ValueError:
+        reachable, url = False, urlsplit("")
+    if url.scheme not in schemes or not reachable:
+        raise ValueError(
+            f"write a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}, as {example}"
+        )
+    return url
+
+
+def _web_url(text: str) -> str:
+    _url(text, schemes=("http", "https"), example="https://learning.example.org")
+    return text.rstrip("/")
+
+
+def _smtp_url(text: str) -> str:
+    example = "smtp://user:password@mail.example.org:587?starttls=require"
+    if _url(text, schemes=("smtp", "smtps"), example=example).query not in {"", "starttls=require"}:
+        raise ValueError("the only option after the ? is starttls=require")
+    return text
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError(
+            "write sqlite+aiosqlite:///path/to/file.db or postgresql+asyncpg://user:password@host:5432/database"
+        )
+    return text
+
+
+def _mail_from(text: str) -> str:
+    if "@" not in parseaddr(text)[1] or "\n" in text or "\r" in text:
+        raise ValueError("write a sender, as Learning <learning@example.org>")
+    return text
+
+
+def _deliver(text: str) -> str:
+    kind, colon, addresses = text.partition(":")
+    listed = [address.strip() for address in addresses.split(",")]
+    right = (not colon and kind in {"all", "none"}) or (
+        bool(colon) and all(listed) and (kind == "only" or (kind == "redirect" and len(listed) == 1))
+    )
+    if not right:
+        raise ValueError("write all, none, only:ADDRESS,ADDRESS or redirect:ADDRESS")
+    return text
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("write at least 16 characters, as made by: openssl rand -hex 32")
+    return value
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+
+
+class Settings(BaseModel):
+    """All settings. Fields are named as in the environment, without `WAYMARK_`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    home: Path = Field(
+        Path(".waymark"), description="Everything `waymark up` keeps: database, server data, logs, admin.key."
+    )
+    database_url: Annotated[str, AfterValidator(_database_url)] | None = Field(
+        None, description="The database; SQLite in the home where none is given."
+    )
+    temporal_address: Annotated[str, AfterValidator(_server_address)] | None = Field(
+        None,
+        validation_alias="WAYMARK_TEMPORAL_ADDRESS",
+        description="host:port of Temporal; none: `waymark up` starts one. TEMPORAL_ADDRESS serves too.",
+    )
+    temporal_namespace: str = Field(
+        "default", validation_alias="TEMPORAL_NAMESPACE", description="The namespace in Temporal."
+    )
+    kafka_bootstrap: Annotated[str, AfterValidator(_bootstrap)] | None = Field(
+        None, description="host:port,... of Kafka; none: `waymark up` starts one; off: events come over HTTP only."
+    )
+    http_address: Annotated[str, AfterValidator(_http_address)] = Field(
+        "127.0.0.1:8800", description="Where the API listens; port 0 takes a free one."
+    )
+    public_url: WebUrl | None = Field(
+        None, description="What links in messages begin with; from the address where none is given."
+    )
+    smtp_url: Annotated[str, AfterValidator(_smtp_url)] | None = Field(
+        None, description="smtp://user:password@host:port, smtps://..., ?starttls=require; none: the catch-all mailbox."
+    )
+    mail_from: Annotated[str, AfterValidator(_mail_from)] = Field(
+        "Learning <learning@localhost.localdomain>", description="The sender of e-mail."
+    )
+    webhook_url: WebUrl | None = Field(None, description="Where the `webhook` channel posts to (Standard Webhooks).")
+    webhook_secret: SecretStr | None = Field(None, description="What the `webhook` channel signs with (whsec_...).")
+    deliver: Annotated[str, AfterValidator(_deliver)] = Field(
+        "all", description="Who is really delivered to: all, only:ADDRESS,..., redirect:ADDRESS or none."
+    )
+    in_doubt: Literal["leave", "resend"] = Field(
+        "leave", description="What to do with a delivery that may have gone: leave it, or resend."
+    )
+    event_lead: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        timedelta(hours=24), description="How far ahead of the clock an event's time may be, as 24h or 3d."
+    )
+    secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None, description="Signs links and keys the ids of learners; made by `waymark up` and kept in the home."
+    )
+    api_url: WebUrl | None = Field(
+        None, description="The API the command line speaks to; the local one where none is given."
+    )
+    api_key: SecretStr | None = Field(None, description="The key for it; the home's admin.key where none is given.")
+    api_admin_key_file: Path | None = Field(
+        None,
+        description="A file whose content is a key that the API accepts; admin.key in the home where none is given.",
+    )
+    temporal_port: Port = Field(7233, description="Port of the Temporal that `waymark up` starts; 0 takes a free one.")
+    kafka_port: Port = Field(9092, description="Port of the Kafka that `waymark up` starts; 0 takes a free one.")
+    mailbox_port: Port = Field(8025, description="Port of the mailbox's page that `waymark up` starts; 0: a free one.")
+    mailbox_smtp_port: Port = Field(0, description="Port on which the mailbox takes mail by SMTP; 0 takes a free one.")
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="The writer's key; without one there is no writer."
+    )
+    openai_base_url: WebUrl | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="Another address of the writer's API."
+    )
+    writer_model: str | None = Field(None, description="The language model that drafts.")
+    ready_file: Path | None = Field(
+        None, description="A file that a process touches when it is ready; `waymark up` sets it for what it starts."
+    )
+
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{(self.home / 'waymark.db').absolute()}"
+
+    def local_url(self) -> str:
+        """Where the local API is found."""
+        host, port = self.http_host_and_port()
+        return f"http://{_reachable(host)}:{port}"
+
+    def http_host_and_port(self) -> tuple[str, int]:
+        """Where the API listens."""
+        return _split_address(self.http_address, example="127.0.0.1:8800")
+
+    def links_begin_with(self) -> str:
+        """What links in messages begin with."""
+        return self.public_url or self.local_url()
+
+    def api(self) -> str:
+        """The API the command line speaks to."""
+        return self.api_url or self.local_url()
+
+    def admin_key_file(self) -> Path:
+        """The file whose content is a key that the API accepts."""
+        return self.api_admin_key_file or self.home / "admin.key"
+
+    def signing_secret(self) -> str:
+        """The secret; raises SettingsError where there is none, with how to make one."""
+        if self.secret is None:
+            raise SettingsError(
+                "WAYMARK_SECRET is not set: make one with `openssl rand -hex 32`, give the same one to every process "
+                "and keep it for good, because it keys the ids of learners (`waymark up` makes one in its home)"
+            )
+        return self.secret.get_secret_value()
+
+
+def _reachable(host: str) -> str:
+    """The address under which a server that listens on `host` is found from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+@dataclass(frozen=True)
+class Described:
+    """One setting as `waymark settings` shows it: secrets are hidden."""
+
+    name: str
+    value: str | None
+    origin: Origin
+    help: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings with where each came from."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+
+    def describe(self) -> list[Described]:
+        """Every setting by name, for people; no secret is in it."""
+        return [
+            Described(
+                setting_name(field), self._shown(field), self.origins.get(field, "default"), info.description or ""
+            )
+            for field, info in Settings.model_fields.items()
+        ]
+
+    def _shown(self, field: str) -> str | None:
+        effective = {
+            "database_url": self.settings.database,
+            "public_url": self.settings.links_begin_with,
+            "api_url": self.settings.api,
+            "api_admin_key_file": self.settings.admin_key_file,
+        }
+        return shown(effective[field]() if field in effective else cast(object, getattr(self.settings, field)))
+
+
+def shown(value: object) -> str | None:
+    """A value as people may see it: no secret, no password within a URL."""
+    match value:
+        case None:
+            return None
+        case SecretStr():
+            return HIDDEN
+        case timedelta():
+            return format_duration(value)
+        case str() if "://" in value:
+            return _without_password(value)
+        case _:
+            return str(value)
+
+
+def _without_password(text: str) -> str:
+    url = urlsplit(text)
+    if url.password is None:
+        return text
+    hidden = f"{url.username}:{HIDDEN}@{url.netloc.rpartition('@')[2]}"
+    return urlunsplit(url._replace(netloc=hidden))
+
+
+def setting_name(field: str) -> str:
+    """The name of a field in the environment."""
+    info: FieldInfo = Settings.model_fields[field]
+    return info.validation_alias if isinstance(info.validation_alias, str) else f"{PREFIX}{field.upper()}"
+
+
+def load(*, environment: Mapping[str, str] | None = None, dotenv: Path = DOTENV, with_home: bool = True) -> Loaded:
+    """Read the settings; raises SettingsError with every wrong one.
+
+    `with_home=False` leaves out what `up` has started: for `up` itself, which is about to start it.
+    """
+    environment = os.environ if environment is None else environment
+    in_file = {name: value for name, value in dotenv_values(dotenv).items() if value} if dotenv.is_file() else {}
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = {}
+    places: tuple[tuple[Origin, Mapping[str, str]], ...] = (("environment", environment), (".env", in_file))
+    for field in Settings.model_fields:
+        for origin, place in places:
+            if (found := _found(field, place)) is not None:
+                values[field], origins[field] = found, origin
+                break
+    if with_home:
+        for field, found in _in_home(Path(str(values.get("home", ".waymark")))).items():
+            if field not in values:
+                values[field], origins[field] = found, "home"
+    try:
+        return Loaded(Settings(**cast(dict[str, Any], values)), origins)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, values, origins)) from None
+
+
+def load_settings() -> Settings:
+    """The settings of this process."""
+    return load().settings
+
+
+def _found(field: str, place: Mapping[str, str]) -> str | None:
+    names = [setting_name(field), *(["TEMPORAL_ADDRESS"] if field == "temporal_address" else [])]
+    return next((place[name] for name in names if place.get(name)), None)
+
+
+def _in_home(home: Path) -> dict[str, str]:
+    """What `up` made and what it has running: secret, key and addresses."""
+    values = {"secret": _content(home / "secret"), "api_key": _content(home / "admin.key")}
+    try:
+        state = cast(dict[str, Any], json.loads((home / "stack.json").read_text()))
+    except (OSError, ValueError):
+        state = {}
+    running = cast(dict[str, str], state.get("settings", {}))
+    return {field: value for field, value in {**values, **running}.items() if value and field in Settings.model_fields}
+
+
+def _content(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _explain(error: ValidationError, values: Mapping[str, object], origins: Mapping[str, Origin]) -> str:
+    lines: list[str] = []
+    by_name = {setting_name(field): field for field in Settings.model_fields}
+    for problem in error.errors(include_url=False):
+        field = str(problem["loc"][0])
+        field = by_name.get(field, field)
+        is_secret = "SecretStr" in str(Settings.model_fields[field].annotation) or "://" in str(values.get(field))
+        given = HIDDEN if is_secret else repr(values.get(field))
+        reason = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{setting_name(field)} = {given} (from {origins.get(field, 'default')}): {reason}")
+    return "\n         ".join(
+        ["a setting is wrong:" if len(lines) == 1 else f"{len(lines)} settings are wrong:", *lines]
+    )
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Names that begin as ours but are no setting, each with the setting that was probably meant."""
+    known = [setting_name(field) for field in Settings.model_fields]
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return [(name, next(iter(difflib.get_close_matches(name, known, n=1)), None)) for name in unknown]

@@ -16,7 +16,7 @@ def parse_duration(text: str) -> timedelta:
     """What `text` says; raises ValueError, which says what is allowed."""
     if not _WHOLE.fullmatch(text):
         raise ValueError(
-            f"{text!r} is not a duration: write whole numbers and units (s m h d w), as 30s 15m 4h 3d 2w, or joined: 1w 2d"
+            f"{text!r} is not a duration: write numbers and units (s m h d w), as 30s 15m 4h 3d 2w, or joined: 1w 2d"
         )
     total = sum(int(number) * UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
     if total > LONGEST.total_seconds():

@@ -1,0 +1,222 @@
+"""The decision: a program, all that is remembered, one thing that happened; what is remembered then, and what to do.
+
+    Began ─────────────> arrive at the first node
+    Fired ──┬ an exit ─> end
+            └ else ────> remembered; the waiting step is asked
+    LimitReached ──────> end as expired
+    Due ───────────────> the waiting step is asked
+    an answer ─────────> the step that asked is resumed; Deferred and Retrying leave it asking
+
+    arrive: visit counted ─> guard asked, where there is one ─> enter ─> Go: arrive at the successor
+                                                                         Stay, Ask: the run holds
+                                                                         Finish, no successor: end
+
+No clock, no chance, no await: the same arguments give the same answer, always. What the run asks to have done and
+waits to be answered stands in its `hold` (`Pending`); `journeys.turn` performs it.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import assert_never
+
+from journeys.effects import (
+    Began,
+    Decide,
+    Decided,
+    Deferred,
+    Deliver,
+    Delivered,
+    Due,
+    Effect,
+    End,
+    Fired,
+    Input,
+    LimitReached,
+    Note,
+    Retrying,
+    Withdraw,
+)
+from journeys.program import Node, Program
+from journeys.run import Hold, Pending, Run
+from journeys.steps import STEP_TYPES
+from journeys.steps.base import Ask, Finish, Go, Move, Stand, Stay, remember
+from journeys.timing import settle
+
+
+@dataclass(slots=True)
+class _Advance:
+    """One advance under way: the run as it becomes, and the effects gathered."""
+
+    program: Program
+    run: Run
+    effects: list[Effect] = field(default_factory=list[Effect])
+
+    def note(self, note: Note | None) -> None:
+        if note is not None:
+            self.effects.append(note)
+
+
+def advance(program: Program, run: Run, given: Input) -> tuple[Run, tuple[Effect, ...]]:
+    """The run after `given` happened to it, and what is to be done. An ended run stays as it is."""
+    if run.has_ended:
+        return run, ()
+    doing = _Advance(program, run)
+    match given:
+        case Began():
+            _begin(doing)
+        case Fired():
+            _fire(doing, given)
+        case LimitReached():
+            doing.run = replace(run, at=max(run.at, given.at), late=timedelta())
+            _end(doing, "expired")
+        case Due():
+            _come_due(doing, given)
+        case Decided():
+            _decide(doing, given)
+        case Delivered():
+            doing.run = settle(run, given.at)
+            _resume(doing, given)
+        case Deferred():
+            _defer(doing, given)
+        case Retrying():
+            _hand_over(doing, given)
+        case _:
+            assert_never(given)
+    return doing.run, tuple(doing.effects)
+
+
+def waiting_for(program: Program, run: Run) -> str | None:
+    """What the run waits for, in plain words without personal values; None where it waits for nothing."""
+    if run.node is None or run.has_ended:
+        return None
+    node = program.nodes[run.node]
+    return STEP_TYPES[node.kind].waiting_for(Stand(program, node, run))
+
+
+def _begin(doing: _Advance) -> None:
+    doing.run = replace(doing.run, has_begun=True, visits={})
+    doing.note(Note(doing.run.at, "entered", None, f"Entered the journey {doing.program.journey}."))
+    _arrive(doing, doing.program.start)
+
+
+def _fire(doing: _Advance, fired: Fired) -> None:
+    run = doing.run
+    order = doing.program.exit_order(fired.trigger)
+    if order is not None:
+        doing.run = replace(run, at=max(run.at, fired.at), late=timedelta())
+        outcome = doing.program.exits[order].outcome or "goal"
+        doing.note(
+            Note(doing.run.at, "event", None, f"{fired.event_type} came: the exit rule for {outcome}.",
+                 {"event": fired.event, "trigger": fired.trigger})  # fmt: skip
+        )
+        return _end(doing, outcome)
+    doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired.at)})
+    if isinstance(run.hold, Hold) and fired.trigger in run.hold.triggers:
+        moved = replace(doing.run, at=max(run.at, fired.at), late=timedelta())
+        _ask_step(doing, moved, fired)
+    return None
+
+
+def _come_due(doing: _Advance, due: Due) -> None:
+    moved = replace(doing.run, at=max(doing.run.at, due.at), late=timedelta())
+    _ask_step(doing, moved, due)
+
+
+def _ask_step(doing: _Advance, moved: Run, given: Due | Fired) -> None:
+    """Ask the waiting step; the run moves to the instant of what happened only where the step moves."""
+    node = _node(doing)
+    move = STEP_TYPES[node.kind].resume(Stand(doing.program, node, moved), given)
+    if move is not None:
+        doing.run = moved
+        _make(doing, node, move)
+
+
+def _decide(doing: _Advance, decided: Decided) -> None:
+    pending = doing.run.hold
+    node = _node(doing)
+    if isinstance(pending, Pending) and isinstance(pending.effect, Decide) and pending.effect.is_guard:
+        doing.run = replace(doing.run, hold=None)
+        if decided.choice is None:
+            text = f"Passed over {node.id}: its condition does not hold."
+            doing.note(Note(doing.run.at, "passed", node.id, text, {"findings": list(decided.findings)}))
+            return _arrive(doing, node.successors.get("next"))
+        return _enter(doing, node)
+    return _resume(doing, decided)
+
+
+def _resume(doing: _Advance, given: Decided | Delivered) -> None:
+    node = _node(doing)
+    move = STEP_TYPES[node.kind].resume(Stand(doing.program, node, doing.run), given)
+    if move is not None:
+        _make(doing, node, move)
+
+
+def _defer(doing: _Advance, deferred: Deferred) -> None:
+    pending = doing.run.hold
+    if not isinstance(pending, Pending):
+        return
+    if pending.because != deferred.because or pending.until != deferred.until:
+        when = "" if deferred.until is None else f" until {deferred.until:%A %-d %B %Y, %H:%M} UTC"
+        text = f"{_subject(pending)} waits{when}: {deferred.because}."
+        data = {"until": None if deferred.until is None else deferred.until.isoformat(), "reason": deferred.because}
+        doing.note(Note(max(doing.run.at, deferred.at), "deferred", doing.run.node, text, data))
+    doing.run = replace(doing.run, hold=replace(pending, until=deferred.until, because=deferred.because))
+
+
+def _hand_over(doing: _Advance, retrying: Retrying) -> None:
+    _defer(doing, Deferred(retrying.at, None, retrying.because))
+
+
+def _arrive(doing: _Advance, node_id: str | None) -> None:
+    if node_id is None:
+        return _end(doing, "completed")
+    run = doing.run
+    visits = {**run.visits, node_id: run.visits.get(node_id, 0) + 1}
+    doing.run = replace(run, node=node_id, visits=visits, hold=None)
+    node = doing.program.nodes[node_id]
+    if node.guard is not None:
+        return _hold(doing, Pending(Decide(node_id, (node.guard,), is_guard=True), doing.run.at))
+    return _enter(doing, node)
+
+
+def _enter(doing: _Advance, node: Node) -> None:
+    _make(doing, node, STEP_TYPES[node.kind].enter(Stand(doing.program, node, doing.run)))
+
+
+def _make(doing: _Advance, node: Node, move: Move) -> None:
+    match move:
+        case Go():
+            doing.run = replace(move.run or doing.run, hold=None)
+            doing.note(move.note)
+            _arrive(doing, node.successors.get(move.by))
+        case Stay():
+            doing.note(move.note)
+            _hold(doing, move.hold)
+        case Ask():
+            _hold(doing, Pending(move.effect, doing.run.at))
+        case Finish():
+            _end(doing, move.outcome)
+        case _:
+            assert_never(move)
+
+
+def _hold(doing: _Advance, hold: Hold | Pending) -> None:
+    doing.run = replace(doing.run, hold=hold)
+
+
+def _end(doing: _Advance, outcome: str) -> None:
+    run = doing.run
+    if isinstance(run.hold, Pending) and isinstance(run.hold.effect, Deliver):
+        doing.effects.append(Withdraw(f"the enrolment ended as {outcome}"))
+    doing.run = replace(run, outcome=outcome, hold=None)
+    doing.note(Note(run.at, "ended", run.node, f"Ended as {outcome}.", {"outcome": outcome}))
+    doing.effects.append(End(run.at, outcome))
+
+
+def _subject(pending: Pending) -> str:
+    return pending.effect.message if isinstance(pending.effect, Deliver) else "A decision"
+
+
+def _node(doing: _Advance) -> Node:
+    assert doing.run.node is not None, "a run that has begun and not ended stands at a node"
+    return doing.program.nodes[doing.run.node]

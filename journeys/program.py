@@ -1,0 +1,133 @@
+"""The compiled journey: flat, immutable, named by its hash.
+
+`advance` and everything after it see programs only; what an admin wrote has been judged by then. A program is
+plain data: it goes to JSON and comes back the same (`journeys.codec`). Nothing here reads a definition.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from journeys.events import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked CEL expression, and the fields it reads (`learner.country`, `event.data.course`)."""
+
+    text: str
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An `on` with its `when`. Types may end in `.*`; `outcome` is set on exits alone.
+
+    `id` is unique in the program: `enter-1`, `exit-2`, or the id of the awaiting step with its number,
+    `await-lms-course-started.1`.
+    """
+
+    id: str
+    on: tuple[str, ...]
+    when: Expression | None = None
+    outcome: str | None = None
+
+    def accepts(self, event_type: str) -> bool:
+        """Whether an event of this type may fire the trigger, before `when` is judged."""
+        return any(event_type == p or (p.endswith(".*") and event_type.startswith(p[:-1])) for p in self.on)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRule:
+    """One way into the journey: the trigger, and the expression that yields the entry key."""
+
+    trigger: Trigger
+    key: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """May a learner enter again with the same key: never, always, or `after` so long since the last entry's time."""
+
+    rule: Literal["never", "always", "after"] = "never"
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of a message; both parts are templates."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be said. All texts are Jinja templates; `channels` holds a channel's own wording of the body."""
+
+    name: str
+    subject: str | None = None
+    body: str | None = None
+    link: Link | None = None
+    channels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step, compiled: what kind it is, its options, where it leads, and the guard before it.
+
+    `options` is the frozen record of the step type named by `kind`. A successor of `None` is the end of the
+    journey (`completed`). `guard` is the step's `when`; where it does not hold, the step is passed over to `skip`.
+    """
+
+    id: str
+    kind: str
+    options: object
+    successors: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    guard: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What should change, and how it will be seen."""
+
+    behaviour: str
+    metric: str
+    direction: Literal["increase", "decrease"]
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A journey as it runs. `start` is the first node; `triggers` are those of exits and awaits, by id."""
+
+    journey: str
+    title: str
+    enter: tuple[EntryRule, ...]
+    nodes: Mapping[str, Node]
+    start: str | None
+    messages: Mapping[str, Message] = field(default_factory=dict[str, Message])
+    exits: tuple[Trigger, ...] = ()
+    triggers: Mapping[str, Trigger] = field(default_factory=dict[str, Trigger])
+    audience: Expression | None = None
+    again: Again = Again()
+    limit: timedelta = timedelta(days=365)
+    priority: int = 50
+    is_mandatory: bool = False
+    objective: Objective | None = None
+    hash: str = ""
+
+    def exit_order(self, trigger: str) -> int | None:
+        """The place of this trigger among the exits, from 0; None where it is no exit."""
+        return next((i for i, t in enumerate(self.exits) if t.id == trigger), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What started an enrolment: the event's data, source and id, or what an admin gave by hand."""
+
+    at: str
+    key: str
+    data: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    event: str | None = None

@@ -1,0 +1,86 @@
+"""All that is remembered of one enrolment between two turns.
+
+Theory of operation. A run stands at one node. Its `hold` says what it waits for there:
+
+    Hold(due_at, triggers)   a wait or an await: ended by its instant, or by an event that fires one of `triggers`
+    Pending(effect, until)   an effect was asked for and its answer has not come: it is asked for again at `until`
+                             (deferred), or whenever the run is woken (`until` is None: another is working on it)
+    None                     between two steps, or ended
+
+`at` is the run's own instant: when the last thing took place that moved it. It never goes back. `late` is how far
+behind that instant the real world was when the last message went out (see `journeys.timing.due_after`).
+
+Plain data, no behaviour beyond reading; `journeys.codec` turns it to JSON and back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from journeys.effects import Asking
+from journeys.events import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a waiting step waits for: an instant, triggers, or both (whichever comes first)."""
+
+    since: datetime
+    due_at: datetime | None = None
+    triggers: tuple[str, ...] = ()
+    kind: Literal["hold"] = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An effect without its answer; re-asked at `until`, or at any waking where `until` is None."""
+
+    effect: Annotated[Asking, Field(discriminator="kind")]
+    since: datetime
+    until: datetime | None = None
+    because: str | None = None
+    kind: Literal["pending"] = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Event times at which one trigger fired, as far as they can still matter: the first and the last."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message, as expressions see it (`sent.welcome.status`)."""
+
+    status: str
+    channel: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The state of one enrolment. `entered_at` and `at` are UTC; `visits` counts arrivals at each node."""
+
+    enrolment: str
+    entered_at: datetime
+    at: datetime
+    late: timedelta = timedelta()
+    node: str | None = None
+    visits: Mapping[str, int] = field(default_factory=dict[str, int])
+    hold: Annotated[Hold | Pending, Field(discriminator="kind")] | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict[str, Seen])
+    vars: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    sent: Mapping[str, Sent] = field(default_factory=dict[str, Sent])
+    has_begun: bool = False
+    outcome: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether an outcome stands; nothing moves the run after that."""
+        return self.outcome is not None

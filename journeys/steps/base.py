@@ -1,0 +1,123 @@
+"""What a step type is to `advance`, and the register of all step types.
+
+A step type is one class in one file of this folder: how its options are compiled from a definition, what happens when a
+run arrives at it (`enter`), and what happens when something it asked or waited for came (`resume`). Both return a
+`Move`. A step type never performs anything, reads no clock and keeps nothing: all it knows is the `Stand`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from journeys.effects import Asking, Decided, Delivered, Due, Fired, Note
+from journeys.program import Node, Program
+from journeys.run import Hold, Run, Seen
+
+Resuming = Due | Fired | Decided | Delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a run stands: the program, the node it is at, and the run itself."""
+
+    program: Program
+    node: Node
+    run: Run
+
+    @property
+    def at(self) -> datetime:
+        """The run's own instant."""
+        return self.run.at
+
+    @property
+    def visit(self) -> int:
+        """How often the run has arrived at this node, from 1."""
+        return self.run.visits.get(self.node.id, 0)
+
+    def seen_between(self, trigger: str, earliest: datetime, latest: datetime | None) -> datetime | None:
+        """The time of an event that fired `trigger` within these bounds (inclusive), if one is remembered."""
+        seen = self.run.seen.get(trigger, None)
+        times = () if seen is None else (seen.first, seen.last)
+        return next((t for t in times if t >= earliest and (latest is None or t <= latest)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The step is over: on by this successor. `run` carries what the step changed, where it did."""
+
+    by: str = "next"
+    note: Note | None = None
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The step waits."""
+
+    hold: Hold
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The step wants this done, and goes on with the answer."""
+
+    effect: Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The enrolment ends with this outcome."""
+
+    outcome: str
+
+
+Move = Go | Stay | Ask | Finish
+
+
+class StepType(Protocol):
+    """One word of the language. `options` is the frozen record that its nodes carry."""
+
+    options: type
+
+    @staticmethod
+    def enter(stand: Stand) -> Move:
+        """The run has arrived."""
+        ...
+
+    @staticmethod
+    def resume(stand: Stand, given: Resuming) -> Move | None:
+        """Something came that this step asked or waited for. None: it does not concern the step after all."""
+        ...
+
+    @staticmethod
+    def waiting_for(stand: Stand) -> str:
+        """What the run waits for here, in plain words without personal values."""
+        ...
+
+
+STEP_TYPES: dict[str, type[StepType]] = {}
+"""Every step type by its word; filled by `step_type`, complete once `journeys.steps` is imported."""
+
+
+T = TypeVar("T", bound=type[StepType])
+
+
+def step_type(word: str) -> Callable[[T], T]:
+    """Register a step type under its word; a second one under the same word is an error that names both files."""
+
+    def register(cls: T) -> T:
+        other = STEP_TYPES.get(word)
+        if other is not None:
+            raise TypeError(f"step {word!r} is defined twice: in {inspect.getfile(other)} and {inspect.getfile(cls)}")
+        STEP_TYPES[word] = cls
+        return cls
+
+    return register
+
+
+def remember(run_seen: Seen | None, at: datetime) -> Seen:
+    """What is remembered of a trigger after it fired once more, at `at`."""
+    return Seen(at, at) if run_seen is None else Seen(min(run_seen.first, at), max(run_seen.last, at))

@@ -1,0 +1,47 @@
+"""`wait`: the run stays here for a duration.
+
+    - wait: 3d
+
+`3d` is 72 hours: elapsed time, never wall-clock time. It begins when the step before it really ended.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from journeys.effects import Due, Note
+from journeys.run import Hold
+from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
+from journeys.timing import due_after
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """How long to wait."""
+
+    duration: timedelta
+
+
+@step_type("wait")
+class Wait:
+    """Waits for a duration."""
+
+    options = WaitOptions
+
+    @staticmethod
+    def enter(stand: Stand) -> Move:
+        due = due_after(stand.run, _options(stand).duration)
+        note = Note(stand.at, "waiting", stand.node.id, f"Waiting until {due:%A %-d %B %Y, %H:%M} UTC.", {"until": due.isoformat()})
+        return Stay(Hold(stand.at, due), note)
+
+    @staticmethod
+    def resume(stand: Stand, given: Resuming) -> Move | None:
+        return Go() if isinstance(given, Due) else None
+
+    @staticmethod
+    def waiting_for(stand: Stand) -> str:
+        return "time to pass"
+
+
+def _options(stand: Stand) -> WaitOptions:
+    assert isinstance(stand.node.options, WaitOptions)
+    return stand.node.options

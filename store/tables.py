@@ -1,0 +1,334 @@
+"""Every table, and what its columns mean. The only place where personal values live.
+
+Instants are UTC (`Instant` refuses any other); JSON columns are JSONB on PostgreSQL and text on SQLite. Lock order
+everywhere: learner, then enrolment.
+
+    learners 1─* identities          journeys 1─* versions
+        1─* events                       1─* enrolments 1─* inbox, journal, deliveries
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import JSON, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from journeys.events import Json
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant: goes in with a zone, comes out in UTC, on either database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone; a naive datetime was given: use datetime.now(UTC)")
+        return value if dialect.name == "postgresql" else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+_JSON = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _serial() -> Any:
+    return Field(default=None, sa_column=Column(_SERIAL, primary_key=True, autoincrement=True))
+
+
+def _instant(*, is_optional: bool = False, has_index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Instant(), nullable=is_optional, index=has_index))
+
+
+def _json() -> Any:
+    return Field(default_factory=dict, sa_column=Column(_JSON, nullable=False))
+
+
+def _text(*, is_optional: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Text(), nullable=is_optional))
+
+
+class Learner(SQLModel, table=True):
+    """A person, by our id: an HMAC of the first id a source gave her. `profile_times` has each field's event time."""
+
+    __tablename__ = "learners"
+
+    id: str = Field(primary_key=True)
+    source_id: str = _text()
+    profile: dict[str, Json] = _json()
+    profile_times: dict[str, str] = _json()
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class Identity(SQLModel, table=True):
+    """An id by which a source knows a learner; ids are one space over all sources."""
+
+    __tablename__ = "identities"
+
+    source_id: str = Field(primary_key=True)
+    learner: str = Field(index=True)
+
+
+class LoggedEvent(SQLModel, table=True):
+    """The event log. `digest` tells a repetition from another event under the same id."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("source", "event_id"),
+        Index("ix_events_learner_type_time", "learner", "type", "time"),
+    )
+
+    seq: int | None = _serial()
+    source: str
+    event_id: str
+    digest: str
+    type: str
+    learner: str | None = None
+    time: datetime = _instant()
+    effective: datetime | None = _instant(is_optional=True)
+    received_at: datetime = _instant()
+    data: dict[str, Json] = _json()
+
+
+class JourneyRow(SQLModel, table=True):
+    """A journey; `status` is live, paused or archived, `version` the running one."""
+
+    __tablename__ = "journeys"
+
+    name: str = Field(primary_key=True)
+    status: str = "live"
+    version: int
+    created_at: datetime = _instant()
+
+
+class Version(SQLModel, table=True):
+    """A published version: the definition as it was given, and the program it compiled to. Never changed."""
+
+    __tablename__ = "versions"
+    __table_args__ = (Index("ix_versions_hash", "hash"),)
+
+    journey: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    hash: str
+    title: str
+    media_type: str
+    definition: str = _text()
+    program: str = _text()
+    published_at: datetime = _instant()
+
+
+class Enrolment(SQLModel, table=True):
+    """One learner in one journey for one entry key, the `ordinal`-th time (from 0).
+
+    `run` is the state (`journeys.codec`); `step`, `waiting_for`, `due_at`, `outcome` repeat what lists need of it.
+    `fence` counts turns taken: a commit of a turn is conditional on it. `lease_until` is when a turn that died is
+    given up. `wake_wanted_at` is set by whatever concerns the enrolment and cleared by the turn that loads it.
+    `entry` holds the entry event's time, key and data for expressions and templates.
+    """
+
+    __tablename__ = "enrolments"
+    __table_args__ = (
+        UniqueConstraint("journey", "learner", "entry_key", "ordinal"),
+        Index("ix_enrolments_learner_status", "learner", "status"),
+        Index("ix_enrolments_journey_status", "journey", "status", "id"),
+        Index(
+            "ix_enrolments_wake_wanted",
+            "wake_wanted_at",
+            sqlite_where=text("wake_wanted_at IS NOT NULL"),
+            postgresql_where=text("wake_wanted_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_enrolments_due",
+            "due_at",
+            sqlite_where=text("status = 'active'"),
+            postgresql_where=text("status = 'active'"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    journey: str
+    version: int
+    program: str
+    learner: str
+    entry_key: str
+    ordinal: int = 0
+    entry_event: int | None = Field(default=None, sa_column=Column(_SERIAL, nullable=True))
+    entry: dict[str, Json] = _json()
+    status: str = "active"
+    outcome: str | None = None
+    arm: str | None = None
+    step: str | None = None
+    waiting_for: str | None = _text(is_optional=True)
+    due_at: datetime | None = _instant(is_optional=True)
+    entered_at: datetime = _instant()
+    ended_at: datetime | None = _instant(is_optional=True)
+    run: str = _text()
+    fence: int = 0
+    lease_until: datetime | None = _instant(is_optional=True)
+    wake_wanted_at: datetime | None = _instant(is_optional=True)
+    created_at: datetime = _instant()
+
+
+class InboxRow(SQLModel, table=True):
+    """A trigger of an enrolment's program that an event fired. `at` is the event's time; unread while `read_at` is null."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("enrolment", "program", "trigger", "event"),
+        Index(
+            "ix_inbox_unread",
+            "enrolment",
+            sqlite_where=text("read_at IS NULL"),
+            postgresql_where=text("read_at IS NULL"),
+        ),
+    )
+
+    seq: int | None = _serial()
+    enrolment: str
+    program: str
+    trigger: str
+    event: int = Field(sa_column=Column(_SERIAL, nullable=False))
+    event_type: str
+    at: datetime = _instant()
+    read_at: datetime | None = _instant(is_optional=True)
+
+
+class JournalRow(SQLModel, table=True):
+    """A line of an enrolment's journal, in order of `seq`."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_enrolment", "enrolment", "seq"),)
+
+    seq: int | None = _serial()
+    enrolment: str
+    at: datetime = _instant()
+    kind: str
+    step: str | None = None
+    text: str = _text()
+    data: dict[str, Json] = _json()
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One message of one visit on its way to one learner; `id` is the key the provider gets.
+
+    `attempt` names the try that is under way (null: none). A row with an `attempt` whose owner is gone is in doubt.
+    `learner` is the enrolment's learner, `recipient` who gets it. `words` are the provider's own, for diagnosis.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("enrolment", "node", "visit", "leg"),
+        Index("ix_deliveries_journey_status", "journey", "status", "id"),
+        Index("ix_deliveries_learner", "learner", "id"),
+        Index("ix_deliveries_status", "status", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    enrolment: str
+    journey: str
+    learner: str
+    recipient: str
+    node: str
+    visit: int
+    leg: int = 0
+    message: str
+    channel: str | None = None
+    status: str = "queued"
+    reason: str | None = _text(is_optional=True)
+    attempts: int = 0
+    attempt: str | None = None
+    attempt_until: datetime | None = _instant(is_optional=True)
+    due_at: datetime | None = _instant(is_optional=True)
+    expires_at: datetime | None = _instant(is_optional=True)
+    sent_at: datetime | None = _instant(is_optional=True)
+    provider_id: str | None = _text(is_optional=True)
+    words: str | None = _text(is_optional=True)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class UnjudgedEntry(SQLModel, table=True):
+    """An entry that could not be judged because a field was missing; judged again when the profile gets it."""
+
+    __tablename__ = "unjudged_entries"
+    __table_args__ = (UniqueConstraint("journey", "trigger", "event"),)
+
+    seq: int | None = _serial()
+    journey: str
+    trigger: str
+    learner: str = Field(index=True)
+    event: int = Field(sa_column=Column(_SERIAL, nullable=False))
+    finding: str = _text()
+    until: datetime = _instant()
+
+
+class DeadLetter(SQLModel, table=True):
+    """A record that could not be used, with its reason; the original, which may be personal, is kept here alone."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (UniqueConstraint("topic", "partition", "offset"),)
+
+    id: str = Field(primary_key=True)
+    reason: str
+    detail: str = _text()
+    topic: str
+    partition: int
+    offset: int = Field(sa_column=Column(_SERIAL, nullable=False))
+    at: datetime = _instant(has_index=True)
+    key: bytes | None = Field(default=None, sa_column=Column(LargeBinary(), nullable=True))
+    headers: dict[str, Json] = _json()
+    value: bytes | None = Field(default=None, sa_column=Column(LargeBinary(), nullable=True))
+
+
+class OutboxRow(SQLModel, table=True):
+    """What is to be produced to a topic of ours; deleted once Kafka has it."""
+
+    __tablename__ = "outbox"
+
+    seq: int | None = _serial()
+    topic: str
+    key: str
+    payload: str = _text()
+    created_at: datetime = _instant()
+
+
+class Installation(SQLModel, table=True):
+    """Facts about the whole installation by name: `halted`, `policy`."""
+
+    __tablename__ = "installation"
+
+    name: str = Field(primary_key=True)
+    value: dict[str, Json] = _json()
+    updated_at: datetime = _instant()
+
+
+class ApiKey(SQLModel, table=True):
+    """A bearer key, as the SHA-256 of its text; shown once, when it is made."""
+
+    __tablename__ = "api_keys"
+
+    digest: str = Field(primary_key=True)
+    name: str
+    created_at: datetime = _instant()
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """The answer that a POST with this `Idempotency-Key` got, so that the same request gets it again."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: str = Field(primary_key=True)
+    request: str
+    status: int
+    body: str = _text()
+    created_at: datetime = _instant(has_index=True)

@@ -1,0 +1,97 @@
+"""Deliveries: claimed by one compare-and-set, recorded under the attempt that claimed them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from store.tables import DeliveryRow, Installation
+
+FINAL = frozenset({"sent", "skipped", "failed", "may_have_gone", "delivered", "bounced", "clicked", "replied"})
+"""Statuses after which no attempt is made by itself."""
+
+
+async def find(session: AsyncSession, delivery: str) -> DeliveryRow | None:
+    """One delivery by its key."""
+    found = await session.exec(select(DeliveryRow).where(col(DeliveryRow.id) == delivery))
+    return found.scalars().first()
+
+
+async def record(session: AsyncSession, row: DeliveryRow) -> None:
+    """A new delivery, in whatever status it begins."""
+    await session.exec(insert(DeliveryRow), params=[row.model_dump()])
+
+
+async def claim(
+    session: AsyncSession, delivery: str, *, attempt: str, until: datetime, clock: datetime, channel: str
+) -> bool:
+    """Begin an attempt on a delivery that nobody is trying and that is not final; False where that is not so."""
+    claimed = await session.exec(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.id) == delivery,
+            col(DeliveryRow.status).in_(("queued", "deferred")),
+            col(DeliveryRow.attempt).is_(None),
+        )
+        .values(
+            attempt=attempt, attempt_until=until, attempts=col(DeliveryRow.attempts) + 1, status="queued",
+            channel=channel, updated_at=clock,
+        )  # fmt: skip
+    )
+    return claimed.rowcount == 1
+
+
+async def conclude(session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any) -> bool:
+    """Write what came of an attempt; False where the attempt is no longer the row's own (it was given up as in doubt)."""
+    concluded = await session.exec(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt)
+        .values(attempt=None, attempt_until=None, updated_at=clock, **values)
+    )
+    return concluded.rowcount == 1
+
+
+async def settle_doubt(session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any) -> bool:
+    """An attempt that had been given up as in doubt has an answer after all; True where it is still marked so."""
+    settled = await session.exec(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.id) == delivery,
+            col(DeliveryRow.status) == "may_have_gone",
+            col(DeliveryRow.provider_id) == f"attempt:{attempt}",
+        )
+        .values(updated_at=clock, **values)
+    )
+    return settled.rowcount == 1
+
+
+async def change(session: AsyncSession, delivery: str, *, clock: datetime, **values: Any) -> None:
+    """Change a delivery whose enrolment the caller holds."""
+    await session.exec(
+        update(DeliveryRow).where(col(DeliveryRow.id) == delivery).values(updated_at=clock, **values)
+    )
+
+
+async def withdraw(session: AsyncSession, enrolment: str, *, reason: str, clock: datetime) -> Sequence[str]:
+    """Skip every delivery of this enrolment that waits and that nobody is trying; answers their ids."""
+    fallen = await session.exec(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.enrolment) == enrolment,
+            col(DeliveryRow.status).in_(("queued", "deferred")),
+            col(DeliveryRow.attempt).is_(None),
+        )
+        .values(status="skipped", reason=reason, updated_at=clock)
+        .returning(DeliveryRow.id)
+    )
+    return list(fallen.scalars())
+
+
+async def is_halted(session: AsyncSession) -> bool:
+    """Whether every delivery of the installation is held (`waymark halt`)."""
+    found = await session.exec(select(Installation.value).where(col(Installation.name) == "halted"))
+    value = found.scalars().first()
+    return bool(value) and value.get("since") is not None

@@ -1,0 +1,65 @@
+"""What passes through Temporal. Ids, queue names and instants; never a person, never a text.
+
+One frozen record in, one out. Fields are only added, with defaults: enrolments that started months ago hold the old form.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+ENROLMENT_WORKFLOW = "Enrolment"
+TAKE_TURN = "take_turn"
+RETRY_DELIVERY = "retry_delivery"
+POKE = "poke"
+TURNS_QUEUE = "turns"
+
+
+@dataclass(frozen=True)
+class Living:
+    """The workflow's input: which enrolment it carries. Its id is the workflow's id too."""
+
+    enrolment: str
+
+
+@dataclass(frozen=True)
+class TurnOrder:
+    """Take a turn of this enrolment; `now` is the workflow's clock, UTC."""
+
+    enrolment: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class RetryOrder:
+    """Try this delivery again, on its channel's queue.
+
+    `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed since is
+    added, because the workflow's clock may have been moved and this machine's has not.
+    """
+
+    delivery: str
+    queue: str
+    now: datetime
+    really_at: datetime
+
+
+@dataclass(frozen=True)
+class TurnTaken:
+    """How a turn ended: with an outcome, or waiting until `due_at` (None: for a poke alone), and all retries outstanding."""
+
+    outcome: str | None = None
+    due_at: datetime | None = None
+    retries: list[RetryOrder] = field(default_factory=list[RetryOrder])
+
+
+@dataclass(frozen=True)
+class RetryEnded:
+    """How the delivery stands now; a turn looks at it next."""
+
+    status: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The workflow's result."""
+
+    outcome: str

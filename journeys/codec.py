@@ -1,5 +1,6 @@
 """Runs and programs as JSON, and back the same. The one place that knows their written form."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -7,11 +8,12 @@ import orjson
 from pydantic import TypeAdapter
 
 from journeys.events import Json
-from journeys.program import Node, Program
+from journeys.program import Entry, Node, Program
 from journeys.run import Run
 from journeys.steps import STEP_TYPES
 
 _RUN = TypeAdapter(Run)
+_ENTRY = TypeAdapter(Entry)
 _PROGRAM = TypeAdapter(Program)
 
 
@@ -38,6 +40,16 @@ def program_from_json(text: str) -> Program:
     nodes = {name: _node_from_plain(node) for name, node in plain.pop("nodes").items()}
     bare = _PROGRAM.validate_python({**plain, "nodes": {}})
     return Program(**{**_fields(bare), "nodes": nodes})
+
+
+def entry_to_plain(entry: Entry) -> dict[str, Json]:
+    """The entry as the store keeps it."""
+    return {"at": entry.at, "key": entry.key, "data": dict(entry.data), "event": entry.event}
+
+
+def entry_from_plain(plain: Mapping[str, Json]) -> Entry:
+    """The entry again."""
+    return _ENTRY.validate_python(plain)
 
 
 def _node_to_plain(node: Node) -> dict[str, Json]:

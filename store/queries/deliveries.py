@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.tables import DeliveryRow, Installation
+from store.tables import DeliveryRow, Enrolment, Installation
 
 FINAL = frozenset({"sent", "skipped", "failed", "may_have_gone", "delivered", "bounced", "clicked", "replied"})
 """Statuses after which no attempt is made by itself."""
@@ -45,27 +45,16 @@ async def claim(
 
 
 async def conclude(session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any) -> bool:
-    """Write what came of an attempt; False where the attempt is no longer the row's own (it was given up as in doubt)."""
+    """Write what came of an attempt; False where the row belongs to another attempt by now.
+
+    A row that was marked `may_have_gone` keeps its attempt, so that an answer which comes after all still counts.
+    """
     concluded = await session.exec(
         update(DeliveryRow)
         .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt)
         .values(attempt=None, attempt_until=None, updated_at=clock, **values)
     )
     return concluded.rowcount == 1
-
-
-async def settle_doubt(session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any) -> bool:
-    """An attempt that had been given up as in doubt has an answer after all; True where it is still marked so."""
-    settled = await session.exec(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.id) == delivery,
-            col(DeliveryRow.status) == "may_have_gone",
-            col(DeliveryRow.provider_id) == f"attempt:{attempt}",
-        )
-        .values(updated_at=clock, **values)
-    )
-    return settled.rowcount == 1
 
 
 async def change(session: AsyncSession, delivery: str, *, clock: datetime, **values: Any) -> None:
@@ -88,6 +77,14 @@ async def withdraw(session: AsyncSession, enrolment: str, *, reason: str, clock:
         .returning(DeliveryRow.id)
     )
     return list(fallen.scalars())
+
+
+async def lock_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | None:
+    """The enrolment's row, held until the transaction ends, so that no turn or event comes between."""
+    found = await session.exec(
+        select(Enrolment).where(col(Enrolment.id) == enrolment).with_for_update(key_share=True)
+    )
+    return found.scalars().first()
 
 
 async def is_halted(session: AsyncSession) -> bool:

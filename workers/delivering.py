@@ -1,0 +1,243 @@
+"""Bringing one message to one recipient, once: the same road for a turn's inline attempt and for a retry on a channel's queue.
+
+Theory of operation. A delivery is a row; its key is enrolment, node, visit and leg, and goes to the provider. It moves
+
+    (none) ─> queued ─> attempt claimed ─> sent | failed | queued again (retry) | may_have_gone (in doubt)
+       └────> skipped        deferred (halted) <─┘
+
+An attempt is claimed by one compare-and-set and *committed* before the provider is spoken to; what came of it is written under the
+attempt's own token. An attempt whose owner died is in doubt once its time is over: `leave` marks it, `resend` tries again. Nothing that
+might have been accepted is tried again otherwise. Real time rules leases and attempts; instants of the journey come from the turn.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from connectors.channels.base import Channel, Outgoing, OutgoingLink, Receipt
+from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
+from journeys.composing import Composed, Reach, Skip, compose
+from journeys.effects import Deliver
+from journeys.identity import delivery_id
+from journeys.program import Entry, Program
+from journeys.run import Run
+from store.queries import deliveries, outbox
+from store.queries.turns import Person
+from store.tables import DeliveryRow
+from workers.breaker import Breaker
+
+InDoubtRule = Literal["leave", "resend"]
+
+STALE_SECONDS = 2.0
+"""A claim older than this is not acted on: this process was frozen, and another may have taken over."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a delivery comes from: the enrolment's program, run and people, as one transaction saw them."""
+
+    program: Program
+    run: Run
+    entry: Entry
+    enrolment: str
+    learner: Person
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A message that may go now, composed."""
+
+    delivery: str
+    channel: str
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt that is ours: the token, and since when (monotonic seconds)."""
+
+    ready: Ready
+    attempt: str
+    claimed_at: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt. `again` asks for another one, at the earliest `after` from now."""
+
+    status: Literal["sent", "failed", "may_have_gone", "again"]
+    reason: str | None = None
+    provider_id: str | None = None
+    words: str | None = None
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class DeliverRule:
+    """`WAYMARK_DELIVER`: who may be delivered to in this installation."""
+
+    kind: Literal["all", "only", "redirect", "none"] = "all"
+    addresses: tuple[str, ...] = ()
+
+    def judge(self, composed: Composed) -> Composed | Skip:
+        """The message as it may go here, or why it may not."""
+        match self.kind:
+            case "all":
+                return composed
+            case "none":
+                return Skip("withheld", "WAYMARK_DELIVER is none")
+            case "only":
+                is_listed = composed.address in self.addresses
+                return composed if is_listed else Skip("withheld", "WAYMARK_DELIVER lists other addresses")
+            case "redirect":
+                if composed.address is None:
+                    return Skip("withheld", "WAYMARK_DELIVER redirects, and this channel has no address to redirect")
+                return composed.to_address(self.addresses[0])
+
+
+@dataclass(frozen=True)
+class Delivering:
+    """All that sending needs, handed over by the wiring. `clock` is the real one."""
+
+    channels: Mapping[str, Channel]
+    reach: Mapping[str, Reach]
+    breakers: Mapping[str, Breaker]
+    rule: DeliverRule
+    in_doubt: InDoubtRule
+    attempt_limit: timedelta
+    clock: Callable[[], datetime]
+
+    def compose(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> Ready | Skip:
+        """The message as it would go now, or why it cannot."""
+        if deliver.expires_at is not None and now > deliver.expires_at:
+            return Skip("expired", None)
+        composed = compose(
+            standing.program,
+            deliver,
+            run=standing.run,
+            entry=standing.entry,
+            learner=standing.learner.profile,
+            learner_id=standing.learner.source_id,
+            recipient=recipient.profile,
+            recipient_id=recipient.source_id,
+            reach=self.reach,
+        )
+        if isinstance(composed, Composed):
+            composed = self.rule.judge(composed)
+        if isinstance(composed, Skip):
+            return composed
+        key = delivery_id(standing.enrolment, deliver.node, deliver.visit, deliver.leg)
+        link = None if composed.link is None else OutgoingLink(composed.link.label, composed.link.url)
+        outgoing = Outgoing(
+            delivery_id=key,
+            enrolment_id=standing.enrolment,
+            journey=standing.program.journey,
+            message=deliver.message,
+            learner=standing.learner.source_id,
+            address=composed.address,
+            subject=composed.subject,
+            text=composed.text,
+            link=link,
+            sent_at=now,
+        )
+        return Ready(key, composed.channel, outgoing)
+
+    async def claim(self, session: AsyncSession, ready: Ready) -> Claim | None:
+        """Take the attempt; commit before `send`. None: somebody else is trying it, or it is final."""
+        attempt = secrets.token_hex(8)
+        clock = self.clock()
+        until = clock + self.attempt_limit
+        claimed = await deliveries.claim(
+            session, ready.delivery, attempt=attempt, until=until, clock=clock, channel=ready.channel
+        )
+        return Claim(ready, attempt, time.monotonic()) if claimed else None
+
+    async def send(self, claim: Claim) -> Outcome:
+        """Make the attempt; never raises for what a provider does. Call it outside a transaction, after the claim was committed."""
+        if time.monotonic() - claim.claimed_at > STALE_SECONDS:
+            return Outcome("again", "this process was held up before it could begin")
+        breaker = self.breakers[claim.ready.channel]
+        began = time.monotonic()
+        try:
+            receipt = await self.channels[claim.ready.channel].send(claim.ready.outgoing)
+        except ConnectorError as error:
+            if isinstance(error, Permanent):
+                breaker.saw_good(time.monotonic() - began)
+            else:
+                breaker.saw_bad()
+            return _of_error(error)
+        breaker.saw_good(time.monotonic() - began)
+        return _of_receipt(receipt)
+
+    async def conclude(self, session: AsyncSession, claim: Claim, outcome: Outcome, *, now: datetime) -> None:
+        """Write what came of the attempt; `now` is the journey's instant."""
+        status = "queued" if outcome.status == "again" else outcome.status
+        sent_at = now if outcome.status in {"sent", "may_have_gone"} else None
+        written = await deliveries.conclude(
+            session,
+            claim.ready.delivery,
+            attempt=claim.attempt,
+            clock=self.clock(),
+            status=status,
+            reason=outcome.reason,
+            sent_at=sent_at,
+            provider_id=outcome.provider_id,
+            words=outcome.words,
+        )
+        if written and status != "queued":
+            await outbox.record_delivery(session, claim.ready.delivery, status=status, at=now)
+
+    async def settle_abandoned(self, session: AsyncSession, row: DeliveryRow, *, now: datetime) -> DeliveryRow:
+        """An attempt whose owner is gone may have gone: marked so, or freed for another one, as `WAYMARK_IN_DOUBT` says."""
+        clock = self.clock()
+        if self.in_doubt == "resend":
+            await deliveries.change(session, row.id, clock=clock, attempt=None, attempt_until=None, status="queued")
+            return row.model_copy(update={"attempt": None, "attempt_until": None, "status": "queued"})
+        reason = "the process that was sending it ended before the answer came"
+        changes = {"status": "may_have_gone", "reason": reason, "sent_at": now, "attempt_until": None}
+        await deliveries.change(session, row.id, clock=clock, **changes)
+        await outbox.record_delivery(session, row.id, status="may_have_gone", at=now)
+        return row.model_copy(update=changes)
+
+    def new_row(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> DeliveryRow:
+        """The row a delivery begins as."""
+        clock = self.clock()
+        return DeliveryRow(
+            id=delivery_id(standing.enrolment, deliver.node, deliver.visit, deliver.leg),
+            enrolment=standing.enrolment,
+            journey=standing.program.journey,
+            learner=standing.learner.id,
+            recipient=recipient.id,
+            node=deliver.node,
+            visit=deliver.visit,
+            leg=deliver.leg,
+            message=deliver.message,
+            due_at=now,
+            expires_at=deliver.expires_at,
+            created_at=clock,
+            updated_at=clock,
+        )
+
+
+def _of_receipt(receipt: Receipt) -> Outcome:
+    return Outcome("sent", provider_id=receipt.provider_id, words=receipt.words)
+
+
+def _of_error(error: ConnectorError) -> Outcome:
+    words = error.provider_words
+    match error:
+        case Permanent():
+            return Outcome("failed", words or str(error), words=words)
+        case InDoubt():
+            return Outcome("may_have_gone", str(error), words=words)
+        case Retryable():
+            return Outcome("again", str(error), words=words, after=error.after)
+        case Misconfigured():
+            return Outcome("again", str(error), words=words, after=timedelta(minutes=1))
+        case _:
+            return Outcome("again", str(error), words=words)

@@ -1,0 +1,325 @@
+"""The real performer: one waking of an enrolment, on the store and the channels.
+
+A turn is a chain of transactions. The first takes the lease and loads; each message that leaves the house ends one (claimed, committed)
+and begins the next (concluded); the last keeps the run and gives the lease back. All of them are conditional on the fencing token. A turn
+that died is taken up where it stood: what it had asked for stands in the run, and is asked for again.
+
+This file names no step type, writes no text and computes no date.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from connectors.channels.base import queue_of
+from journeys import codec
+from journeys.advance import waiting_for
+from journeys.composing import Skip
+from journeys.deciding import decide, facts_of
+from journeys.effects import (
+    Answer,
+    Asking,
+    Decide,
+    Decided,
+    Deferred,
+    Deliver,
+    Delivered,
+    Effect,
+    End,
+    FinalStatus,
+    Fired,
+    Note,
+    Retrying,
+    Withdraw,
+)
+from journeys.identity import delivery_id
+from journeys.program import Program
+from journeys.run import Pending, Run
+from journeys.turn import Interrupted, due_at, take_turn
+from store.database import Database
+from store.queries import deliveries, outbox, turns
+from store.tables import DeliveryRow, Enrolment
+from workers.delivering import Claim, Delivering, Outcome, Standing
+from workers.programs import Programs
+from workflows.contracts import RetryOrder, TurnOrder, TurnTaken
+
+LEASE = timedelta(seconds=10)
+"""How long a turn holds an enrolment between two commits; while it sends, the attempt's own limit is added."""
+
+
+class Overtaken(Exception):
+    """Another turn has taken the enrolment: nothing of this one may be kept."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Takes turns. `clock` is the real one and serves leases alone; the instant of a turn comes with its order."""
+
+    database: Database
+    programs: Programs
+    delivering: Delivering
+    clock: Callable[[], datetime]
+
+    async def take(self, order: TurnOrder) -> TurnTaken:
+        """Take one turn; safe to call at any time, for any enrolment, as often as one likes."""
+        performer = _Performer(self, order)
+        try:
+            return await performer.take()
+        except Overtaken:
+            return TurnTaken(due_at=order.now + timedelta(seconds=1))
+        finally:
+            await performer.close()
+
+
+@dataclass
+class _Performer:
+    """One turn under way."""
+
+    turns: Turns
+    order: TurnOrder
+    retries: list[RetryOrder] = field(default_factory=list[RetryOrder])
+    _notes: list[Note] = field(default_factory=list[Note])
+    _taken: list[int] = field(default_factory=list[int])
+    _ended: End | None = None
+    _stack: AsyncExitStack | None = None
+    _session: AsyncSession | None = None
+    _standing: Standing | None = None
+    _lease: turns.Lease | None = None
+    _unread: dict[int, Fired] = field(default_factory=dict[int, Fired])
+
+    async def take(self) -> TurnTaken:
+        session = await self._begin()
+        lease = await turns.take_lease(session, self.order.enrolment, clock=self.turns.clock(), lease=LEASE)
+        if isinstance(lease, turns.Over):
+            await self._commit()
+            return TurnTaken(outcome=lease.outcome)
+        if isinstance(lease, turns.Busy):
+            return TurnTaken(due_at=self.order.now + lease.remaining)
+        self._lease = lease
+        program = await self.turns.programs.by_hash(session, lease.enrolment.program)
+        run = codec.run_from_json(lease.enrolment.run)
+        await self._stand(program, run)
+        run = await take_turn(program, run, now=self.order.now, performer=self)
+        await self._keep(run, lease_until=None)
+        await self._commit()
+        if run.has_ended:
+            return TurnTaken(outcome=run.outcome)
+        return TurnTaken(due_at=due_at(program, run), retries=self.retries)
+
+    async def close(self) -> None:
+        """Roll back whatever is open."""
+        if self._stack is not None:
+            stack, self._stack, self._session = self._stack, None, None
+            await stack.aclose()
+
+    # what `journeys.turn` asks of a performer
+
+    async def unread(self) -> Sequence[Fired]:
+        """The rows of the inbox that this turn has not had."""
+        found = await self._find_new()
+        self._unread.update(found)
+        self._taken.extend(found)
+        return list(found.values())
+
+    def keep(self, effects: Sequence[Effect]) -> None:
+        """Gather what is written with the run at the next commit."""
+        for effect in effects:
+            match effect:
+                case Note():
+                    self._notes.append(effect)
+                case End():
+                    self._ended = effect
+                case Withdraw():
+                    pass  # every delivery that waits falls with the end, see `_keep`
+                case _:
+                    assert_never(effect)
+
+    async def perform(self, run: Run, effect: Asking) -> Answer | Interrupted:
+        """Judge expressions, or bring a message on its way."""
+        match effect:
+            case Decide():
+                return self._decide(run, effect)
+            case Deliver():
+                return await self._deliver(run, effect)
+
+    # deciding
+
+    def _decide(self, run: Run, effect: Decide) -> Decided:
+        standing = self._at(run)
+        learner = standing.learner
+        facts = facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=standing.entry)
+        return decide(effect, facts, at=run.at)
+
+    # delivering
+
+    async def _deliver(self, run: Run, deliver: Deliver) -> Answer | Interrupted:
+        now = max(self.order.now, run.at)
+        standing = self._at(run)
+        row = await deliveries.find(self._db, delivery_id(standing.enrolment, deliver.node, deliver.visit, deliver.leg))
+        if row is not None:
+            answer = await self._look_at(row, now)
+            if answer is not None:
+                return answer
+        if await self._find_new():
+            return Interrupted()
+        recipient = standing.learner
+        is_new = row is None
+        if row is None:
+            row = self.turns.delivering.new_row(standing, deliver, recipient, now=now)
+        ready = self.turns.delivering.compose(standing, deliver, recipient, now=now)
+        if isinstance(ready, Skip):
+            return await self._skip(row, ready, is_new=is_new, now=now)
+        if is_new:
+            await deliveries.record(self._db, row.model_copy(update={"channel": ready.channel}))
+        if await deliveries.is_halted(self._db):
+            await deliveries.change(self._db, row.id, clock=self.turns.clock(), status="deferred", reason="halted")
+            return Deferred(now, None, "halted")
+        if row.attempts > 0 or self.turns.delivering.breakers[ready.channel].is_open:
+            return self._hand_to_queue(row.id, ready.channel, row.reason or "its provider is slow or down", now)
+        claim = await self.turns.delivering.claim(self._db, ready)
+        if claim is None:
+            return self._hand_to_queue(row.id, ready.channel, "another attempt is under way", now)
+        return await self._attempt(run, claim, now)
+
+    async def _look_at(self, row: DeliveryRow, now: datetime) -> Answer | None:
+        """What an earlier attempt has come to; None where the message may be tried."""
+        clock = self.turns.clock()
+        if row.status not in deliveries.FINAL and row.attempt is not None:
+            if row.attempt_until is not None and row.attempt_until > clock:
+                return Deferred(now, now + (row.attempt_until - clock), "another attempt is under way")
+            row = await self.turns.delivering.settle_abandoned(self._db, row, now=now)
+        if row.status in deliveries.FINAL:
+            return Delivered(row.sent_at or now, _final(row.status), row.channel, row.reason)
+        return None
+
+    async def _attempt(self, run: Run, claim: Claim, now: datetime) -> Answer:
+        """Commit the claim with the run as it stands, send, and conclude in the next transaction."""
+        await self._keep(run, lease_until=self.turns.clock() + LEASE + self.turns.delivering.attempt_limit)
+        await self._commit()
+        outcome = await self.turns.delivering.send(claim)
+        session = await self._begin()
+        await self.turns.delivering.conclude(session, claim, outcome, now=now)
+        if not await self._hold_on():
+            await self._commit()  # the answer counts, whoever goes on with the enrolment
+            raise Overtaken
+        await self._reload()
+        return self._answer(claim, outcome, now)
+
+    def _answer(self, claim: Claim, outcome: Outcome, now: datetime) -> Answer:
+        if outcome.status == "again":
+            reason = outcome.reason or "the provider did not take it"
+            return self._hand_to_queue(claim.ready.delivery, claim.ready.channel, reason, now)
+        return Delivered(now, outcome.status, claim.ready.channel, outcome.reason)
+
+    async def _skip(self, row: DeliveryRow, skip: Skip, *, is_new: bool, now: datetime) -> Delivered:
+        reason = skip.text
+        if is_new:
+            await deliveries.record(self._db, row.model_copy(update={"status": "skipped", "reason": reason}))
+        else:
+            await deliveries.change(self._db, row.id, clock=self.turns.clock(), status="skipped", reason=reason)
+        await outbox.record_delivery(self._db, row.id, status="skipped", at=now)
+        return Delivered(now, "skipped", None, reason)
+
+    def _hand_to_queue(self, delivery: str, channel: str, because: str, now: datetime) -> Retrying:
+        self.retries.append(RetryOrder(delivery, queue_of(channel), now, self.turns.clock()))
+        return Retrying(now, channel, because)
+
+    # transactions
+
+    @property
+    def _db(self) -> AsyncSession:
+        assert self._session is not None, "a turn works inside a transaction, except while it sends"
+        return self._session
+
+    @property
+    def _row(self) -> Enrolment:
+        assert self._lease is not None
+        return self._lease.enrolment
+
+    async def _begin(self) -> AsyncSession:
+        self._stack = AsyncExitStack()
+        self._session = await self._stack.enter_async_context(self.turns.database.write())
+        return self._session
+
+    async def _commit(self) -> None:
+        assert self._stack is not None
+        stack, self._stack, self._session = self._stack, None, None
+        await stack.aclose()
+
+    async def _stand(self, program: Program, run: Run) -> None:
+        learner = await turns.find_person(self._db, self._row.learner)
+        assert learner is not None, "an enrolment has a learner"
+        self._standing = Standing(program, run, codec.entry_from_plain(self._row.entry), self._row.id, learner)
+
+    async def _reload(self) -> None:
+        """The profile may have changed while the message was on its way."""
+        assert self._standing is not None
+        await self._stand(self._standing.program, self._standing.run)
+
+    def _at(self, run: Run) -> Standing:
+        assert self._standing is not None
+        return Standing(self._standing.program, run, self._standing.entry, self._row.id, self._standing.learner)
+
+    async def _find_new(self) -> dict[int, Fired]:
+        rows = await turns.find_unread(self._db, self._row.id, self._row.program)
+        return {seq: fired for seq, fired in rows if seq not in self._unread}
+
+    async def _hold_on(self) -> bool:
+        assert self._lease is not None
+        until = self.turns.clock() + LEASE
+        return await turns.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
+
+    async def _keep(self, run: Run, *, lease_until: datetime | None) -> None:
+        """Write the run and all that was gathered; raises Overtaken where the token is no longer ours."""
+        assert self._lease is not None and self._standing is not None
+        program = self._standing.program
+        kept = await turns.keep(
+            self._db,
+            enrolment=self._row.id,
+            fence=self._lease.fence,
+            run=codec.run_to_json(run),
+            step=run.node,
+            waiting_for=waiting_for(program, run),
+            due_at=due_at(program, run),
+            lease_until=lease_until,
+            outcome=run.outcome,
+            ended_at=run.at if run.has_ended else None,
+        )
+        if not kept:
+            raise Overtaken
+        await turns.record_notes(self._db, self._row.id, self._notes)
+        await turns.mark_read(self._db, self._taken, at=self.turns.clock())
+        self._notes.clear()
+        self._taken.clear()
+        if self._ended is not None:
+            await self._end(self._ended)
+            self._ended = None
+
+    async def _end(self, end: End) -> None:
+        fallen = await deliveries.withdraw(
+            self._db, self._row.id, reason=f"withdrawn: {end.outcome}", clock=self.turns.clock()
+        )
+        for delivery in fallen:
+            await outbox.record_delivery(self._db, delivery, status="skipped", at=end.at)
+        await outbox.record_enrolment(self._db, self._row, kind="ended", outcome=end.outcome, at=end.at)
+
+
+def _final(status: str) -> FinalStatus:
+    match status:
+        case "skipped" | "failed" | "may_have_gone":
+            return status
+        case _:
+            return "sent"
+
+
+def pending_delivery(run: Run) -> Deliver | None:
+    """The message this run is waiting to see delivered, if it is."""
+    match run.hold:
+        case Pending(effect=Deliver() as deliver):
+            return deliver
+        case _:
+            return None

@@ -138,7 +138,9 @@ def channel(name: str) -> Callable[[T], T]:
     def register(cls: T) -> T:
         other = CHANNELS.get(name)
         if other is not None:
-            raise TypeError(f"channel {name!r} is defined twice: in {inspect.getfile(other)} and {inspect.getfile(cls)}")
+            raise TypeError(
+                f"channel {name!r} is defined twice: in {inspect.getfile(other)} and {inspect.getfile(cls)}"
+            )
         cls.name = name
         CHANNELS[name] = cls
         return cls

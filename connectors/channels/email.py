@@ -1,1 +1,135 @@
-"""E-mail by SMTP."""
+"""The channel `email`: a letter with a text and an HTML part, by SMTP.
+
+The Message-ID is made from the delivery id and so the same on every attempt. Which failure means what stands in `connectors/mail/smtp.py`.
+"""
+
+import re
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
+from typing import Annotated, ClassVar
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from connectors.channels.base import Channel, ChannelSettings, Limits, Outgoing, Receipt, channel
+from connectors.errors import Permanent
+from connectors.mail.smtp import Letter, Lines, Server
+from connectors.mail.wording import html_part, one_line, text_part
+
+_ADDRESS = re.compile(r"""[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,253}""")
+_WIRE = SMTP.clone(cte_type="7bit")
+_WIRE_UTF8 = SMTPUTF8.clone(cte_type="7bit")
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    server_of(value)
+    return value
+
+
+def _sender(value: str) -> str:
+    if plain_address(parseaddr(value)[1]) is None or one_line(value) != value:
+        raise ValueError("write a sender, as Learning <learning@example.org>")
+    return value
+
+
+class EmailSettings(ChannelSettings):
+    """By what server, and in whose name."""
+
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        None,
+        alias="WAYMARK_SMTP_URL",
+        description="smtp://user:password@host:port, smtps://..., ?starttls=require; none: the catch-all mailbox.",
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        "Learning <learning@localhost.localdomain>", alias="WAYMARK_MAIL_FROM", description="The sender of e-mail."
+    )
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is a server."""
+        return self.smtp_url is not None
+
+
+def server_of(url: SecretStr) -> Server:
+    """The server that an SMTP URL names; raises ValueError, which says what is allowed and not what was given."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in {"smtp", "smtps"} or not host or parts.path not in {"", "/"}:
+        raise ValueError("write smtp:// or smtps://, as smtp://user:password@mail.example.org:587?starttls=require")
+    if parts.query not in {"", "starttls=require"}:
+        raise ValueError("the only option after the ? is starttls=require")
+    is_required = bool(parts.query)
+    if parts.scheme == "smtps":
+        return Server(host, port or 465, "at_once", *_login(parts.username, parts.password))
+    tls = "required" if is_required else "where_offered"
+    return Server(host, port or (587 if is_required else 25), tls, *_login(parts.username, parts.password))
+
+
+def _login(username: str | None, password: str | None) -> tuple[str | None, str | None]:
+    return (unquote(username), unquote(password or "")) if username else (None, None)
+
+
+def plain_address(text: str) -> str | None:
+    """The address with its domain in ASCII; None where it is none. Whether it exists is the server's to say."""
+    if not _ADDRESS.fullmatch(text):
+        return None
+    local, _, domain = text.rpartition("@")
+    try:
+        return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+    except UnicodeError:
+        return None
+
+
+@channel("email")
+class Email(Channel):
+    """E-mail to the address in the profile."""
+
+    name: ClassVar[str]
+    settings: ClassVar[type[ChannelSettings]] = EmailSettings
+    address_field: ClassVar[str | None] = "email"
+
+    def __init__(self, settings: EmailSettings, *, limits: Limits) -> None:
+        if settings.smtp_url is None:
+            raise ValueError("the channel email is not set up: set WAYMARK_SMTP_URL")
+        display_name, address = parseaddr(settings.mail_from)
+        self._sender = plain_address(address) or address
+        self._from = Address(display_name, addr_spec=self._sender)
+        self._lines = Lines(server_of(settings.smtp_url), limits=limits)
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """One attempt; the receipt's id is the Message-ID."""
+        letter = self._letter(outgoing)
+        return Receipt(provider_id=self._message_id(outgoing), words=await self._lines.send(letter))
+
+    async def close(self) -> None:
+        """Close every line."""
+        await self._lines.close()
+
+    def _letter(self, outgoing: Outgoing) -> Letter:
+        recipient = plain_address(outgoing.address or "")
+        if recipient is None:
+            raise Permanent("the address is no e-mail address: correct `email` in the profile")
+        message = self._written(outgoing, recipient)
+        needs_utf8 = not recipient.isascii()
+        content = message.as_bytes(policy=_WIRE_UTF8 if needs_utf8 else _WIRE)
+        return Letter(self._sender, recipient, content, needs_utf8=needs_utf8)
+
+    def _written(self, outgoing: Outgoing, recipient: str) -> EmailMessage:
+        message = EmailMessage(policy=_WIRE)
+        message["From"] = self._from
+        message["To"] = Address(addr_spec=recipient)
+        message["Subject"] = one_line(outgoing.subject)
+        message["Date"] = outgoing.sent_at
+        message["Message-ID"] = self._message_id(outgoing)
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text_part(outgoing.text, outgoing.link))
+        message.add_alternative(html_part(outgoing.text, outgoing.link), subtype="html")
+        return message
+
+    def _message_id(self, outgoing: Outgoing) -> str:
+        return f"<{outgoing.delivery_id}@{self._sender.rpartition('@')[2]}>"

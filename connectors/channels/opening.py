@@ -42,7 +42,9 @@ def known_channels() -> Mapping[str, KnownChannel]:
 def channel_settings() -> tuple[SettingField, ...]:
     """Every setting of every channel."""
     return tuple(
-        _described(name, field) for name, cls in sorted(CHANNELS.items()) for field in cls.settings.model_fields.values()
+        _described(name, field)
+        for name, cls in sorted(CHANNELS.items())
+        for field in cls.settings.model_fields.values()
     )
 
 

@@ -1,1 +1,239 @@
-"""Webhooks."""
+"""The channel `webhook`: a POST to one address, signed by Standard Webhooks, for whatever the operator puts behind it.
+
+`webhook-id` is the delivery id and so the same on every attempt: a receiver that remembers it takes nothing twice.
+"""
+
+import asyncio
+import base64
+import binascii
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Annotated, ClassVar, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import orjson
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from standardwebhooks import Webhook as Signer
+
+from connectors.channels.base import Channel, ChannelSettings, Limits, Outgoing, Receipt, channel
+from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
+
+LONGEST_WORDS = 2_000
+LONGEST_WAIT = timedelta(days=1)
+"""A provider that asks for more is asked again after this."""
+LATER = {408, 425, 429}
+HOW_TO_MAKE = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
+
+
+def _web_url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        is_reachable = bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        is_reachable, url = False, urlsplit("")
+    if url.scheme not in {"http", "https"} or not is_reachable:
+        raise ValueError("write a URL that begins with https:// or http://, as https://hooks.example.org/waymark")
+    return text
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError(f"write whsec_ and 24 to 64 bytes in base64; {HOW_TO_MAKE}")
+    return secret
+
+
+class WebhookSettings(ChannelSettings):
+    """Where to post, and what to sign with."""
+
+    webhook_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
+        None, alias="WAYMARK_WEBHOOK_URL", description="Where the `webhook` channel posts to (Standard Webhooks)."
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
+        None, alias="WAYMARK_WEBHOOK_SECRET", description="What the `webhook` channel signs with (whsec_...)."
+    )
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is an address to post to."""
+        return self.webhook_url is not None
+
+    @model_validator(mode="after")
+    def _is_signed(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise ValueError(f"WAYMARK_WEBHOOK_SECRET: is needed with WAYMARK_WEBHOOK_URL; {HOW_TO_MAKE}")
+        return self
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@channel("webhook")
+class Webhook(Channel):
+    """Every recipient is reached through the one address that is configured."""
+
+    name: ClassVar[str]
+    settings: ClassVar[type[ChannelSettings]] = WebhookSettings
+    address_field: ClassVar[str | None] = None
+
+    def __init__(self, settings: WebhookSettings, *, limits: Limits, clock: Callable[[], datetime] = _clock) -> None:
+        if settings.webhook_url is None or settings.webhook_secret is None:
+            raise ValueError("the channel webhook is not set up: set WAYMARK_WEBHOOK_URL and WAYMARK_WEBHOOK_SECRET")
+        self._url = settings.webhook_url
+        self._signer = Signer(settings.webhook_secret.get_secret_value())
+        self._limits = limits
+        self._clock = clock
+        self._client = httpx2.AsyncClient(
+            timeout=None,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=limits.connections, max_keepalive_connections=limits.connections),
+            headers={"user-agent": "Waymark", "content-type": "application/json"},
+        )
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """One attempt; a receipt for any 2xx."""
+        status, headers, words = await self._exchange(self._request(outgoing))
+        if 200 <= status < 300:
+            return Receipt(provider_id=None, words=words)
+        raise self._refused(status, headers, words)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    def _request(self, outgoing: Outgoing) -> httpx2.Request:
+        body = body_of(outgoing)
+        signed_at = self._clock()
+        headers = {
+            "webhook-id": outgoing.delivery_id,
+            "webhook-timestamp": str(int(signed_at.timestamp())),
+            "webhook-signature": self._signer.sign(outgoing.delivery_id, signed_at, body),
+        }
+        return self._client.build_request("POST", self._url, content=body.encode(), headers=headers)
+
+    async def _exchange(self, request: httpx2.Request) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers and words of the answer. Knows whether the request went out as a whole, and says what a failure means."""
+        loop = asyncio.get_running_loop()
+        handed_over = False
+        is_ours = False
+
+        async def follow(step: str, info: Mapping[str, object]) -> None:
+            nonlocal handed_over, is_ours
+            if step.endswith(".send_request_body.started"):
+                is_ours = getattr(info.get("request"), "method", b"") == b"POST"  # and no CONNECT to a proxy
+            elif step.endswith(".send_request_body.complete") and is_ours:
+                handed_over = True
+                deadline.reschedule(loop.time() + self._limits.answer_seconds)
+
+        request.extensions["trace"] = follow
+        try:
+            async with asyncio.timeout(self._limits.hand_over_seconds) as deadline:
+                response = await self._client.send(request, stream=True)
+        except TimeoutError:
+            raise self._too_slow(was_handed_over=handed_over) from None
+        except httpx2.TransportError as error:
+            raise self._broken(error, was_handed_over=handed_over) from error
+        return response.status_code, response.headers, await self._words(response)
+
+    async def _words(self, response: httpx2.Response) -> str:
+        """The answer's beginning, for diagnosis. The status is the answer: what goes wrong here changes nothing."""
+        said = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.hand_over_seconds):
+                async for chunk in response.aiter_bytes():
+                    said += chunk
+                    if len(said) > LONGEST_WORDS:
+                        break
+        except (TimeoutError, httpx2.HTTPError):
+            pass
+        finally:
+            await response.aclose()
+        text = said[:LONGEST_WORDS].decode(errors="replace").replace("\0", "")
+        return f"{response.status_code} {text}".strip()
+
+    def _too_slow(self, *, was_handed_over: bool) -> ConnectorError:
+        if was_handed_over:
+            return InDoubt(f"{self._name} has the message and did not answer within {self._limits.answer_seconds:g} s")
+        return Retryable(f"{self._name} did not take the message within {self._limits.hand_over_seconds:g} s")
+
+    def _broken(self, error: httpx2.TransportError, *, was_handed_over: bool) -> ConnectorError:
+        if was_handed_over:
+            return InDoubt(f"{self._name} has the message and the line broke before it answered")
+        if _is_about_tls(error):
+            return Misconfigured(
+                f"{self._name} speaks no TLS that can be trusted: its certificate must be known to this machine",
+                setting="WAYMARK_WEBHOOK_URL",
+            )
+        return Retryable(f"{self._name} cannot be reached ({type(error).__name__}); it is tried again")
+
+    def _refused(self, status: int, headers: Mapping[str, str], words: str) -> ConnectorError:
+        code = str(status)
+        if status in LATER or status >= 500:
+            after = wait_asked_for(headers.get("retry-after"), now=self._clock())
+            return Retryable(
+                f"{self._name} does not take it now ({code})", after=after, code=code, provider_words=words
+            )
+        if status < 400:
+            return Misconfigured(
+                f"{self._name} answers with a redirect ({code}), which is not followed: set WAYMARK_WEBHOOK_URL to where it leads",
+                setting="WAYMARK_WEBHOOK_URL",
+                code=code,
+                provider_words=words,
+            )
+        return Permanent(f"{self._name} refuses the message ({code})", code=code, provider_words=words)
+
+    @property
+    def _name(self) -> str:
+        """The host alone: paths and queries of such addresses are secrets."""
+        return f"the webhook at {urlsplit(self._url).hostname}"
+
+
+def body_of(outgoing: Outgoing) -> str:
+    """The body, exactly as the interface gives it."""
+    fields = {
+        "delivery": outgoing.delivery_id,
+        "enrolment": outgoing.enrolment_id,
+        "journey": outgoing.journey,
+        "message": outgoing.message,
+        "learner": outgoing.learner,
+        "subject": _writable(outgoing.subject),
+        "text": _writable(outgoing.text),
+        "link": None if outgoing.link is None else _writable(outgoing.link.url),
+        "sent_at": outgoing.sent_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    return orjson.dumps(fields).decode()
+
+
+def _writable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def wait_asked_for(value: str | None, *, now: datetime) -> timedelta | None:
+    """What `Retry-After` asks for, as seconds or as a date; None where it says nothing that can be read."""
+    if value is None:
+        return None
+    if value.strip().isdecimal() and value.isascii():
+        return min(timedelta(seconds=int(value.strip()[:9])), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return min(max(at - now, timedelta()), LONGEST_WAIT)
+
+
+def _is_about_tls(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -21,9 +21,7 @@ EARLIEST_YEAR, LATEST_YEAR = 1900, 9000
 TEAM_EVENT = "performance.measured"
 """The type that may be about a team, and then has `team` in its data and no subject."""
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|([+-])(\d\d):(\d\d))?", re.ASCII
-)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|([+-])(\d\d):(\d\d))?", re.ASCII)
 _HARMLESS = re.compile(r"[0-9TtZz:+\-. /]{1,40}", re.ASCII)
 
 
@@ -213,7 +211,9 @@ def _text(attributes: Mapping[str, Json], name: str) -> str | None:
 def _required(attributes: Mapping[str, Json], name: str) -> str:
     value = _text(attributes, name)
     if value is None:
-        raise _Wrong(Refused("missing_field", f"`{name}` is missing: every event has id, source, type, subject and time"))
+        raise _Wrong(
+            Refused("missing_field", f"`{name}` is missing: every event has id, source, type, subject and time")
+        )
     return value
 
 

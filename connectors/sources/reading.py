@@ -50,7 +50,9 @@ def _unfit(value: Json, body: bytes) -> Refused | None:
                 below += item
             elif isinstance(item, str):
                 if "\0" in item:
-                    return _refused("nul_character", "a text holds the character NUL (\\u0000), which no database keeps")
+                    return _refused(
+                        "nul_character", "a text holds the character NUL (\\u0000), which no database keeps"
+                    )
             elif isinstance(item, float):
                 has_huge = has_huge or not SMALLEST_INTEGER < item < LARGEST_INTEGER
             elif isinstance(item, int) and not SMALLEST_INTEGER <= item <= LARGEST_INTEGER:
@@ -95,7 +97,9 @@ def _why(body: bytes, error: orjson.JSONDecodeError) -> Refused:
         return _too_deep()
     if _NOT_FINITE.search(outside):
         return _refused("not_finite", "JSON has no NaN and no Infinity: leave the field out, or send null")
-    return _unlike_json(text) or _refused("not_json", f"the body is not JSON: {error.msg.partition(':')[0]}{_place(error)}")
+    return _unlike_json(text) or _refused(
+        "not_json", f"the body is not JSON: {error.msg.partition(':')[0]}{_place(error)}"
+    )
 
 
 def _place(error: orjson.JSONDecodeError) -> str:
@@ -120,7 +124,9 @@ def _unlike_json(text: str) -> Refused | None:
     if _any_float_not_finite(value):
         return _out_of_range()
     if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-        return _refused("lone_surrogate", "a text holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+        return _refused(
+            "lone_surrogate", "a text holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        )
     return None
 
 

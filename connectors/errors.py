@@ -9,8 +9,9 @@
 
 A connector knows for certain that nothing was accepted when it raises anything but `InDoubt`.
 
-The message names the provider, what happened and the next action, and holds no personal value. What the provider said may hold an address:
-it stands in `provider_words`, which goes to `store` and nowhere else (no log, no metric, no history).
+The message names the provider, what happened and the next action, and holds no personal value. What the provider said
+may hold an address: it stands in `provider_words`, which goes to `store` and nowhere else (no log, no metric, no
+history).
 """
 
 from datetime import timedelta

@@ -1,7 +1,8 @@
 """What a channel is, and the register of all channels.
 
-A channel is one class in one file of this folder: its settings, what of a profile is its address, and `send`. It knows nothing of journeys,
-of the store or of Temporal, and decides nothing: whether a message may go is settled before `send` is called. It never logs an address or a text.
+A channel is one class in one file of this folder: its settings, what of a profile is its address, and `send`. It
+knows nothing of journeys, of the store or of Temporal, and decides nothing: whether a message may go is settled
+before `send` is called. It never logs an address or a text.
 """
 
 import inspect
@@ -27,9 +28,10 @@ class OutgoingLink:
 class Outgoing:
     """One message to one recipient, rendered and ready to go.
 
-    `delivery_id` is the key: the same for every attempt, and handed to the provider where it takes one. `learner` is the source's id of the
-    learner the message is about; `address` is where it goes (None where the channel needs none); `text` is Markdown. `sent_at` is the turn's
-    instant, UTC: the time of the story, not of this machine's clock.
+    `delivery_id` is the key: the same for every attempt, and handed to the provider where it takes one. `learner` is
+    the source's id of the learner the message is about; `address` is where it goes (None where the channel needs
+    none); `text` is Markdown. `sent_at` is the turn's instant, UTC: the time of the story, not of this machine's
+    clock.
     """
 
     delivery_id: str
@@ -56,8 +58,9 @@ class Receipt:
 class Limits:
     """How long one attempt may take, in seconds.
 
-    `hand_over_seconds` runs from the call until the whole message is handed over: short, because nothing is lost by trying again.
-    `answer_seconds` runs from there: long, because giving up then leaves a doubt. `connections` is how many are open at once.
+    `hand_over_seconds` runs from the call until the whole message is handed over: short, because nothing is lost by
+    trying again. `answer_seconds` runs from there: long, because giving up then leaves a doubt. `connections` is how
+    many are open at once.
     """
 
     hand_over_seconds: float = 5.0
@@ -106,7 +109,9 @@ class Channel(Protocol):
         return address_in(profile, self.address_field)
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Make one attempt, and no second one once the message was handed over; raises as `connectors.errors` draws it."""
+        """Make one attempt, and no second one once the message was handed over; raises as `connectors.errors` draws
+        it.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The channel `email`: a letter with a text and an HTML part, by SMTP.
 
-The Message-ID is made from the delivery id and so the same on every attempt. Which failure means what stands in `connectors/mail/smtp.py`.
+The Message-ID is made from the delivery id and so the same on every attempt. Which failure means what stands in
+`connectors/mail/smtp.py`.
 """
 
 import re

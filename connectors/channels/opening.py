@@ -51,7 +51,8 @@ def channel_settings() -> tuple[SettingField, ...]:
 def open_channels(values: Mapping[str, str], *, limits: Limits | None = None) -> Mapping[str, Channel]:
     """Every channel that is set up, by name, from values by their names in the environment.
 
-    Empty values count as absent. Raises Misconfigured, which names every wrong setting and no secret. Connections are made when needed.
+    Empty values count as absent. Raises Misconfigured, which names every wrong setting and no secret. Connections are
+    made when needed.
     """
     given = {name: value for name, value in values.items() if value}
     settings: dict[str, ChannelSettings] = {}

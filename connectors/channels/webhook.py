@@ -120,7 +120,9 @@ class Webhook(Channel):
         return self._client.build_request("POST", self._url, content=body.encode(), headers=headers)
 
     async def _exchange(self, request: httpx2.Request) -> tuple[int, Mapping[str, str], str]:
-        """Status, headers and words of the answer. Knows whether the request went out as a whole, and says what a failure means."""
+        """Status, headers and words of the answer. Knows whether the request went out as a whole, and says what a
+        failure means.
+        """
         loop = asyncio.get_running_loop()
         handed_over = False
         is_ours = False
@@ -183,7 +185,8 @@ class Webhook(Channel):
             )
         if status < 400:
             return Misconfigured(
-                f"{self._name} answers with a redirect ({code}), which is not followed: set WAYMARK_WEBHOOK_URL to where it leads",
+                f"{self._name} answers with a redirect ({code}), which is not followed: "
+                "set WAYMARK_WEBHOOK_URL to where it leads",
                 setting="WAYMARK_WEBHOOK_URL",
                 code=code,
                 provider_words=words,

@@ -1,11 +1,11 @@
 """Lines to one SMTP server, used again, and one letter handed over on one of them.
 
-    an open line ──offer: MAIL, RCPT, DATA──> the server says 354 ──give: the letter──> in doubt ──answer──> taken, or refused
+    an open line ──offer: MAIL, RCPT, DATA──> 354 ──give: the letter──> in doubt ──answer──> taken, or refused
          │ it had dropped meanwhile
          └──> a fresh line, within the same attempt
 
-Until `give`, every failure means that nothing was accepted. After it, only an answer does. The letter is therefore given with the library's
-lower calls: its own `sendmail` does not say on which side of `give` it failed.
+Until `give`, every failure means that nothing was accepted. After it, only an answer does. The letter is therefore
+given with the library's lower calls: its own `sendmail` does not say on which side of `give` it failed.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The two bodies of an e-mail from one Markdown text: plain text and HTML. Pure.
 
-Raw HTML in the Markdown is shown as text, never obeyed, and what comes out is sanitised once more. Bare addresses of the web become links.
+Raw HTML in the Markdown is shown as text, never obeyed, and what comes out is sanitised once more. Bare addresses of
+the web become links.
 """
 
 import re

@@ -1,7 +1,8 @@
 """What a source is, what it answers, and the register of all sources.
 
-A source translates the records of one kind of system into canonical events. It is pure: no clock, no network. Bad input is no exception here:
-a record comes out as `Translated` or `Refused`, with a code that never changes its meaning.
+A source translates the records of one kind of system into canonical events. It is pure: no clock, no network. Bad
+input is no exception here: a record comes out as `Translated` or `Refused`, with a code that never changes its
+meaning.
 """
 
 import inspect
@@ -77,7 +78,9 @@ class Source(Protocol):
 
     @staticmethod
     def translate(raw: Raw) -> tuple[Translation, ...]:
-        """What the record says: one answer for each event it holds, in its order; never empty for Kafka, never raises."""
+        """What the record says: one answer for each event it holds, in its order; never empty for Kafka, never
+        raises.
+        """
         ...
 
 
@@ -95,9 +98,8 @@ def source(name: str) -> Callable[[T], T]:
         for other in SOURCES.values():
             shared = sorted({name} & {other.name}) or sorted(set(cls.topics) & set(other.topics))
             if shared:
-                raise TypeError(
-                    f"source or topic {shared[0]!r} is defined twice: in {inspect.getfile(other)} and {inspect.getfile(cls)}"
-                )
+                files = f"{inspect.getfile(other)} and {inspect.getfile(cls)}"
+                raise TypeError(f"source or topic {shared[0]!r} is defined twice: in {files}")
         cls.name = name
         SOURCES[name] = cls
         return cls

@@ -1,7 +1,8 @@
 """CloudEvents 1.0 with canonical types: the form in which any HR system or LMS may speak to Waymark directly.
 
-Structured mode (one JSON object), batch (an array of them, over HTTP) and binary mode (attributes in headers: `ce_id` on Kafka, `ce-id` over HTTP), with JSON data.
-Where nothing says which mode it is, a JSON object is an event and, over HTTP, an array is a batch. Unknown extensions are passed over.
+Structured mode (one JSON object), batch (an array of them, over HTTP) and binary mode (attributes in headers: `ce_id`
+on Kafka, `ce-id` over HTTP), with JSON data. Where nothing says which mode it is, a JSON object is an event and, over
+HTTP, an array is a batch. Unknown extensions are passed over.
 """
 
 import re
@@ -190,7 +191,7 @@ def _read_event(attributes: Mapping[str, Json], data: Json) -> Event:
 
 def _check_version(version: Json) -> None:
     """An absent version is taken as 1.0: what is written by hand often lacks it."""
-    if version not in {None, "1.0"} if not isinstance(version, dict | list) else True:
+    if version is not None and version != "1.0":
         raise _Wrong(Refused("bad_specversion", f"specversion is {_shown(version)}; allowed: 1.0"))
 
 
@@ -240,8 +241,9 @@ def _read_time(name: str, text: str) -> datetime:
     if parts[8] is None:
         raise _bad_time(name, text, "it has no zone; end it with Z or an offset, as +01:00")
     try:
-        at = datetime(*(int(part) for part in parts.groups()[:6]), tzinfo=_zone(parts))  # pyright: ignore[reportArgumentType]  (six numbers by the pattern)
-        at = at.replace(microsecond=int((parts[7] or "0")[:6].ljust(6, "0"))).astimezone(UTC)
+        year, month, day, hour, minute, second = (int(part) for part in parts.groups()[:6])
+        microsecond = int((parts[7] or "0")[:6].ljust(6, "0"))
+        at = datetime(year, month, day, hour, minute, second, microsecond, _zone(parts)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _bad_time(name, text, "there is no such instant") from None
     if not EARLIEST_YEAR <= at.year <= LATEST_YEAR:
@@ -263,5 +265,7 @@ def _bad_time(name: str, text: str, reason: str) -> _Wrong:
 
 
 def _shown(value: Json) -> str:
-    """A wrong value, where it cannot be personal: sender's fields get mixed up, and this goes where people are not allowed."""
+    """A wrong value, where it cannot be personal: sender's fields get mixed up, and this goes where people are not
+    allowed.
+    """
     return value if isinstance(value, str) and _HARMLESS.fullmatch(value) else "not as it must be"

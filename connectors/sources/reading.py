@@ -1,6 +1,7 @@
 """Reading JSON that anybody may have sent: within bounds, and with a code that says what is wrong with it.
 
-The parser answers what is right at once; only what it refuses, or what looks suspicious, is looked at a second time, with bounded work.
+The parser answers what is right at once; only what it refuses, or what looks suspicious, is looked at a second time,
+with bounded work.
 """
 
 import json
@@ -24,7 +25,9 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def read_json(body: bytes) -> Json | Refused:
-    """The JSON value that `body` is. Numbers are finite and integers fit 64 bits; no text has NUL or a lone surrogate."""
+    """The JSON value that `body` is. Numbers are finite and integers fit 64 bits; no text has NUL or a lone
+    surrogate.
+    """
     if len(body) > MAX_RECORD_BYTES:
         return _refused("too_large", f"{len(body)} bytes; at most {MAX_RECORD_BYTES} are taken")
     try:

@@ -58,7 +58,11 @@ def _text(*, is_optional: bool = False) -> Any:
 
 
 class Learner(SQLModel, table=True):
-    """A person, by our id: an HMAC of the first id a source gave her. `profile_times` has each field's event time."""
+    """A person, by our id: an HMAC of the first id a source gave her. `profile_times` has each field's event time.
+
+    `latest_at` is the latest instant of any event of hers: what comes after it came in order. Until `rejudge_until` an
+    event that came out of order may change what her latest entries amount to (`journeys.history`).
+    """
 
     __tablename__ = "learners"
 
@@ -66,6 +70,8 @@ class Learner(SQLModel, table=True):
     source_id: str = _text()
     profile: dict[str, Json] = _json()
     profile_times: dict[str, str] = _json()
+    latest_at: datetime | None = _instant(is_optional=True)
+    rejudge_until: datetime | None = _instant(is_optional=True)
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
 
@@ -101,13 +107,17 @@ class LoggedEvent(SQLModel, table=True):
 
 
 class JourneyRow(SQLModel, table=True):
-    """A journey; `status` is live, paused or archived, `version` the running one."""
+    """A journey; `status` is live, paused or archived, `version` the running one.
+
+    `live_since` is set when it is published for the first time and whenever it resumes: entries that arrived before are none.
+    """
 
     __tablename__ = "journeys"
 
     name: str = Field(primary_key=True)
     status: str = "live"
     version: int
+    live_since: datetime | None = _instant(is_optional=True)
     created_at: datetime = _instant()
 
 

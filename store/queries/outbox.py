@@ -1,0 +1,187 @@
+"""What is to be produced to topics of ours, written in the transaction of what it tells of, relayed by `workers/relay`.
+
+No personal value goes out: an outcome names our ids only. A learner is our id of her (an HMAC), never the source's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Literal, cast
+
+import orjson
+from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys.events import Json
+from store.tables import DeadLetter, DeliveryRow, Enrolment, Installation, OutboxRow
+
+OUTCOMES = "waymark.outcomes"
+DEAD_LETTERS = "waymark.dead-letters"
+SOURCE = "waymark"
+_LEASE = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to be produced."""
+
+    seq: int
+    topic: str
+    key: str
+    payload: str
+
+
+async def record(session: AsyncSession, *, type: str, key: str, data: Mapping[str, Json], at: datetime) -> None:  # noqa: A002 - CloudEvents' name
+    """Write one CloudEvent for `waymark.outcomes`. `key` is our learner's id: it orders the records, and is the subject.
+
+    The event's id is made of its content, so that what is written twice can be told.
+    """
+    await record_many(session, [Outcome(type, key, data, at)])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `record` takes, as a value."""
+
+    type: str
+    key: str
+    data: Mapping[str, Json]
+    at: datetime
+
+
+async def record_many(session: AsyncSession, outcomes: Sequence[Outcome]) -> None:
+    """Write several."""
+    if outcomes:
+        rows = [
+            {"topic": OUTCOMES, "key": o.key, "payload": _cloudevent(o), "created_at": o.at} for o in outcomes
+        ]
+        await session.execute(insert(OutboxRow), rows)
+
+
+async def record_enrolment(
+    session: AsyncSession,
+    row: Enrolment,
+    *,
+    kind: Literal["started", "goal", "ended"],
+    at: datetime,
+    outcome: str | None = None,
+) -> None:
+    """Write `waymark.enrolment.<kind>`; `at` is when it took place."""
+    await record_many(session, [of_enrolment(row, kind=kind, at=at, outcome=outcome)])
+
+
+def of_enrolment(
+    row: Enrolment, *, kind: Literal["started", "goal", "ended"], at: datetime, outcome: str | None = None
+) -> Outcome:
+    """What `record_enrolment` writes."""
+    data: dict[str, Json] = {
+        "enrolment": row.id, "journey": row.journey, "version": row.version, "learner": row.learner,
+    }  # fmt: skip
+    if outcome is not None:
+        data["outcome"] = outcome
+    return Outcome(f"waymark.enrolment.{kind}", row.learner, data, at)
+
+
+async def record_delivery(session: AsyncSession, delivery: str, *, status: str, at: datetime) -> None:
+    """Write `waymark.delivery.<status>`; the delivery's row stands already."""
+    query = select(
+        col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
+        col(DeliveryRow.channel),
+    ).where(col(DeliveryRow.id) == delivery)  # fmt: skip
+    enrolment, journey, learner, message, channel = (await session.execute(query)).one()
+    data: dict[str, Json] = {
+        "delivery": delivery, "enrolment": enrolment, "journey": journey, "learner": learner, "message": message,
+        "channel": channel, "status": status,
+    }  # fmt: skip
+    await record(session, type=f"waymark.delivery.{status}", key=learner, data=data, at=at)
+
+
+async def record_dead_letters(session: AsyncSession, letters: Sequence[DeadLetter]) -> None:
+    """Write what `waymark.dead-letters` says of them: never a value, never a detail."""
+    rows = [
+        {"topic": DEAD_LETTERS, "key": letter.id, "payload": _dead_letter(letter), "created_at": letter.at}
+        for letter in letters
+    ]
+    if rows:
+        await session.execute(insert(OutboxRow), rows)
+
+
+async def forget_started(session: AsyncSession, enrolments: Mapping[str, str]) -> None:
+    """Take back what says that these enrolments (id to learner) started, where it has not been relayed yet."""
+    if not enrolments:
+        return
+    query = select(col(OutboxRow.seq), col(OutboxRow.payload)).where(
+        col(OutboxRow.topic) == OUTCOMES, col(OutboxRow.key).in_(set(enrolments.values()))
+    )
+    found = (await session.execute(query)).all()
+    stale = [seq for seq, payload in found if _starts(payload, enrolments)]
+    if stale:
+        await session.execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(stale)))
+
+
+async def list_oldest(session: AsyncSession, *, limit: int) -> Sequence[Outgoing]:
+    """The oldest records that have not been produced."""
+    query = select(
+        col(OutboxRow.seq), col(OutboxRow.topic), col(OutboxRow.key), col(OutboxRow.payload)
+    ).order_by(col(OutboxRow.seq)).limit(limit)  # fmt: skip
+    return [Outgoing(*row) for row in (await session.execute(query)).all()]
+
+
+async def remove(session: AsyncSession, seqs: Sequence[int]) -> None:
+    """These have been produced."""
+    if seqs:
+        await session.execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(seqs)))
+
+
+async def remove_older(session: AsyncSession, *, before: datetime) -> int:
+    """Let go what nobody will relay, because there is no Kafka."""
+    result = await session.execute(delete(OutboxRow).where(col(OutboxRow.created_at) < before))
+    return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+async def take_lease(session: AsyncSession, *, owner: str, now: datetime, lease: timedelta) -> bool:
+    """Whether this process relays for the next `lease`: one does at a time, or records would overtake each other."""
+    query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
+    found = (await session.execute(query)).scalar_one_or_none()
+    value: dict[str, Json] = {"owner": owner, "until": (now + lease).isoformat()}
+    if found is None:
+        await session.execute(insert(Installation), [{"name": _LEASE, "value": value, "updated_at": now}])
+        return True
+    if found.get("owner") != owner and datetime.fromisoformat(str(found["until"])) > now:
+        return False
+    changed = update(Installation).where(col(Installation.name) == _LEASE).values(value=value, updated_at=now)
+    await session.execute(changed)
+    return True
+
+
+async def give_lease_back(session: AsyncSession, *, owner: str, now: datetime) -> None:
+    """Let another process relay at once."""
+    query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
+    found = (await session.execute(query)).scalar_one_or_none()
+    if found is not None and found.get("owner") == owner:
+        await session.execute(delete(Installation).where(col(Installation.name) == _LEASE))
+
+
+def _cloudevent(outcome: Outcome) -> str:
+    content = orjson.dumps([outcome.type, outcome.key, outcome.data], option=orjson.OPT_SORT_KEYS)
+    event = {
+        "specversion": "1.0", "id": sha256(content).hexdigest()[:32], "source": SOURCE, "type": outcome.type,
+        "subject": outcome.key, "time": outcome.at.isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json", "data": dict(outcome.data),
+    }  # fmt: skip
+    return orjson.dumps(event).decode()
+
+
+def _dead_letter(letter: DeadLetter) -> str:
+    said = {
+        "id": letter.id, "reason": letter.reason, "topic": letter.topic, "partition": letter.partition,
+        "offset": letter.offset, "at": letter.at.isoformat().replace("+00:00", "Z"),
+    }  # fmt: skip
+    return orjson.dumps(said).decode()
+
+
+def _starts(payload: str, enrolments: Mapping[str, str]) -> bool:
+    event = orjson.loads(payload)
+    return event["type"] == "waymark.enrolment.started" and event["data"]["enrolment"] in enrolments

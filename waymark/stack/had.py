@@ -22,7 +22,7 @@ from typing import Generic, TypeVar, cast
 import httpx2
 
 from waymark.stack.parts import CannotHave
-from waymark.stack.process import last_lines
+from waymark.stack.process import last_lines, with_parent
 
 T = TypeVar("T")
 
@@ -84,6 +84,8 @@ def making(folder: Path) -> Generator[Path | None]:
         if folder.exists():
             yield None
             return
+        for left in folder.parent.glob(f".{folder.name}-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             yield new
@@ -172,7 +174,12 @@ def build(name: str, command: Sequence[str], *, folder: Path, steps: int, say: S
     log = cache() / f"build-{name}.log"
     with log.open("w+") as output:
         child = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            with_parent(command),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert child.stdout is not None
         try:

@@ -62,6 +62,11 @@ def _cached() -> Path:
     return had.cache() / f"kafka-{version()}"
 
 
+def is_cached() -> bool:
+    """Whether the pinned version is in the user's cache."""
+    return _cached().exists()
+
+
 def _java() -> str:
     java = shutil.which("java")
     if java is None:

@@ -76,6 +76,11 @@ def _cached() -> Path:
     return had.cache() / f"temporal-{version()}" / "temporal-server"
 
 
+def is_cached() -> bool:
+    """Whether the pinned version is in the user's cache."""
+    return _cached().exists()
+
+
 def _on_path() -> Program:
     binary = shutil.which("temporal-server")
     if binary is None:

@@ -139,7 +139,7 @@ def _decide(doing: _Advance, decided: Decided) -> None:
         if decided.choice is None:
             text = f"Passed over {node.id}: its condition does not hold."
             doing.note(Note(doing.run.at, "passed", node.id, text, {"findings": list(decided.findings)}))
-            return _arrive(doing, node.successors.get("next"))
+            return _arrive(doing, node.successors.get("skip", node.successors.get("next")))
         return _enter(doing, node)
     return _resume(doing, decided)
 

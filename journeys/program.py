@@ -78,7 +78,8 @@ class Node:
     """One step, compiled: what kind it is, its options, where it leads, and the guard before it.
 
     `options` is the frozen record of the step type named by `kind`. A successor of `None` is the end of the
-    journey (`completed`). `guard` is the step's `when`; where it does not hold, the step is passed over to `skip`.
+    journey (`completed`). `guard` is the step's `when`; where it does not hold, the step is passed over to `skip`
+    (without one, to `next`).
     """
 
     id: str

@@ -57,6 +57,8 @@ def due_at(program: Program, run: Run) -> datetime | None:
 
 async def take_turn(program: Program, run: Run, *, now: datetime, performer: Performer) -> Run:
     """The run after everything that is due by `now` has been decided and performed."""
+    if not run.has_begun and now < run.entered_at:
+        return run  # an entry whose `effective` lies ahead starts then; `due_at` says so
     now = max(now, run.at)
     backlog = list(await performer.unread())
     has_answered = False

@@ -36,6 +36,7 @@ from journeys.effects import (
     Retrying,
     Withdraw,
 )
+from journeys.events import Json
 from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run
 from journeys.steps import STEP_TYPES
@@ -158,7 +159,11 @@ def _defer(doing: _Advance, deferred: Deferred) -> None:
     if pending.because != deferred.because or pending.until != deferred.until:
         when = "" if deferred.until is None else f" until {deferred.until:%A %-d %B %Y, %H:%M} UTC"
         text = f"{_subject(pending)} waits{when}: {deferred.because}."
-        data = {"until": None if deferred.until is None else deferred.until.isoformat(), "reason": deferred.because}
+        data: dict[str, Json] = {
+            "message": pending.effect.message if isinstance(pending.effect, Deliver) else None,
+            "until": None if deferred.until is None else deferred.until.isoformat(),
+            "reason": deferred.because,
+        }
         doing.note(Note(max(doing.run.at, deferred.at), "deferred", doing.run.node, text, data))
     doing.run = replace(doing.run, hold=replace(pending, until=deferred.until, because=deferred.because))
 

@@ -1,0 +1,45 @@
+"""What expressions see of an enrolment, and the answer to `Decide`: the same for both performers. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from journeys.effects import Decide, Decided
+from journeys.events import Json
+from journeys.expressions import Facts, holds, learner_facts
+from journeys.program import Entry
+from journeys.routing import entry_facts, instant_text
+from journeys.run import Run, Sent
+
+
+def facts_of(run: Run | None, *, source_id: str, profile: Mapping[str, Json], entry: Entry | None) -> Facts:
+    """The facts of one enrolment, without an event; without a run and an entry those of a learner alone."""
+    return Facts(
+        learner=learner_facts(profile, source_id=source_id),
+        entry={} if entry is None else entry_facts(entry),
+        vars={} if run is None else run.vars,
+        answers={} if run is None else run.answers,
+        sent={} if run is None else {message: _sent_facts(sent) for message, sent in run.sent.items()},
+        event=None,
+    )
+
+
+def decide(effect: Decide, facts: Facts, *, at: datetime) -> Decided:
+    """The first of the questions that holds, and why those before it could not be judged, where they could not."""
+    findings: list[str] = []
+    for place, question in enumerate(effect.questions):
+        verdict = holds(question, facts)
+        if verdict.finding is not None:
+            findings.append(verdict.finding)
+        if verdict.holds:
+            return Decided(at, place, tuple(findings))
+    return Decided(at, None, tuple(findings))
+
+
+def _sent_facts(sent: Sent) -> dict[str, Json]:
+    """What is not known is absent, so that `has()` tells."""
+    facts: dict[str, Json] = {"status": sent.status}
+    if sent.channel is not None:
+        facts["channel"] = sent.channel
+    if sent.at is not None:
+        facts["at"] = instant_text(sent.at)
+    return facts

@@ -6,6 +6,7 @@
 import asyncio
 import base64
 import binascii
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from standardwebhooks import Webhook as Signer
 
 from connectors.channels.base import Channel, ChannelSettings, Limits, Outgoing, Receipt, channel
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the whole URL, which may be a secret
 
 LONGEST_WORDS = 2_000
 LONGEST_WAIT = timedelta(days=1)

@@ -1,0 +1,49 @@
+# What can be done in a clone. The README shows `make demo` and `make test`.
+# Waymark's own commands are in .venv/bin/waymark once one of these has run.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.made-from
+# Tests mostly wait for servers, so that more of them run than there are cores.
+TEST_PROCESSES ?= 4
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench bench-full chaos
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup:
+	@wanted="$$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)"; \
+	if [ "$$wanted" != "$$(cat $(STAMP) 2>/dev/null)" ]; then \
+	  set -e; \
+	  echo "setting up .venv (once, and when requirements.lock has changed)"; \
+	  [ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+	  [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
+	  echo "$$wanted" > $(STAMP); \
+	fi
+
+demo: setup  ## the guided tour on real servers: events through Kafka and Temporal to delivered messages
+	@$(BIN)/waymark demo
+
+test: setup  ## every test, on real servers, which are got where they are not there
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+check: setup  ## format, lint, types, import contracts, generated reference; changes nothing, needs no server
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@if [ -e docs/generate.py ]; then $(BIN)/python -m docs.generate --check; fi
+
+bench: setup  ## the benchmarks, each figure beside the machine it was taken on
+	@$(BIN)/python -m bench
+
+bench-full: setup  ## the same at full size
+	@$(BIN)/python -m bench --full
+
+chaos: setup  ## processes killed, frozen and robbed of their database in the middle of a run
+	@$(BIN)/python -m bench.chaos

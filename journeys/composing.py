@@ -1,0 +1,135 @@
+"""From a message of the program to what one recipient would be sent: channel, address, rendered text. Pure.
+
+Both performers use it, so that a rehearsal skips what would be skipped. Personal values are in the returned record alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from journeys.effects import Deliver
+from journeys.events import Json
+from journeys.expressions import learner_facts
+from journeys.program import Entry, Link, Message, Program
+from journeys.routing import entry_facts
+from journeys.run import Run
+from journeys.templates import Failed, LinkFacts, Missing, Rendered, render
+
+SkipReason = Literal[
+    "no_address", "no_channel", "refused", "variable_missing", "template_failed", "expired", "withheld", "withdrawn"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A channel as composing knows it. `address_field` is the field of the profile that is the address; None: none needed."""
+
+    is_set_up: bool
+    address_field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a message does not go; `detail` names a variable or a setting, never a personal value."""
+
+    reason: SkipReason
+    detail: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As a delivery's `reason` says it: the code, and after a colon the detail where there is one."""
+        return self.reason if self.detail is None else f"{self.reason}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as it would go out. `text` is Markdown; `address` is None where the channel needs none."""
+
+    channel: str
+    address: str | None
+    subject: str
+    text: str
+    link: Link | None = None
+
+    def to_address(self, address: str) -> "Composed":
+        """The same message to another address."""
+        return replace(self, address=address)
+
+
+def compose(
+    program: Program,
+    deliver: Deliver,
+    *,
+    run: Run,
+    entry: Entry,
+    learner: Mapping[str, Json],
+    learner_id: str,
+    recipient: Mapping[str, Json],
+    recipient_id: str,
+    reach: Mapping[str, Reach],
+) -> Composed | Skip:
+    """The message through the first of `via` that can reach the recipient, or why it cannot go.
+
+    `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by name.
+    """
+    chosen = _choose(deliver.via, recipient, reach)
+    if isinstance(chosen, Skip):
+        return chosen
+    channel, address = chosen
+    message = program.messages[deliver.message]
+    context: dict[str, object] = {
+        "learner": learner_facts(learner, source_id=learner_id),
+        "recipient": learner_facts(recipient, source_id=recipient_id),
+        "entry": entry_facts(entry),
+        "vars": run.vars,
+        "answers": run.answers,
+    }
+    link = _link(message, context)
+    if isinstance(link, Skip):
+        return link
+    if link is not None:
+        context["link"] = LinkFacts(link.label, link.url)
+    subject = _rendered(message.subject or program.title, context)
+    text = _rendered(message.channels.get(channel) or message.body or "", context)
+    if isinstance(subject, Skip):
+        return subject
+    if isinstance(text, Skip):
+        return text
+    return Composed(channel, address, " ".join(subject.split()), text, link)
+
+
+def _choose(
+    via: tuple[str, ...], recipient: Mapping[str, Json], reach: Mapping[str, Reach]
+) -> tuple[str, str | None] | Skip:
+    reason: SkipReason = "no_channel"
+    for channel in via:
+        known = reach.get(channel)
+        if known is None or not known.is_set_up:
+            continue
+        if known.address_field is None:
+            return channel, None
+        address = recipient.get(known.address_field)
+        if isinstance(address, str) and address.strip():
+            return channel, address.strip()
+        reason = "no_address"
+    return Skip(reason)
+
+
+def _link(message: Message, context: Mapping[str, object]) -> Link | None | Skip:
+    if message.link is None:
+        return None
+    label = _rendered(message.link.label, context)
+    url = _rendered(message.link.url, context)
+    if isinstance(label, Skip):
+        return label
+    return url if isinstance(url, Skip) else Link(label.strip(), url.strip())
+
+
+def _rendered(source: str, context: Mapping[str, object]) -> str | Skip:
+    match render(source, context):
+        case Rendered(text):
+            return text
+        case Missing(variable):
+            return Skip("variable_missing", variable)
+        case Failed(detail):
+            return Skip("template_failed", detail)

@@ -86,6 +86,12 @@ def plain_address(text: str) -> str | None:
         return None
 
 
+def _named(address: str, display_name: str = "") -> Address:
+    """By its parts, because Python's own reading of a whole address is narrower than what servers take."""
+    local, _, domain = address.rpartition("@")
+    return Address(display_name, local, domain)
+
+
 @channel("email")
 class Email(Channel):
     """E-mail to the address in the profile."""
@@ -99,7 +105,7 @@ class Email(Channel):
             raise ValueError("the channel email is not set up: set WAYMARK_SMTP_URL")
         display_name, address = parseaddr(settings.mail_from)
         self._sender = plain_address(address) or address
-        self._from = Address(display_name, addr_spec=self._sender)
+        self._from = _named(self._sender, display_name)
         self._lines = Lines(server_of(settings.smtp_url), limits=limits)
 
     async def send(self, outgoing: Outgoing) -> Receipt:
@@ -115,15 +121,13 @@ class Email(Channel):
         recipient = plain_address(outgoing.address or "")
         if recipient is None:
             raise Permanent("the address is no e-mail address: correct `email` in the profile")
-        message = self._written(outgoing, recipient)
-        needs_utf8 = not recipient.isascii()
-        content = message.as_bytes(policy=_WIRE_UTF8 if needs_utf8 else _WIRE)
-        return Letter(self._sender, recipient, content, needs_utf8=needs_utf8)
+        content = self._written(outgoing, recipient).as_bytes()
+        return Letter(self._sender, recipient, content, needs_utf8=not recipient.isascii())
 
     def _written(self, outgoing: Outgoing, recipient: str) -> EmailMessage:
-        message = EmailMessage(policy=_WIRE)
+        message = EmailMessage(policy=_WIRE if recipient.isascii() else _WIRE_UTF8)
         message["From"] = self._from
-        message["To"] = Address(addr_spec=recipient)
+        message["To"] = _named(recipient)
         message["Subject"] = one_line(outgoing.subject)
         message["Date"] = outgoing.sent_at
         message["Message-ID"] = self._message_id(outgoing)

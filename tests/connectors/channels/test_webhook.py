@@ -161,7 +161,7 @@ async def test_connections_are_used_again(provider: WebhookProvider) -> None:
     for recipient in ("ada", "bob", "eve", "ada"):
         await asyncio.gather(channel.send(outgoing(provider, recipient)), return_exceptions=True)
     await channel.close()
-    assert (1, 3) == (provider.receiver.connections, len(provider.receiver.taken))
+    assert (provider.receiver.connections, len(provider.receiver.taken)) == (1, 3)
 
 
 async def test_a_body_that_was_not_read_in_full_leaves_no_doubt(provider: WebhookProvider) -> None:

@@ -109,7 +109,7 @@ class LoggedEvent(SQLModel, table=True):
 class JourneyRow(SQLModel, table=True):
     """A journey; `status` is live, paused or archived, `version` the running one.
 
-    `live_since` is set when it is published for the first time and whenever it resumes: entries that arrived before are none.
+    `live_since` is set whenever it resumes: what arrived before is no entry.
     """
 
     __tablename__ = "journeys"
@@ -190,7 +190,7 @@ class Enrolment(SQLModel, table=True):
 
 
 class InboxRow(SQLModel, table=True):
-    """A trigger of an enrolment's program that an event fired. `at` is the event's time; unread while `read_at` is null."""
+    """A trigger of an enrolment's program that an event fired, at the event's time; unread while `read_at` is null."""
 
     __tablename__ = "inbox"
     __table_args__ = (

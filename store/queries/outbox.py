@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Literal, cast
+from typing import Literal
 
 import orjson
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -34,7 +34,7 @@ class Outgoing:
 
 
 async def record(session: AsyncSession, *, type: str, key: str, data: Mapping[str, Json], at: datetime) -> None:  # noqa: A002 - CloudEvents' name
-    """Write one CloudEvent for `waymark.outcomes`. `key` is our learner's id: it orders the records, and is the subject.
+    """Write one CloudEvent for `waymark.outcomes`. `key`, our learner's id, orders the records and is the subject.
 
     The event's id is made of its content, so that what is written twice can be told.
     """
@@ -54,10 +54,8 @@ class Outcome:
 async def record_many(session: AsyncSession, outcomes: Sequence[Outcome]) -> None:
     """Write several."""
     if outcomes:
-        rows = [
-            {"topic": OUTCOMES, "key": o.key, "payload": _cloudevent(o), "created_at": o.at} for o in outcomes
-        ]
-        await session.execute(insert(OutboxRow), rows)
+        rows = [{"topic": OUTCOMES, "key": o.key, "payload": _cloudevent(o), "created_at": o.at} for o in outcomes]
+        await (await session.connection()).execute(insert(OutboxRow), rows)
 
 
 async def record_enrolment(
@@ -90,7 +88,7 @@ async def record_delivery(session: AsyncSession, delivery: str, *, status: str, 
         col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
         col(DeliveryRow.channel),
     ).where(col(DeliveryRow.id) == delivery)  # fmt: skip
-    enrolment, journey, learner, message, channel = (await session.execute(query)).one()
+    enrolment, journey, learner, message, channel = (await (await session.connection()).execute(query)).one()
     data: dict[str, Json] = {
         "delivery": delivery, "enrolment": enrolment, "journey": journey, "learner": learner, "message": message,
         "channel": channel, "status": status,
@@ -105,7 +103,7 @@ async def record_dead_letters(session: AsyncSession, letters: Sequence[DeadLette
         for letter in letters
     ]
     if rows:
-        await session.execute(insert(OutboxRow), rows)
+        await (await session.connection()).execute(insert(OutboxRow), rows)
 
 
 async def forget_started(session: AsyncSession, enrolments: Mapping[str, str]) -> None:
@@ -115,10 +113,10 @@ async def forget_started(session: AsyncSession, enrolments: Mapping[str, str]) -
     query = select(col(OutboxRow.seq), col(OutboxRow.payload)).where(
         col(OutboxRow.topic) == OUTCOMES, col(OutboxRow.key).in_(set(enrolments.values()))
     )
-    found = (await session.execute(query)).all()
+    found = (await (await session.connection()).execute(query)).all()
     stale = [seq for seq, payload in found if _starts(payload, enrolments)]
     if stale:
-        await session.execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(stale)))
+        await (await session.connection()).execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(stale)))
 
 
 async def list_oldest(session: AsyncSession, *, limit: int) -> Sequence[Outgoing]:
@@ -126,42 +124,44 @@ async def list_oldest(session: AsyncSession, *, limit: int) -> Sequence[Outgoing
     query = select(
         col(OutboxRow.seq), col(OutboxRow.topic), col(OutboxRow.key), col(OutboxRow.payload)
     ).order_by(col(OutboxRow.seq)).limit(limit)  # fmt: skip
-    return [Outgoing(*row) for row in (await session.execute(query)).all()]
+    return [Outgoing(*row) for row in (await (await session.connection()).execute(query)).all()]
 
 
 async def remove(session: AsyncSession, seqs: Sequence[int]) -> None:
     """These have been produced."""
     if seqs:
-        await session.execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(seqs)))
+        await (await session.connection()).execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(seqs)))
 
 
 async def remove_older(session: AsyncSession, *, before: datetime) -> int:
     """Let go what nobody will relay, because there is no Kafka."""
-    result = await session.execute(delete(OutboxRow).where(col(OutboxRow.created_at) < before))
-    return cast("CursorResult[tuple[()]]", result).rowcount
+    result = await (await session.connection()).execute(delete(OutboxRow).where(col(OutboxRow.created_at) < before))
+    return result.rowcount
 
 
 async def take_lease(session: AsyncSession, *, owner: str, now: datetime, lease: timedelta) -> bool:
     """Whether this process relays for the next `lease`: one does at a time, or records would overtake each other."""
     query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
-    found = (await session.execute(query)).scalar_one_or_none()
+    found = (await (await session.connection()).execute(query)).scalar_one_or_none()
     value: dict[str, Json] = {"owner": owner, "until": (now + lease).isoformat()}
     if found is None:
-        await session.execute(insert(Installation), [{"name": _LEASE, "value": value, "updated_at": now}])
+        await (await session.connection()).execute(
+            insert(Installation), [{"name": _LEASE, "value": value, "updated_at": now}]
+        )
         return True
     if found.get("owner") != owner and datetime.fromisoformat(str(found["until"])) > now:
         return False
     changed = update(Installation).where(col(Installation.name) == _LEASE).values(value=value, updated_at=now)
-    await session.execute(changed)
+    await (await session.connection()).execute(changed)
     return True
 
 
-async def give_lease_back(session: AsyncSession, *, owner: str, now: datetime) -> None:
+async def give_lease_back(session: AsyncSession, *, owner: str) -> None:
     """Let another process relay at once."""
     query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
-    found = (await session.execute(query)).scalar_one_or_none()
+    found = (await (await session.connection()).execute(query)).scalar_one_or_none()
     if found is not None and found.get("owner") == owner:
-        await session.execute(delete(Installation).where(col(Installation.name) == _LEASE))
+        await (await session.connection()).execute(delete(Installation).where(col(Installation.name) == _LEASE))
 
 
 def _cloudevent(outcome: Outcome) -> str:

@@ -28,11 +28,11 @@ async def list_live(session: AsyncSession) -> Sequence[LiveVersion]:
             col(JourneyRow.name), col(Version.number), col(Version.hash), col(Version.published_at),
             col(JourneyRow.live_since),
         )
-        .join(Version, (col(Version.journey) == col(JourneyRow.name)) & (col(Version.number) == col(JourneyRow.version)))
-        .where(col(JourneyRow.status) == "live")
+        .join(Version, col(Version.journey) == col(JourneyRow.name))
+        .where(col(JourneyRow.status) == "live", col(Version.number) == col(JourneyRow.version))
         .order_by(col(JourneyRow.name))
     )  # fmt: skip
-    found = (await session.execute(query)).all()
+    found = (await (await session.connection()).execute(query)).all()
     return [
         LiveVersion(journey, number, hash_, published_at if live_since is None else max(published_at, live_since))
         for journey, number, hash_, published_at, live_since in found
@@ -42,4 +42,4 @@ async def list_live(session: AsyncSession) -> Sequence[LiveVersion]:
 async def find_program(session: AsyncSession, hash_: str) -> str | None:
     """The program of this hash, as JSON."""
     query = select(col(Version.program)).where(col(Version.hash) == hash_).limit(1)
-    return (await session.execute(query)).scalar_one_or_none()
+    return (await (await session.connection()).execute(query)).scalar_one_or_none()

@@ -1,0 +1,157 @@
+"""Enrolments as ingest sees them: found for a batch's learners, entered, moved to another entry, woken."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, delete, insert, literal, or_, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys.events import Json
+from store.inserting import insert_new
+from store.tables import Enrolment, InboxRow, UnjudgedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentState:
+    """What ingest must know of an enrolment. `fence` is 0 until a turn has been taken."""
+
+    id: str
+    journey: str
+    version: int
+    program: str
+    learner: str
+    key: str
+    ordinal: int
+    entered_at: datetime
+    entry: Mapping[str, Json]
+    entry_seq: int | None
+    fence: int
+    status: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnjudgedState:
+    """A row of `unjudged_entries`."""
+
+    journey: str
+    trigger: str
+    learner: str
+    event: int
+    finding: str
+    until: datetime
+
+
+async def list_enrolments(
+    session: AsyncSession, learners: Collection[str], *, with_ended: Collection[str]
+) -> Sequence[EnrolmentState]:
+    """The enrolments of these learners that have not ended, and of `with_ended` all; locked, in order."""
+    query = (
+        select(
+            col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version), col(Enrolment.program),
+            col(Enrolment.learner), col(Enrolment.entry_key), col(Enrolment.ordinal), col(Enrolment.entered_at),
+            col(Enrolment.entry), col(Enrolment.entry_event), col(Enrolment.fence), col(Enrolment.status),
+            col(Enrolment.ended_at),
+        )
+        .where(
+            col(Enrolment.learner).in_(learners),
+            or_(col(Enrolment.status) != "ended", col(Enrolment.learner).in_(with_ended)),
+        )
+        .order_by(col(Enrolment.id))
+        .with_for_update(key_share=True)
+    )  # fmt: skip
+    return [EnrolmentState(*row) for row in (await (await session.connection()).execute(query)).all()]
+
+
+async def enter(session: AsyncSession, rows: Sequence[Enrolment]) -> None:
+    """Insert new enrolments."""
+    if rows:
+        await (await session.connection()).execute(insert(Enrolment), [row.model_dump() for row in rows])
+
+
+async def move_entries(session: AsyncSession, rows: Sequence[Enrolment]) -> Sequence[str]:
+    """Give enrolments that no turn has begun another entry; answers those that had not wanted waking and do now."""
+    woken: list[str] = []
+    for row in rows:
+        wake = row.wake_wanted_at
+        change = (
+            update(Enrolment)
+            .where(col(Enrolment.id) == row.id, col(Enrolment.fence) == 0)
+            .values(
+                entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run,
+                due_at=row.due_at, wake_wanted_at=None if wake is None else _earlier_wake(wake),
+            )
+            .returning(col(Enrolment.wake_wanted_at))
+        )  # fmt: skip
+        found = (await (await session.connection()).execute(change)).scalar_one_or_none()
+        if wake is not None and found == wake:
+            woken.append(row.id)
+    return woken
+
+
+async def drop(session: AsyncSession, enrolments: Collection[str]) -> None:
+    """Let enrolments go that no turn has begun, and that what came later shows never to have been."""
+    if enrolments:
+        await (await session.connection()).execute(
+            delete(Enrolment).where(col(Enrolment.id).in_(enrolments), col(Enrolment.fence) == 0)
+        )
+
+
+async def want_waking(session: AsyncSession, enrolments: Collection[str], *, at: datetime) -> Sequence[str]:
+    """Set `wake_wanted_at` where it is empty; answers those where it was."""
+    if not enrolments:
+        return []
+    change = (
+        update(Enrolment)
+        .where(
+            col(Enrolment.id).in_(enrolments), col(Enrolment.wake_wanted_at).is_(None), col(Enrolment.status) != "ended"
+        )
+        .values(wake_wanted_at=at)
+        .returning(col(Enrolment.id))
+    )
+    return (await (await session.connection()).execute(change)).scalars().all()
+
+
+async def list_unread(session: AsyncSession, enrolments: Collection[str]) -> Sequence[tuple[str, str, datetime]]:
+    """Enrolment, trigger and time of what fired and no turn has read."""
+    if not enrolments:
+        return []
+    query = select(col(InboxRow.enrolment), col(InboxRow.trigger), col(InboxRow.at)).where(
+        col(InboxRow.enrolment).in_(enrolments), col(InboxRow.read_at).is_(None)
+    )
+    found = (await (await session.connection()).execute(query)).all()
+    return [(enrolment, trigger, at) for enrolment, trigger, at in found]
+
+
+async def list_unjudged(session: AsyncSession, learners: Collection[str]) -> Sequence[UnjudgedState]:
+    """The entries of these learners that could not be judged."""
+    if not learners:
+        return []
+    query = select(
+        col(UnjudgedEntry.journey), col(UnjudgedEntry.trigger), col(UnjudgedEntry.learner), col(UnjudgedEntry.event),
+        col(UnjudgedEntry.finding), col(UnjudgedEntry.until),
+    ).where(col(UnjudgedEntry.learner).in_(learners))  # fmt: skip
+    return [UnjudgedState(*row) for row in (await (await session.connection()).execute(query)).all()]
+
+
+async def replace_unjudged(session: AsyncSession, learners: Collection[str], unjudged: Sequence[UnjudgedState]) -> None:
+    """Of these learners, these entries and no others could not be judged."""
+    core = await session.connection()
+    if learners:
+        await core.execute(delete(UnjudgedEntry).where(col(UnjudgedEntry.learner).in_(learners)))
+    if unjudged:
+        rows: list[dict[str, object]] = [
+            {
+                "journey": u.journey, "trigger": u.trigger, "learner": u.learner, "event": u.event,
+                "finding": u.finding, "until": u.until,
+            }
+            for u in unjudged
+        ]  # fmt: skip
+        await core.execute(insert_new(session, UnjudgedEntry), rows)
+
+
+def _earlier_wake(wake: datetime) -> object:
+    wanted = col(Enrolment.wake_wanted_at)
+    return case((wanted.is_(None), literal(wake, wanted.type)), else_=wanted)

@@ -1,0 +1,37 @@
+"""What the sweeper looks for: enrolments that nobody has woken, and rows that have served."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select, text, union
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from store.tables import Enrolment, IdempotencyKey, UnjudgedEntry
+
+
+async def list_unwoken(
+    session: AsyncSession, *, wanted_before: datetime, due_before: datetime, now: datetime, after: str, limit: int
+) -> Sequence[str]:
+    """Enrolments that have wanted waking since before `wanted_before`, were due before `due_before`, or start by now.
+
+    In order of id, those after `after`. An enrolment whose entry lay ahead is the sweeper's to start.
+    """
+    id_, wanted, due, fence = (
+        col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at), col(Enrolment.fence)
+    )  # fmt: skip
+    is_active = text("status = 'active'")  # as the partial index says it: a bound value would not match the index
+    unwoken = union(
+        select(id_).where(wanted <= wanted_before, col(Enrolment.status) != "ended", id_ > after),
+        select(id_).where(is_active, due <= due_before, id_ > after),
+        select(id_).where(is_active, due <= now, fence == 0, id_ > after),
+    ).subquery()
+    query = select(unwoken.c.id).order_by(unwoken.c.id).limit(limit)
+    return (await (await session.connection()).execute(query)).scalars().all()
+
+
+async def remove_served(session: AsyncSession, *, keys_before: datetime, now: datetime) -> None:
+    """Let idempotency keys go that are older, and entries that are not judged again any more."""
+    core = await session.connection()
+    await core.execute(delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < keys_before))
+    await core.execute(delete(UnjudgedEntry).where(col(UnjudgedEntry.until) < now))

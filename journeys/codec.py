@@ -1,6 +1,7 @@
 """Runs and programs as JSON, and back the same. The one place that knows their written form."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ def program_from_json(text: str) -> Program:
     plain = orjson.loads(text)
     nodes = {name: _node_from_plain(node) for name, node in plain.pop("nodes").items()}
     bare = _PROGRAM.validate_python({**plain, "nodes": {}})
-    return Program(**{**_fields(bare), "nodes": nodes})
+    return replace(bare, nodes=nodes)
 
 
 def entry_to_plain(entry: Entry) -> dict[str, Json]:
@@ -73,8 +74,3 @@ _NODE = TypeAdapter(Node)
 @cache
 def _options_adapter(kind: str) -> TypeAdapter[Any]:
     return TypeAdapter(STEP_TYPES[kind].options)
-
-
-def _fields(program: Program) -> dict[str, Any]:
-    return {name: getattr(program, name) for name in Program.__dataclass_fields__}
-

@@ -1,16 +1,16 @@
 """Opening the database, and its transactions. SQLite (WAL) and PostgreSQL; the same code above.
 
 The edge owns the transaction: `async with database.write() as session` is one, committed at the end, rolled back on
-an exception. `read()` is one that writes nothing. On SQLite a write begins with BEGIN IMMEDIATE, so that two writers wait
-for each other at the beginning and never meet a lock that cannot be had in the middle.
+an exception. `read()` is one that writes nothing. On SQLite a write begins with BEGIN IMMEDIATE, so that two writers
+wait for each other at the beginning and never meet a lock that cannot be had in the middle.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
-from sqlalchemy import event
+from sqlalchemy import CursorResult, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -32,13 +32,13 @@ class Database:
         self._reading = self.engine.execution_options(reading=True)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that may write."""
         async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that only reads; it never waits for a writer."""
         async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
@@ -58,6 +58,11 @@ class Database:
         await self.engine.dispose()
 
 
+def changed(result: object) -> int:
+    """How many rows a statement changed."""
+    return cast("CursorResult[Any]", result).rowcount
+
+
 def is_deadlock(error: DBAPIError) -> bool:
     """Whether the database says that the same transaction may succeed when it is run again."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
@@ -67,11 +72,11 @@ def is_deadlock(error: DBAPIError) -> bool:
 def _open(url: str, pool_size: int) -> AsyncEngine:
     if url.startswith("postgresql"):
         return create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True,
             json_serializer=_dumps, json_deserializer=orjson.loads,
         )  # fmt: skip
     engine = create_async_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, json_serializer=_dumps, json_deserializer=orjson.loads,
+        url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True, json_serializer=_dumps, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_SECONDS},
     )  # fmt: skip
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)

@@ -1,4 +1,6 @@
-"""Whether a provider is known to be down or slow, so that no turn waits for it: its messages go straight to its queue."""
+"""Whether a provider is known to be down or slow, so that no turn waits for it: its messages go straight to its
+queue.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +10,8 @@ from dataclasses import dataclass
 class Breaker:
     """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then one attempt may try it again.
 
-    `clock` is a monotonic one, in seconds. An attempt is bad when it was refused for now, timed out or took longer than `slow_seconds`.
+    `clock` is a monotonic one, in seconds. An attempt is bad when it was refused for now, timed out or took longer
+    than `slow_seconds`.
     """
 
     clock: Callable[[], float]

@@ -1,13 +1,15 @@
-"""Bringing one message to one recipient, once: the same road for a turn's inline attempt and for a retry on a channel's queue.
+"""Bringing one message to one recipient, once: the same road for a turn's inline attempt and for a retry on a
+channel's queue.
 
 Theory of operation. A delivery is a row; its key is enrolment, node, visit and leg, and goes to the provider. It moves
 
     (none) ─> queued ─> attempt claimed ─> sent | failed | queued again (retry) | may_have_gone (in doubt)
        └────> skipped        deferred (halted) <─┘
 
-An attempt is claimed by one compare-and-set and *committed* before the provider is spoken to; what came of it is written under the
-attempt's own token. An attempt whose owner died is in doubt once its time is over: `leave` marks it, `resend` tries again. Nothing that
-might have been accepted is tried again otherwise. Real time rules leases and attempts; instants of the journey come from the turn.
+An attempt is claimed by one compare-and-set and *committed* before the provider is spoken to; what came of it is
+written under the attempt's own token. An attempt whose owner died is in doubt once its time is over: `leave` marks
+it, `resend` tries again. Nothing that might have been accepted is tried again otherwise. Real time rules leases and
+attempts; instants of the journey come from the turn.
 """
 
 import secrets
@@ -158,7 +160,9 @@ class Delivering:
         return Claim(ready, attempt, time.monotonic()) if claimed else None
 
     async def send(self, claim: Claim) -> Outcome:
-        """Make the attempt; never raises for what a provider does. Call it outside a transaction, after the claim was committed."""
+        """Make the attempt; never raises for what a provider does. Call it outside a transaction, after the claim was
+        committed.
+        """
         if time.monotonic() - claim.claimed_at > STALE_SECONDS:
             return Outcome("again", "this process was held up before it could begin")
         breaker = self.breakers[claim.ready.channel]
@@ -193,7 +197,9 @@ class Delivering:
             await outbox.record_delivery(session, claim.ready.delivery, status=status, at=now)
 
     async def settle_abandoned(self, session: AsyncSession, row: DeliveryRow, *, now: datetime) -> DeliveryRow:
-        """An attempt whose owner is gone may have gone: marked so, or freed for another one, as `WAYMARK_IN_DOUBT` says."""
+        """An attempt whose owner is gone may have gone: marked so, or freed for another one, as `WAYMARK_IN_DOUBT`
+        says.
+        """
         clock = self.clock()
         if self.in_doubt == "resend":
             await deliveries.change(session, row.id, clock=clock, attempt=None, attempt_until=None, status="queued")

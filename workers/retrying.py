@@ -1,4 +1,6 @@
-"""A delivery on its channel's queue: every attempt asks again whether it still may, and Temporal decides when the next one is."""
+"""A delivery on its channel's queue: every attempt asks again whether it still may, and Temporal decides when the
+next one is.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +72,9 @@ class _Claiming:
             if row.status in deliveries.FINAL:
                 return RetryEnded(row.status)
         if await turns.find_unread(self.session, enrolment.id, enrolment.program):
-            return RetryEnded("queued")  # the turn that follows reads it, and asks for this again where it still should go
+            return RetryEnded(
+                "queued"
+            )  # the turn that follows reads it, and asks for this again where it still should go
         if await deliveries.is_halted(self.session):
             await deliveries.change(
                 self.session, row.id, clock=self.retries.clock(), status="deferred", reason="halted"

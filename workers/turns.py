@@ -1,8 +1,9 @@
 """The real performer: one waking of an enrolment, on the store and the channels.
 
-A turn is a chain of transactions. The first takes the lease and loads; each message that leaves the house ends one (claimed, committed)
-and begins the next (concluded); the last keeps the run and gives the lease back. All of them are conditional on the fencing token. A turn
-that died is taken up where it stood: what it had asked for stands in the run, and is asked for again.
+A turn is a chain of transactions. The first takes the lease and loads; each message that leaves the house ends one
+(claimed, committed) and begins the next (concluded); the last keeps the run and gives the lease back. All of them are
+conditional on the fencing token. A turn that died is taken up where it stood: what it had asked for stands in the
+run, and is asked for again.
 
 This file names no step type, writes no text and computes no date.
 """
@@ -15,7 +16,6 @@ from typing import assert_never
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from connectors.channels.base import queue_of
 from journeys import codec
 from journeys.advance import waiting_for
 from journeys.composing import Skip
@@ -41,11 +41,12 @@ from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Interrupted, due_at, take_turn
 from store.database import Database
-from store.queries import deliveries, outbox, turns
+from store.queries import deliveries, outbox
+from store.queries import turns as rows
 from store.tables import DeliveryRow, Enrolment
 from workers.delivering import Claim, Delivering, Outcome, Standing
 from workers.programs import Programs
-from workflows.contracts import RetryOrder, TurnOrder, TurnTaken
+from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
 
 LEASE = timedelta(seconds=10)
 """How long a turn holds an enrolment between two commits; while it sends, the attempt's own limit is added."""
@@ -63,6 +64,7 @@ class Turns:
     programs: Programs
     delivering: Delivering
     clock: Callable[[], datetime]
+    queues: Queues
 
     async def take(self, order: TurnOrder) -> TurnTaken:
         """Take one turn; safe to call at any time, for any enrolment, as often as one likes."""
@@ -88,16 +90,16 @@ class _Performer:
     _stack: AsyncExitStack | None = None
     _session: AsyncSession | None = None
     _standing: Standing | None = None
-    _lease: turns.Lease | None = None
+    _lease: rows.Lease | None = None
     _unread: dict[int, Fired] = field(default_factory=dict[int, Fired])
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
-        lease = await turns.take_lease(session, self.order.enrolment, clock=self.turns.clock(), lease=LEASE)
-        if isinstance(lease, turns.Over):
+        lease = await rows.take_lease(session, self.order.enrolment, clock=self.turns.clock(), lease=LEASE)
+        if isinstance(lease, rows.Over):
             await self._commit()
             return TurnTaken(outcome=lease.outcome)
-        if isinstance(lease, turns.Busy):
+        if isinstance(lease, rows.Busy):
             return TurnTaken(due_at=self.order.now + lease.remaining)
         self._lease = lease
         program = await self.turns.programs.by_hash(session, lease.enrolment.program)
@@ -225,7 +227,8 @@ class _Performer:
         return Delivered(now, "skipped", None, reason)
 
     def _hand_to_queue(self, delivery: str, channel: str, because: str, now: datetime) -> Retrying:
-        self.retries.append(RetryOrder(delivery, queue_of(channel), now, self.turns.clock()))
+        queue = self.turns.queues.deliveries(channel)
+        self.retries.append(RetryOrder(delivery, queue, now, self.turns.clock()))
         return Retrying(now, channel, because)
 
     # transactions
@@ -251,7 +254,7 @@ class _Performer:
         await stack.aclose()
 
     async def _stand(self, program: Program, run: Run) -> None:
-        learner = await turns.find_person(self._db, self._row.learner)
+        learner = await rows.find_person(self._db, self._row.learner)
         assert learner is not None, "an enrolment has a learner"
         self._standing = Standing(program, run, codec.entry_from_plain(self._row.entry), self._row.id, learner)
 
@@ -265,19 +268,20 @@ class _Performer:
         return Standing(self._standing.program, run, self._standing.entry, self._row.id, self._standing.learner)
 
     async def _find_new(self) -> dict[int, Fired]:
-        rows = await turns.find_unread(self._db, self._row.id, self._row.program)
-        return {seq: fired for seq, fired in rows if seq not in self._unread}
+        found = await rows.find_unread(self._db, self._row.id, self._row.program)
+        return {seq: fired for seq, fired in found if seq not in self._unread}
 
     async def _hold_on(self) -> bool:
         assert self._lease is not None
         until = self.turns.clock() + LEASE
-        return await turns.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
+        return await rows.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
 
     async def _keep(self, run: Run, *, lease_until: datetime | None) -> None:
         """Write the run and all that was gathered; raises Overtaken where the token is no longer ours."""
-        assert self._lease is not None and self._standing is not None
+        assert self._lease is not None
+        assert self._standing is not None
         program = self._standing.program
-        kept = await turns.keep(
+        kept = await rows.keep(
             self._db,
             enrolment=self._row.id,
             fence=self._lease.fence,
@@ -291,8 +295,8 @@ class _Performer:
         )
         if not kept:
             raise Overtaken
-        await turns.record_notes(self._db, self._row.id, self._notes)
-        await turns.mark_read(self._db, self._taken, at=self.turns.clock())
+        await rows.record_notes(self._db, self._row.id, self._notes)
+        await rows.mark_read(self._db, self._taken, at=self.turns.clock())
         self._notes.clear()
         self._taken.clear()
         if self._ended is not None:

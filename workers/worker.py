@@ -1,28 +1,34 @@
 """The worker's process: turns on their queue, retries on each channel's."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
+import structlog
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
-from connectors.channels.base import queue_of
 from workers.retrying import Retries
 from workers.turns import Turns
 from workflows.contracts import (
     RETRY_DELIVERY,
     TAKE_TURN,
-    TURNS_QUEUE,
+    Queues,
     RetryEnded,
     RetryOrder,
     TurnOrder,
     TurnTaken,
 )
 from workflows.enrolment import EnrolmentWorkflow
+
+T = TypeVar("T")
+log = structlog.get_logger()
 
 GRACE = timedelta(seconds=20)
 """How long a worker that was told to stop waits for what it is doing."""
@@ -38,19 +44,35 @@ class Activities:
     @activity.defn(name=TAKE_TURN)
     async def take_turn(self, order: TurnOrder) -> TurnTaken:
         """One turn of one enrolment."""
-        return await self.turns.take(order)
+        return await _without_persons(self.turns.take(order), order.enrolment)
 
     @activity.defn(name=RETRY_DELIVERY)
     async def retry_delivery(self, order: RetryOrder) -> RetryEnded:
         """One attempt of one delivery."""
-        return await self.retries.attempt(order)
+        return await _without_persons(self.retries.attempt(order), order.delivery)
 
 
-def turns_worker(client: Client, activities: Activities, *, runner: WorkflowRunner | None = None) -> Worker:
+async def _without_persons(work: Awaitable[T], subject: str) -> T:
+    """What fails here goes into a history: the kind of error does, and never its text, which may hold a person's
+    data.
+    """
+    try:
+        return await work
+    except ApplicationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text must not go into a history
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("activity_failed", subject=subject, error=type(error).__name__, at=f"{place.filename}:{place.lineno}")
+        raise ApplicationError(f"{type(error).__name__}, see the worker's log", type=type(error).__name__) from None
+
+
+def turns_worker(
+    client: Client, activities: Activities, *, queues: Queues, runner: WorkflowRunner | None = None
+) -> Worker:
     """The worker that carries enrolments and takes their turns, as local activities."""
     return Worker(
         client,
-        task_queue=TURNS_QUEUE,
+        task_queue=queues.turns,
         workflows=[EnrolmentWorkflow],
         activities=[activities.take_turn],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
@@ -63,11 +85,11 @@ def turns_worker(client: Client, activities: Activities, *, runner: WorkflowRunn
     )
 
 
-def retries_worker(client: Client, activities: Activities, channel: str) -> Worker:
+def retries_worker(client: Client, activities: Activities, channel: str, *, queues: Queues) -> Worker:
     """The worker that makes a channel's retries; a few at once, so that no provider takes all the places."""
     return Worker(
         client,
-        task_queue=queue_of(channel),
+        task_queue=queues.deliveries(channel),
         activities=[activities.retry_delivery],
         max_concurrent_activities=16,
         graceful_shutdown_timeout=GRACE,
@@ -75,12 +97,18 @@ def retries_worker(client: Client, activities: Activities, channel: str) -> Work
 
 
 async def run_worker(
-    client: Client, activities: Activities, channels: Sequence[str], *, stop: asyncio.Event, ready: Callable[[], None]
+    client: Client,
+    activities: Activities,
+    channels: Sequence[str],
+    *,
+    queues: Queues,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
 ) -> None:
     """Work until `stop` is set; then finish what is being done, and no more."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(turns_worker(client, activities))
+        await stack.enter_async_context(turns_worker(client, activities, queues=queues))
         for channel in channels:
-            await stack.enter_async_context(retries_worker(client, activities, channel))
+            await stack.enter_async_context(retries_worker(client, activities, channel, queues=queues))
         ready()
         await stop.wait()

@@ -1,6 +1,7 @@
 """What passes through Temporal. Ids, queue names and instants; never a person, never a text.
 
-One frozen record in, one out. Fields are only added, with defaults: enrolments that started months ago hold the old form.
+One frozen record in, one out. Fields are only added, with defaults: enrolments that started months ago hold the old
+form.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,22 @@ ENROLMENT_WORKFLOW = "Enrolment"
 TAKE_TURN = "take_turn"
 RETRY_DELIVERY = "retry_delivery"
 POKE = "poke"
-TURNS_QUEUE = "turns"
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The task queues of one installation; a prefix keeps installations on one namespace apart."""
+
+    prefix: str = ""
+
+    @property
+    def turns(self) -> str:
+        """Where enrolments are carried."""
+        return f"{self.prefix}turns"
+
+    def deliveries(self, channel: str) -> str:
+        """Where a channel's retries are made."""
+        return f"{self.prefix}deliver-{channel}"
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,8 @@ class TurnOrder:
 class RetryOrder:
     """Try this delivery again, on its channel's queue.
 
-    `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed since is
-    added, because the workflow's clock may have been moved and this machine's has not.
+    `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed
+    since is added, because the workflow's clock may have been moved and this machine's has not.
     """
 
     delivery: str
@@ -44,7 +60,9 @@ class RetryOrder:
 
 @dataclass(frozen=True)
 class TurnTaken:
-    """How a turn ended: with an outcome, or waiting until `due_at` (None: for a poke alone), and all retries outstanding."""
+    """How a turn ended: with an outcome, or waiting until `due_at` (None: for a poke alone), and all retries
+    outstanding.
+    """
 
     outcome: str | None = None
     due_at: datetime | None = None

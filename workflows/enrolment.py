@@ -1,7 +1,7 @@
 """One enrolment, alive from entry to outcome: take a turn, run the retries it asks for, wait, again.
 
-It knows no person, evaluates nothing and decides nothing; all state is in the store. Imports the standard library, temporalio and
-its own contracts, nothing else. A change here must replay `tests/golden/histories`.
+It knows no person, evaluates nothing and decides nothing; all state is in the store. Imports the standard library,
+temporalio and its own contracts, nothing else. A change here must replay `tests/golden/histories`.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ class EnrolmentWorkflow:
             return
         try:
             await workflow.wait_condition(lambda: self._poked, timeout=timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
 
     def _retry(self, order: RetryOrder) -> None:
@@ -96,7 +96,9 @@ class EnrolmentWorkflow:
                 start_to_close_timeout=timedelta(minutes=3),
             )  # fmt: skip
         except ActivityError:
-            workflow.logger.warning("a retry failed for good; the next turn decides", extra={"delivery": order.delivery})
+            workflow.logger.warning(
+                "a retry failed for good; the next turn decides", extra={"delivery": order.delivery}
+            )
         finally:
             del self._retrying[order.delivery]
             self._poked = True

@@ -1,7 +1,7 @@
 """The calls into Temporal: connecting, and poking enrolments.
 
-A poke is a signal-with-start: it wakes the enrolment's workflow, or starts it where Temporal has none. It carries nothing. Poking is
-safe to repeat, in any order; what it is about stands in the store.
+A poke is a signal-with-start: it wakes the enrolment's workflow, or starts it where Temporal has none. It carries
+nothing. Poking is safe to repeat, in any order; what it is about stands in the store.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
-from workflows.contracts import ENROLMENT_WORKFLOW, POKE, TURNS_QUEUE, Living
+from workflows.contracts import ENROLMENT_WORKFLOW, POKE, Living, Queues
 
 _LATER = {
     RPCStatusCode.RESOURCE_EXHAUSTED,
@@ -64,9 +64,9 @@ async def connect(address: str | None, *, namespace: str | None = None) -> Clien
 class Gateway:
     """Pokes, at most `concurrency` at once."""
 
-    def __init__(self, client: Client, *, queue: str = TURNS_QUEUE, concurrency: int = 32) -> None:
+    def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = 32) -> None:
         self._client = client
-        self._queue = queue
+        self._queue = queues.turns
         self._places = asyncio.Semaphore(concurrency)
 
     @property

@@ -1,7 +1,8 @@
-"""Moving the clocks of running enrolments, on a server that can skip time. For the demo and the tests; production never does.
+"""Moving the clocks of running enrolments, on a server that can skip time. For the demo and the tests; production
+never does.
 
-Each workflow has a clock of its own, which starts as the real one. Moved to an instant, it passes every instant at which something
-was due on its way, and stops while an activity runs.
+Each workflow has a clock of its own, which starts as the real one. Moved to an instant, it passes every instant at
+which something was due on its way, and stops while an activity runs.
 """
 
 import asyncio

@@ -4,8 +4,8 @@
       then: [...]
       else: [...]
 
-An event since the enrolment's entry meets it, also one that came before the run arrived here; `since: step` asks for one
-that is not older than the arrival. An event whose time is not after the deadline meets it, however late it arrives,
+An event since the enrolment's entry meets it, also one that came before the run arrived here; `since: step` asks for
+one that is not older than the arrival. An event whose time is not after the deadline meets it, however late it arrives,
 unless the time-out has been acted on. Events are not used up.
 """
 

@@ -1,9 +1,10 @@
-"""`branch`: the first arm whose `if` holds, or `else`; where none holds and there is no `else`, the run goes on after it.
+"""`branch`: the first arm whose `if` holds, or `else`; where none holds and there is no `else`, the run goes on after
+it.
 
-    - branch:
-      - if: learner.department == "Sales"
-        do: [...]
-      - else: [...]
+- branch:
+- if: learner.department == "Sales"
+do: [...]
+- else: [...]
 """
 
 from dataclasses import dataclass

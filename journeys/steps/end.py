@@ -1,6 +1,6 @@
 """`end`: the enrolment ends as `goal`, `completed` or a word of your own.
 
-    - end: completed
+- end: completed
 """
 
 from dataclasses import dataclass

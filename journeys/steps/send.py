@@ -1,8 +1,8 @@
 """`send`: delivers a message, and goes on when it has gone, been skipped or failed for good.
 
-    - send: welcome
-      via: [email, webhook]
-      at: anytime
+- send: welcome
+via: [email, webhook]
+at: anytime
 """
 
 from dataclasses import dataclass, replace

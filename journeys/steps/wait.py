@@ -30,7 +30,8 @@ class Wait:
     @staticmethod
     def enter(stand: Stand) -> Move:
         due = due_after(stand.run, _options(stand).duration)
-        note = Note(stand.at, "waiting", stand.node.id, f"Waiting until {due:%A %-d %B %Y, %H:%M} UTC.", {"until": due.isoformat()})
+        text = f"Waiting until {due:%A %-d %B %Y, %H:%M} UTC."
+        note = Note(stand.at, "waiting", stand.node.id, text, {"until": due.isoformat()})
         return Stay(Hold(stand.at, due), note)
 
     @staticmethod

@@ -12,7 +12,7 @@ from typing import ClassVar, cast
 from urllib.parse import unquote
 
 from connectors.sources.base import MAX_RECORD_BYTES, Raw, Refused, Translated, Translation, source
-from connectors.sources.reading import read_json
+from connectors.sources.reading import parse, unfit
 from journeys.events import Event, Json
 
 STRUCTURED = "application/cloudevents+json"
@@ -88,7 +88,7 @@ def _headers(raw: Raw) -> dict[str, str] | Refused:
             read[name.lower()] = _header_text(value)
         except UnicodeError:
             if name.lower().startswith(("ce_", "ce-", "content-type")):
-                return Refused("not_utf8", f"the header {name[:60]} is not UTF-8")
+                return Refused("not_utf8", f"the header {name[:60]} is not UTF-8", is_unreadable=True)
     return read
 
 
@@ -110,7 +110,7 @@ def _binary_attributes(raw: Raw, headers: Mapping[str, str]) -> dict[str, Json] 
     try:
         return {name: unquote(value.strip().strip('"'), errors="strict") for name, value in found.items()}
     except UnicodeDecodeError:
-        return Refused("not_utf8", "a ce- header is percent-encoded and not UTF-8 within")
+        return Refused("not_utf8", "a ce- header is percent-encoded and not UTF-8 within", is_unreadable=True)
 
 
 def _is_json(content_type: str) -> bool:
@@ -123,7 +123,7 @@ def _in_body(raw: Raw, content_type: str) -> tuple[Translation, ...]:
         return (_bad_content_type(),)
     if not raw.body:
         return (Refused("empty", "the record is empty: an event is a JSON object", is_unreadable=True),)
-    value = read_json(raw.body)
+    value = parse(raw.body)
     if isinstance(value, Refused):
         return (value,)
     if isinstance(value, list) and raw.transport == "http" and content_type != STRUCTURED:
@@ -137,9 +137,11 @@ def _in_body(raw: Raw, content_type: str) -> tuple[Translation, ...]:
 def _binary(raw: Raw, attributes: dict[str, Json], content_type: str) -> Translation:
     if not _is_json(content_type):
         return _bad_content_type()
-    data = read_json(raw.body) if raw.body else {}
+    data = parse(raw.body) if raw.body else {}
     if isinstance(data, Refused):
         return data
+    if (refused := unfit(data)) is not None:
+        return refused
     return _event({name: value for name, value in attributes.items() if name != "data"}, data)
 
 
@@ -162,6 +164,8 @@ class _Wrong(Exception):
 def _event_in(value: Json) -> Translation:
     if not isinstance(value, dict):
         return Refused("not_an_event", "an event is a JSON object")
+    if (refused := unfit(value)) is not None:
+        return refused
     if "data_base64" in value:
         return Refused("bad_data", "data_base64 is not taken: `data` is a JSON object")
     return _event(value, value.get("data"))

@@ -18,75 +18,62 @@ MAX_DEPTH = 100
 """How deep arrays and objects may be nested."""
 
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
+TOO_DEEP = f"arrays and objects are nested deeper than {MAX_DEPTH}"
+OUT_OF_RANGE = "a number fits neither a 64-bit integer nor a double: send it as a text, or smaller"
+_MANY_DIGITS = re.compile(rb"\d{19}")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear even where the closing quote is missing
 _BRACKET = re.compile(r"[\[\]{}]")
 _NOT_FINITE = re.compile(r"(?<![A-Za-z])(?:NaN|Infinity)(?![A-Za-z])")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def read_json(body: bytes) -> Json | Refused:
-    """The JSON value that `body` is. Numbers are finite and integers fit 64 bits; no text has NUL or a lone
-    surrogate.
-    """
+def parse(body: bytes) -> Json | Refused:
+    """The JSON value that `body` is, whatever it holds; a refusal here means that nothing of it could be read."""
     if len(body) > MAX_RECORD_BYTES:
-        return _refused("too_large", f"{len(body)} bytes; at most {MAX_RECORD_BYTES} are taken")
+        return _unreadable("too_large", f"{len(body)} bytes; at most {MAX_RECORD_BYTES} are taken")
     try:
         value = cast(Json, orjson.loads(body))
+        return _exact(body) if _MANY_DIGITS.search(body) else value
     except orjson.JSONDecodeError as error:
         return _why(body, error)
-    return _unfit(value, body) or value
+    except RecursionError:
+        return _unreadable("too_deep", TOO_DEEP)
 
 
-def _refused(code: RefusalCode, detail: str) -> Refused:
-    return Refused(code, detail, is_unreadable=code in {"too_large", "not_utf8", "not_json"})
-
-
-def _unfit(value: Json, body: bytes) -> Refused | None:
-    """What makes a parsed value unfit for us, looked for without recursion."""
-    level, depth, has_huge = [value], 0, False
+def unfit(value: Json) -> Refused | None:
+    """What makes a value unfit for us, looked for without recursion: nesting, NUL, integers beyond 64 bits."""
+    level, depth = [value], 0
     while level:
         below: list[Json] = []
+        is_nested = False
         for item in level:
-            if isinstance(item, dict):
-                below += cast(list[Json], list(item)) + list(item.values())
-            elif isinstance(item, list):
-                below += item
-            elif isinstance(item, str):
-                if "\0" in item:
-                    return _refused(
-                        "nul_character", "a text holds the character NUL (\\u0000), which no database keeps"
-                    )
-            elif isinstance(item, float):
-                has_huge = has_huge or not SMALLEST_INTEGER < item < LARGEST_INTEGER
-            elif isinstance(item, int) and not SMALLEST_INTEGER <= item <= LARGEST_INTEGER:
-                return _out_of_range()
-        depth += 1 if any(isinstance(item, dict | list) for item in level) else 0
+            match item:
+                case dict():
+                    below += [*item, *item.values()]
+                    is_nested = True
+                case list():
+                    below += item
+                    is_nested = True
+                case str() if "\0" in item:
+                    return Refused("nul_character", "a text holds the character NUL (\\u0000), which no database keeps")
+                case int() if not SMALLEST_INTEGER <= item <= LARGEST_INTEGER:
+                    return Refused("number_out_of_range", OUT_OF_RANGE)
+                case _:
+                    pass
+        depth += is_nested
         if depth > MAX_DEPTH:
-            return _too_deep()
+            return Refused("too_deep", TOO_DEEP)
         level = below
-    return _out_of_range() if has_huge and _has_huge_integer(body) else None
+    return None
 
 
-def _out_of_range() -> Refused:
-    return _refused(
-        "number_out_of_range", "a number fits neither a 64-bit integer nor a double: send it as a text, or smaller"
-    )
+def _unreadable(code: RefusalCode, detail: str) -> Refused:
+    return Refused(code, detail, is_unreadable=True)
 
 
-def _too_deep() -> Refused:
-    return _refused("too_deep", f"arrays and objects are nested deeper than {MAX_DEPTH}")
-
-
-def _has_huge_integer(body: bytes) -> bool:
-    """Whether some integer of this valid JSON is beyond 64 bits; the parser has made a rounded float of it."""
-    found: list[bool] = []
-
-    def judge(digits: str) -> int:
-        found.append(len(digits) > 20 or not SMALLEST_INTEGER <= int(digits) <= LARGEST_INTEGER)
-        return 0
-
-    json.loads(body, parse_int=judge)
-    return any(found)
+def _exact(body: bytes) -> Json:
+    """The same value with integers as they were written: the fast parser rounds those beyond 64 bits to a float."""
+    return cast(Json, json.loads(body, parse_int=lambda digits: int(digits[:40])))
 
 
 def _why(body: bytes, error: orjson.JSONDecodeError) -> Refused:
@@ -94,13 +81,13 @@ def _why(body: bytes, error: orjson.JSONDecodeError) -> Refused:
     try:
         text = body.decode()
     except UnicodeDecodeError as wrong:
-        return _refused("not_utf8", f"the bytes are not UTF-8: the first wrong one is at position {wrong.start}")
+        return _unreadable("not_utf8", f"the bytes are not UTF-8: the first wrong one is at position {wrong.start}")
     outside = _STRING.sub('""', text)
     if _is_too_deep(outside):
-        return _too_deep()
+        return _unreadable("too_deep", TOO_DEEP)
     if _NOT_FINITE.search(outside):
-        return _refused("not_finite", "JSON has no NaN and no Infinity: leave the field out, or send null")
-    return _unlike_json(text) or _refused(
+        return _unreadable("not_finite", "JSON has no NaN and no Infinity: leave the field out, or send null")
+    return _unlike_json(text) or _unreadable(
         "not_json", f"the body is not JSON: {error.msg.partition(':')[0]}{_place(error)}"
     )
 
@@ -125,9 +112,9 @@ def _unlike_json(text: str) -> Refused | None:
     except (ValueError, RecursionError):
         return None
     if _any_float_not_finite(value):
-        return _out_of_range()
+        return _unreadable("number_out_of_range", OUT_OF_RANGE)
     if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-        return _refused(
+        return _unreadable(
             "lone_surrogate", "a text holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character"
         )
     return None

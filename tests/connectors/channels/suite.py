@@ -6,7 +6,7 @@ provider knows how its channel addresses them.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -80,7 +80,7 @@ class ChannelSuite:
         raise NotImplementedError
 
     @contextmanager
-    def opened(self, provider: Provider, limits: Limits = PATIENT) -> Iterator[Channel]:
+    def opened(self, provider: Provider, limits: Limits = PATIENT) -> Generator[Channel]:
         """The channel, set up for the provider; the test closes it."""
         yield open_channels(provider.values, limits=limits)[provider.channel]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, delete, insert, literal, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -71,24 +71,15 @@ async def enter(session: AsyncSession, rows: Sequence[Enrolment]) -> None:
         await (await session.connection()).execute(insert(Enrolment), [row.model_dump() for row in rows])
 
 
-async def move_entries(session: AsyncSession, rows: Sequence[Enrolment]) -> Sequence[str]:
-    """Give enrolments that no turn has begun another entry; answers those that had not wanted waking and do now."""
-    woken: list[str] = []
+async def move_entries(session: AsyncSession, rows: Sequence[Enrolment]) -> None:
+    """Give enrolments that no turn has begun another entry. One that starts later now does not want waking."""
+    core = await session.connection()
     for row in rows:
-        wake = row.wake_wanted_at
-        change = (
-            update(Enrolment)
-            .where(col(Enrolment.id) == row.id, col(Enrolment.fence) == 0)
-            .values(
-                entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run,
-                due_at=row.due_at, wake_wanted_at=None if wake is None else _earlier_wake(wake),
-            )
-            .returning(col(Enrolment.wake_wanted_at))
+        change = update(Enrolment).where(col(Enrolment.id) == row.id, col(Enrolment.fence) == 0)
+        change = change.values(
+            entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run, due_at=row.due_at
         )  # fmt: skip
-        found = (await (await session.connection()).execute(change)).scalar_one_or_none()
-        if wake is not None and found == wake:
-            woken.append(row.id)
-    return woken
+        await core.execute(change if row.due_at is None else change.values(wake_wanted_at=None))
 
 
 async def drop(session: AsyncSession, enrolments: Collection[str]) -> None:
@@ -150,8 +141,3 @@ async def replace_unjudged(session: AsyncSession, learners: Collection[str], unj
             for u in unjudged
         ]  # fmt: skip
         await core.execute(insert_new(session, UnjudgedEntry), rows)
-
-
-def _earlier_wake(wake: datetime) -> object:
-    wanted = col(Enrolment.wake_wanted_at)
-    return case((wanted.is_(None), literal(wake, wanted.type)), else_=wanted)

@@ -1,0 +1,245 @@
+"""What a batch's new events amount to, written down: profiles, inboxes, enrolments, entries that could not be judged.
+
+`journeys.history` decides; this module loads what it needs for many learners at once, and writes what it found. It goes
+on from what stands where all came in order, and takes a learner's whole log again where something did not.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys import codec
+from journeys.history import REJUDGED, Enrolled, Happened, History, may_be_found_again
+from journeys.profile import merge, updates_of
+from journeys.run import Run
+from store.queries import entering, events, inbox, learners, outbox
+from store.queries.entering import EnrolmentState, UnjudgedState
+from store.queries.inbox import FiredTrigger
+from store.queries.learners import LearnerState
+from store.tables import Enrolment
+from workers.programs import Live, Programs
+
+
+@dataclass(slots=True)
+class _Learner:
+    """One learner of the batch: her row, what is new, and what stands."""
+
+    state: LearnerState
+    new: Sequence[Happened]
+    may_enter: bool
+    enrolments: list[EnrolmentState] = field(default_factory=list[EnrolmentState])
+    has_unjudged: bool = False
+    exits: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict[str, list[datetime]](list))
+    """When exits fired that no turn has read, by enrolment."""
+    log: list[Happened] | None = None
+    """All that ever happened to her, where it is taken again."""
+
+    @property
+    def is_in_order(self) -> bool:
+        latest = self.state.latest_at
+        return latest is None or all(h.event.counts_from > latest for h in self.new)
+
+
+@dataclass
+class _Changes:
+    """What is to be written, for all learners together."""
+
+    entered: list[Enrolment] = field(default_factory=list[Enrolment])
+    moved: list[Enrolment] = field(default_factory=list[Enrolment])
+    dropped: dict[str, str] = field(default_factory=dict[str, str])
+    emptied: list[str] = field(default_factory=list[str])
+    fired: list[FiredTrigger] = field(default_factory=list[FiredTrigger])
+    to_wake: list[str] = field(default_factory=list[str])
+    judged_again: list[str] = field(default_factory=list[str])
+    unjudged: list[UnjudgedState] = field(default_factory=list[UnjudgedState])
+
+
+@dataclass
+class Histories:
+    """Takes the new events of one batch, in its transaction, with the learners locked."""
+
+    session: AsyncSession
+    programs: Programs
+    now: datetime
+
+    async def take(self, states: Mapping[str, LearnerState], new: Mapping[str, Sequence[Happened]]) -> Sequence[str]:
+        """Write what the new events (by learner) amount to; answers the enrolments to poke."""
+        live = await self.programs.live(self.session)
+        of_batch = [self._begin(live, states[id_], happened) for id_, happened in new.items()]
+        await self._load(live, of_batch)
+        changes = _Changes()
+        for learner in of_batch:
+            await self._take(live, learner, changes)
+        await learners.keep(self.session, [learner.state for learner in of_batch], at=self.now)
+        return await self._write(changes)
+
+    # loading
+
+    def _begin(self, live: Live, state: LearnerState, new: Sequence[Happened]) -> _Learner:
+        may_enter = any(live.routes.entering(h.event.type) for h in new)
+        return _Learner(state, new, may_enter)
+
+    async def _load(self, live: Live, of_batch: Sequence[_Learner]) -> None:
+        rejudged = {learner.state.id for learner in of_batch if self._is_rejudged(learner.state)}
+        entering_now = {learner.state.id for learner in of_batch if learner.may_enter}
+        by_id = {learner.state.id: learner for learner in of_batch}
+        for row in await entering.list_enrolments(self.session, by_id.keys(), with_ended=rejudged | entering_now):
+            by_id[row.learner].enrolments.append(row)
+        for unjudged in await entering.list_unjudged(self.session, rejudged):
+            by_id[unjudged.learner].has_unjudged = True
+        again = {one.state.id: one.state.source_id for one in of_batch if self._is_taken_again(live, one)}
+        if again:
+            places = {h.seq for learner in of_batch for h in learner.new}
+            for id_, log in (await events.list_of(self.session, again, new=places)).items():
+                by_id[id_].log = log
+        await self._load_exits([one for one in of_batch if one.may_enter or one.log is not None])
+
+    async def _load_exits(self, entering_now: Sequence[_Learner]) -> None:
+        rows = {row.id: (one, row) for one in entering_now for row in one.enrolments if row.status != "ended"}
+        for enrolment, trigger, at in await entering.list_unread(self.session, rows.keys()):
+            learner, row = rows[enrolment]
+            program = await self.programs.by_hash(self.session, row.program)
+            if program.exit_order(trigger) is not None:
+                learner.exits[enrolment].append(at)
+
+    def _is_rejudged(self, state: LearnerState) -> bool:
+        return state.rejudge_until is not None and state.rejudge_until >= self.now
+
+    def _is_taken_again(self, live: Live, learner: _Learner) -> bool:
+        """Whether something came out of order that may change what no turn has begun."""
+        if learner.is_in_order and not learner.has_unjudged:
+            return False
+        has_unbegun = any(row.fence == 0 and row.status == "active" for row in learner.enrolments)
+        if not (learner.may_enter or has_unbegun or self._is_rejudged(learner.state)):
+            return False
+        routes = live.routes
+        return any(
+            updates_of(h.event) or routes.entering(h.event.type) or routes.watching(h.event.type) for h in learner.new
+        )
+
+    # taking
+
+    async def _take(self, live: Live, learner: _Learner, changes: _Changes) -> None:
+        state = learner.state
+        if learner.may_enter or learner.enrolments or learner.log is not None:
+            history = await self._history(live, learner)
+            history.take(learner.new if learner.log is None else learner.log)
+            self._compare(live, learner, history, changes)
+        for happened in learner.new:
+            updates = updates_of(happened.event)
+            if updates:
+                state.profile, state.times = merge(state.profile, state.times, updates, happened.event.counts_from)
+        instants = [h.event.counts_from for h in learner.new]
+        state.latest_at = max(instants if state.latest_at is None else [*instants, state.latest_at])
+        if learner.may_enter:
+            state.rejudge_until = self.now + REJUDGED
+
+    async def _history(self, live: Live, learner: _Learner) -> History:
+        since = {name: journey.since for name, journey in live.journeys.items()}
+        state = learner.state
+        history = History(state.id, state.source_id, live.routes, since, self.now)
+        if learner.log is None:
+            history.profile, history.times = state.profile, state.times
+        places = {h.seq: h for h in learner.log or ()}
+        for row in learner.enrolments:
+            entry = places.get(row.entry_seq) if row.entry_seq is not None else None
+            enrolled = await self._enrolled(live, row, entry, learner.exits[row.id])
+            if enrolled.is_settled:
+                history.enrolled.append(enrolled)
+        return history
+
+    async def _enrolled(
+        self, live: Live, row: EnrolmentState, entry: Happened | None, exits: Sequence[datetime]
+    ) -> Enrolled:
+        live_journey = live.journeys.get(row.journey)
+        is_of_live_program = live_journey is not None and live_journey.program.hash == row.program
+        since = live_journey.since if live_journey is not None and is_of_live_program else None
+        is_begun = row.fence > 0 or row.status != "active"
+        return Enrolled(
+            id=row.id,
+            program=await self.programs.by_hash(self.session, row.program),
+            key=row.key,
+            ordinal=row.ordinal,
+            entered_at=row.entered_at,
+            entry=codec.entry_from_plain(row.entry),
+            entry_seq=row.entry_seq,
+            entry_time=None if entry is None else entry.event.time,
+            is_settled=is_begun or entry is None or not may_be_found_again(entry, since=since, now=self.now),
+            is_begun=is_begun,
+            ended_at=row.ended_at if row.status == "ended" else None,
+            exits=exits,
+        )
+
+    # comparing what was found with what stands
+
+    def _compare(self, live: Live, learner: _Learner, history: History, changes: _Changes) -> None:
+        standing = {row.id: row for row in learner.enrolments}
+        for enrolled in history.enrolled:
+            self._compare_one(live, learner, enrolled, standing.pop(enrolled.id, None), changes)
+        changes.dropped |= dict.fromkeys(standing, learner.state.id)
+        changes.emptied += standing
+        if learner.log is not None:
+            changes.judged_again.append(learner.state.id)
+        changes.unjudged += [
+            UnjudgedState(u.journey, u.trigger, learner.state.id, u.happened.seq, u.finding, u.until)
+            for u in history.unjudged
+        ]
+
+    def _compare_one(
+        self, live: Live, learner: _Learner, enrolled: Enrolled, row: EnrolmentState | None, changes: _Changes
+    ) -> None:
+        if row is None:
+            version = live.journeys[enrolled.program.journey].version
+            changes.entered.append(self._row(learner, enrolled, version=version))
+        elif (row.entry_seq, row.entered_at) != (enrolled.entry_seq, enrolled.entered_at):
+            changes.moved.append(self._row(learner, enrolled, version=row.version))
+        if row is not None and (not enrolled.is_settled or row.entry_seq != enrolled.entry_seq):
+            changes.emptied.append(enrolled.id)
+        changes.fired += [
+            FiredTrigger(enrolled.id, enrolled.program.hash, trigger, h.seq, h.event.type, h.event.time)
+            for trigger, h in enrolled.fired
+        ]
+        if row is not None and enrolled.fired:
+            changes.to_wake.append(enrolled.id)
+
+    def _row(self, learner: _Learner, enrolled: Enrolled, *, version: int) -> Enrolment:
+        """The row of an enrolment that begins with its next turn."""
+        at = enrolled.entered_at
+        starts_ahead = enrolled.entry_time is not None and enrolled.entry_time < at and at > self.now
+        return Enrolment(
+            id=enrolled.id,
+            journey=enrolled.program.journey,
+            version=version,
+            program=enrolled.program.hash,
+            learner=learner.state.id,
+            entry_key=enrolled.key,
+            ordinal=enrolled.ordinal,
+            entry_event=enrolled.entry_seq,
+            entry=asdict(enrolled.entry),
+            due_at=at if starts_ahead else None,  # the sweeper starts it then
+            entered_at=at,
+            run=codec.run_to_json(Run(enrolled.id, at, at)),
+            wake_wanted_at=None if starts_ahead else self.now,
+            created_at=self.now,
+        )
+
+    # writing
+
+    async def _write(self, changes: _Changes) -> Sequence[str]:
+        session = self.session
+        await inbox.empty(session, changes.emptied)
+        await entering.drop(session, changes.dropped)
+        await entering.enter(session, changes.entered)
+        await entering.move_entries(session, changes.moved)
+        await inbox.record(session, changes.fired)
+        await entering.replace_unjudged(session, changes.judged_again, changes.unjudged)
+        await outbox.forget_started(session, changes.dropped | {row.id: row.learner for row in changes.moved})
+        started = [outbox.of_enrolment(r, kind="started", at=r.entered_at) for r in changes.entered + changes.moved]
+        await outbox.record_many(session, started)
+        to_wake = {*changes.to_wake, *(row.id for row in changes.moved if row.wake_wanted_at is not None)}
+        to_wake -= {row.id for row in changes.moved if row.wake_wanted_at is None}
+        woken = await entering.want_waking(session, to_wake, at=self.now)
+        return [*(row.id for row in changes.entered if row.wake_wanted_at is not None), *woken]

@@ -114,6 +114,7 @@ class _Plain:
         self._marker: str | None = None
         self._numbers: list[int | None] = []
         self._is_tight = False
+        self._gap_within: list[str] | None = None
         for token in tokens:
             self._take(token)
 
@@ -135,7 +136,8 @@ class _Plain:
                 self._numbers.append(start if token.type == "ordered_list_open" else None)
             case "bullet_list_close" | "ordered_list_close":
                 self._numbers.pop()
-                self._gap()
+                if not self._numbers:
+                    self._gap()
             case "list_item_open":
                 self._open_item()
             case "blockquote_open":
@@ -157,6 +159,7 @@ class _Plain:
         self._indents.append(" " * len(self._marker))
 
     def _add(self, text: str) -> None:
+        self._close_gap()
         for line in text.split("\n"):
             indents = self._indents
             if self._marker is not None:
@@ -164,8 +167,13 @@ class _Plain:
             self._lines.append(("".join(indents) + line).rstrip())
 
     def _gap(self) -> None:
-        if self._lines and self._lines[-1].strip("> "):
-            self._lines.append("".join(self._indents).rstrip())
+        """An empty line is to come before what follows, in the blocks that were open here and still are then."""
+        self._gap_within = list(self._indents)
+
+    def _close_gap(self) -> None:
+        if self._gap_within is not None and self._lines:
+            self._lines.append("".join(min(self._gap_within, self._indents, key=len)).rstrip())
+        self._gap_within = None
 
 
 def _inline(children: Sequence[Token]) -> str:

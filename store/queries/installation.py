@@ -1,0 +1,64 @@
+"""Facts about the whole installation: whether deliveries are held, and what waits for that to end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys.events import Json
+from store.inserting import insert_new
+from store.tables import DeliveryRow, Enrolment, Installation
+
+HALTED = "halted"
+
+
+async def halt(session: AsyncSession, *, by: str, at: datetime) -> dict[str, Json]:
+    """Hold every delivery from now on; where they are held already, since when and by whom stays as it is."""
+    core = await session.connection()
+    value: dict[str, Json] = {"since": at.isoformat(), "by": by}
+    await core.execute(insert_new(session, Installation), [{"name": HALTED, "value": value, "updated_at": at}])
+    standing = await find_halted(session)
+    assert standing is not None
+    return standing
+
+
+async def find_halted(session: AsyncSession) -> dict[str, Json] | None:
+    """Since when and by whom deliveries are held; None where they go."""
+    query = select(col(Installation.value)).where(col(Installation.name) == HALTED)
+    return (await (await session.connection()).execute(query)).scalar()
+
+
+async def go(session: AsyncSession) -> None:
+    """Hold deliveries no longer. What waited is woken by `wake_halted`, a page at a time."""
+    await (await session.connection()).execute(delete(Installation).where(col(Installation.name) == HALTED))
+
+
+async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: datetime) -> Sequence[str]:
+    """Let the next enrolments, in order of id, whose deliveries were held want waking; answers them.
+
+    Those that wanted waking before are among them: to poke twice does no harm.
+    """
+    core = await session.connection()
+    waiting = (
+        select(col(DeliveryRow.enrolment))
+        .join(Enrolment, col(Enrolment.id) == col(DeliveryRow.enrolment))
+        .where(
+            col(DeliveryRow.status) == "deferred",
+            col(DeliveryRow.reason) == HALTED,
+            col(DeliveryRow.enrolment) > after,
+            col(Enrolment.status) != "ended",
+        )
+        .distinct()
+        .order_by(col(DeliveryRow.enrolment))
+        .limit(limit)
+    )
+    found = (await core.execute(waiting)).scalars().all()
+    if found:
+        await core.execute(
+            update(Enrolment)
+            .where(col(Enrolment.id).in_(found), col(Enrolment.wake_wanted_at).is_(None))
+            .values(wake_wanted_at=at)
+        )
+    return found

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from waymark.settings import Loaded, Settings, setting_name, shown, unknown_settings
 from waymark.stack import had, kafka, plan, process, temporal
 from waymark.stack.home import Home, PartRecord
@@ -169,6 +166,9 @@ async def _mail(loaded: Loaded, *, is_up: bool) -> Finding:
 
 
 async def _database(settings: Settings, home: Home) -> Finding:
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     url = settings.database()
     if url.startswith("sqlite") and not Path(url.partition("///")[2]).exists():
         return Finding("database", "well", f"{url} is made by `waymark up` in {home.path}")

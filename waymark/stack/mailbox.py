@@ -29,9 +29,6 @@ from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from waymark.stack import process
-from waymark.stack.parts import Launch, Listens, NotReady
-
 LARGEST_BYTES = 32 * 1024 * 1024
 SHOWN_ON_A_PAGE = 200
 
@@ -304,46 +301,6 @@ async def _taking_mail(folder: Folder, port: int) -> AsyncGenerator[None]:
         yield
     finally:
         server.close()
-
-
-@dataclass(frozen=True)
-class Mailbox:
-    """The mailbox as a part of the stack."""
-
-    smtp_port: int
-    page_port: int
-    name: str = "mailbox"
-    ready_within_seconds: float = 60.0
-
-    @property
-    def address(self) -> str:
-        """The page, for people."""
-        return f"http://127.0.0.1:{self.page_port}"
-
-    @property
-    def smtp_url(self) -> str:
-        """Where mail is taken."""
-        return f"smtp://127.0.0.1:{self.smtp_port}"
-
-    @property
-    def ports(self) -> tuple[Listens, ...]:
-        """Both ports."""
-        return (
-            Listens(self.page_port, "WAYMARK_MAILBOX_PORT"),
-            Listens(self.smtp_port, "WAYMARK_MAILBOX_SMTP_PORT"),
-        )
-
-    def prepare(self, folder: Path) -> Launch:
-        """Mail is kept in `mail` of the folder."""
-        Folder(folder / "mail").make()
-        ports = ("--smtp-port", str(self.smtp_port), "--page-port", str(self.page_port))
-        return Launch((sys.executable, "-m", "waymark.stack.mailbox", *ports, "--folder", str(folder / "mail")))
-
-    async def make_ready(self) -> None:
-        """Ready when both ports answer."""
-        for port in (self.smtp_port, self.page_port):
-            if not await asyncio.to_thread(process.answers, port):
-                raise NotReady(f"nothing listens on port {port} yet")
 
 
 def main() -> None:

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from waymark.settings import Settings
 from waymark.stack import had, kafka, process, temporal
 from waymark.stack.home import Home
-from waymark.stack.mailbox import Mailbox
-from waymark.stack.ours import Api, Background
+from waymark.stack.ours import Api, Background, Mailbox
 from waymark.stack.parts import CannotHave, NotReady
 from waymark.stack.supervisor import Planned, Row, Task
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from waymark.stack import process
-from waymark.stack.mailbox import Mailbox
+from waymark.stack.ours import Mailbox
 from waymark.stack.run import running
 
 

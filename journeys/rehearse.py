@@ -1,0 +1,350 @@
+"""The rehearsal: a journey run on a virtual timeline, and its performer.
+
+Theory of operation. One clock for all learners jumps from instant to instant. At each instant first every event that
+arrives then is taken in, as ingest takes it (`journeys.history`: profile, triggers, entries, look-back), and then each
+enrolment that was concerned or is due takes one turn, by the same `take_turn` as in the real world. Messages go at the
+virtual instant.
+
+Deterministic, and without I/O: `take_turn` is a coroutine because the real performer awaits; this one never does.
+"""
+
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, TypeVar, assert_never
+
+from journeys.advance import waiting_for
+from journeys.composing import Composed, Reach, Skip, compose
+from journeys.deciding import decide, facts_of
+from journeys.effects import Answer, Asking, Decide, Deliver, Delivered, Effect, End, Fired, Note, Withdraw
+from journeys.events import Event, Json
+from journeys.expressions import Facts
+from journeys.history import Enrolled, Happened, History, may_be_found_again
+from journeys.program import Entry, Program
+from journeys.routing import Entered, NotEntered, Routes, enters, fired
+from journeys.run import Run
+from journeys.timeline import (
+    Rehearsal,
+    RehearsedEnrolment,
+    RehearsedLearner,
+    RehearsedMessage,
+    TimelineEntry,
+    entry_of_note,
+)
+from journeys.turn import Interrupted, due_at, take_turn
+
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+"""The rehearsed journey was published before anything happened."""
+
+Profiles = Mapping[str, Mapping[str, Json]]
+
+
+def rehearse(
+    program: Program,
+    learners: Profiles,
+    events: Sequence[Event],
+    *,
+    reach: Mapping[str, Reach],
+    until: timedelta | None = None,
+    arrivals: Mapping[str, datetime] | None = None,
+) -> Rehearsal:
+    """What each learner would get, were these the events; `reach` says what is known of each channel by name.
+
+    Events are taken in order of their time, whatever their order here; one of which `arrivals` (by event id) says that
+    it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
+    enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody.
+    """
+    stage = _Stage(program, reach)
+    for learner, profile in learners.items():
+        stage.person(learner).history.profile = dict(profile)
+        stage.person(learner).given = profile
+    arriving = [(max(event.time, (arrivals or {}).get(event.id, event.time)), event) for event in events]
+    for at, event in sorted(arriving, key=lambda pair: (pair[0], pair[1].source, pair[1].id)):
+        stage.plan(at, event)
+    stage.play(until=None if until is None or not arriving else min(at for at, _ in arriving) + until)
+    return Rehearsal(tuple(_told(program, person) for person in stage.people.values()))
+
+
+@dataclass(slots=True)
+class _Enrolment:
+    """One enrolment on the stage: its part in the history, and what it has become."""
+
+    person: "_Person"
+    enrolled: Enrolled
+    entry: Entry
+    run: Run
+    inbox: list[Fired] = field(default_factory=list[Fired])
+    notes: list[Note] = field(default_factory=list[Note])
+    messages: list[RehearsedMessage] = field(default_factory=list[RehearsedMessage])
+    planned: datetime | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What expressions see of it now."""
+        person = self.person
+        return facts_of(self.run, source_id=person.source_id, profile=person.history.profile, entry=self.entry)
+
+
+@dataclass(slots=True)
+class _Person:
+    """One learner on the stage, as the store would know her; `given` is the profile she came with."""
+
+    source_id: str
+    history: History
+    given: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    log: list[Happened] = field(default_factory=list[Happened])
+    enrolments: dict[str, _Enrolment] = field(default_factory=dict[str, _Enrolment])
+    remarks: list[TimelineEntry] = field(default_factory=list[TimelineEntry])
+
+
+_Planned = Event | _Enrolment
+
+
+class _Stage:
+    """The virtual world: people, the plan of what comes, and the instant it is."""
+
+    def __init__(self, program: Program, reach: Mapping[str, Reach]) -> None:
+        self.program = program
+        self.reach = reach
+        self.people: dict[str, _Person] = {}
+        self._routes = Routes([program])
+        self._plan: list[tuple[datetime, int, int, _Planned]] = []
+        self._numbers = count()
+        self._known: set[tuple[str, str]] = set()
+
+    def person(self, source_id: str) -> _Person:
+        """The learner; she exists from here on."""
+        person = self.people.get(source_id)
+        if person is None:
+            person = self.people[source_id] = _Person(source_id, self._history(source_id, _ALWAYS))
+        return person
+
+    def plan(self, at: datetime, what: _Planned) -> None:
+        """Have this happen then; at one instant events come before what is due, each in the order of planning."""
+        heappush(self._plan, (at, int(isinstance(what, _Enrolment)), next(self._numbers), what))
+
+    def play(self, *, until: datetime | None) -> None:
+        """Go from instant to instant until nothing is planned, or `until` is over."""
+        while self._plan and (until is None or self._plan[0][0] <= until):
+            now = self._plan[0][0]
+            concerned: dict[str, _Enrolment] = {}
+            while self._plan and self._plan[0][0] == now:
+                for enrolment in self._happen(heappop(self._plan)[3], now):
+                    concerned[f"{enrolment.person.source_id} {enrolment.enrolled.id}"] = enrolment
+            for enrolment in concerned.values():
+                self._take_turn(enrolment, now)
+
+    def _happen(self, what: _Planned, now: datetime) -> Sequence[_Enrolment]:
+        match what:
+            case Event():
+                return self._take_in(what, now)
+            case _Enrolment():
+                is_due = what.planned == now and what.person.enrolments.get(what.enrolled.id) is what
+                return [what] if is_due else []
+            case _:
+                assert_never(what)
+
+    def _take_turn(self, enrolment: _Enrolment, now: datetime) -> None:
+        performer = _Performer(self, enrolment, now)
+        enrolment.run = _at_once(take_turn(self.program, enrolment.run, now=now, performer=performer))
+        enrolment.planned = due_at(self.program, enrolment.run)
+        if enrolment.planned is not None:
+            self.plan(enrolment.planned, enrolment)
+
+    # -- what ingest does ----------------------------------------------------------------------------------------------
+
+    def _take_in(self, event: Event, now: datetime) -> Sequence[_Enrolment]:
+        """The enrolments that the event concerns. A duplicate (`source`, `id`) does nothing."""
+        if event.subject is None or (event.source, event.id) in self._known:
+            return []
+        self._known.add((event.source, event.id))
+        person = self.person(event.subject)
+        happened = Happened(event, len(person.log), now)
+        is_late = any(happened.order < before.order for before in person.log)
+        person.log.append(happened)
+        self._settle(person, now)
+        if is_late:
+            self._take_again(person, now)
+        else:
+            person.history.now = now
+            person.history.take([happened])
+        concerned = self._reconcile(person)
+        self._remark(person, event, concerned, now)
+        return concerned
+
+    def _history(self, source_id: str, now: datetime) -> History:
+        since = {self.program.journey: _ALWAYS}
+        return History(learner=source_id, source_id=source_id, routes=self._routes, since=since, now=now)
+
+    def _settle(self, person: _Person, now: datetime) -> None:
+        """Tell the history what has become of the enrolments since."""
+        for enrolment in person.enrolments.values():
+            enrolled, run = enrolment.enrolled, enrolment.run
+            entered = None if enrolled.entry_seq is None else person.log[enrolled.entry_seq]
+            may_change = entered is not None and may_be_found_again(entered, since=_ALWAYS, now=now)
+            enrolled.is_begun = run.has_begun or run.has_ended
+            enrolled.is_settled = enrolled.is_begun or not may_change
+            enrolled.ended_at = run.at if run.has_ended else None
+
+    def _take_again(self, person: _Person, now: datetime) -> None:
+        """What came out of order: the whole log again, without the enrolments that no turn has begun."""
+        history = self._history(person.source_id, now)
+        history.profile = dict(person.given)
+        history.enrolled = [each for each in person.history.enrolled if each.is_settled]
+        newest = len(person.log) - 1
+        history.take([Happened(h.event, h.seq, h.received_at, is_new=h.seq == newest) for h in person.log])
+        person.history = history
+
+    def _reconcile(self, person: _Person) -> Sequence[_Enrolment]:
+        """Bring the stage to what the history says; the enrolments that were made, moved or fired at."""
+        concerned: list[_Enrolment] = []
+        before = person.enrolments
+        person.enrolments = {}
+        for enrolled in person.history.enrolled:
+            enrolment = before.get(enrolled.id)
+            is_other = enrolment is None or enrolment.enrolled is not enrolled or enrolment.entry != enrolled.entry
+            if enrolment is None or is_other:
+                run = Run(enrolment=enrolled.id, entered_at=enrolled.entered_at, at=enrolled.entered_at)
+                enrolment = _Enrolment(person, enrolled, enrolled.entry, run)
+            person.enrolments[enrolled.id] = enrolment
+            if enrolled.fired or is_other:
+                concerned.append(enrolment)
+            enrolment.inbox += [_fired(trigger, happened.event) for trigger, happened in enrolled.fired]
+            exits = (h.event.time for trigger, h in enrolled.fired if self.program.exit_order(trigger) is not None)
+            enrolled.exits = (*enrolled.exits, *exits)
+            enrolled.fired = []
+        return concerned
+
+    # -- why not -------------------------------------------------------------------------------------------------------
+
+    def _remark(self, person: _Person, event: Event, concerned: Sequence[_Enrolment], now: datetime) -> None:
+        """Say what an event did not do, and why: entries that were refused, conditions that could not be judged."""
+        facts = facts_of(None, source_id=person.source_id, profile=person.history.profile, entry=None)
+        has_entered = any(e.enrolled.entry_seq == len(person.log) - 1 for e in concerned)
+        for entering in () if has_entered else enters(self.program, event, facts):
+            reason = _why_not(event, entering, self.program)
+            person.remarks.append(TimelineEntry(now, "not_entered", reason=reason))
+        for enrolment in person.enrolments.values():
+            if enrolment.run.has_ended or enrolment in concerned:
+                continue
+            entered_at = enrolment.run.entered_at
+            firing = fired(self.program, event, enrolment.facts, entered_at=entered_at, entry_event=None)
+            for finding in firing.findings:
+                text = f"{event.type} came, and {finding}."
+                person.remarks.append(TimelineEntry(now, "not_judged", reason=text))
+
+
+class _Performer:
+    """Performs one turn's effects in the virtual world."""
+
+    def __init__(self, stage: _Stage, enrolment: _Enrolment, now: datetime) -> None:
+        self._stage = stage
+        self._enrolment = enrolment
+        self._now = now
+
+    async def unread(self) -> Sequence[Fired]:
+        unread = tuple(self._enrolment.inbox)
+        self._enrolment.inbox.clear()
+        return unread
+
+    def keep(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Note():
+                    self._enrolment.notes.append(effect)
+                case Withdraw() | End():  # nothing is queued here, and the outcome stands in the run
+                    pass
+                case _:
+                    assert_never(effect)
+
+    async def perform(self, run: Run, effect: Asking) -> Answer | Interrupted:
+        self._enrolment.run = run
+        match effect:
+            case Decide():
+                return decide(effect, self._enrolment.facts, at=run.at)
+            case Deliver():
+                return self._deliver(run, effect)
+            case _:
+                assert_never(effect)
+
+    def _deliver(self, run: Run, deliver: Deliver) -> Delivered:
+        now = max(self._now, run.at)
+        composed = self._compose(run, deliver, now)
+        if isinstance(composed, Skip):
+            return Delivered(now, "skipped", None, composed.text)
+        link = None if composed.link is None else composed.link.url
+        recipient = self._enrolment.person.source_id
+        self._enrolment.messages.append(
+            RehearsedMessage(
+                now, deliver.node, deliver.message, composed.channel, recipient, composed.subject, composed.text, link
+            )
+        )
+        return Delivered(now, "sent", composed.channel)
+
+    def _compose(self, run: Run, deliver: Deliver, now: datetime) -> Composed | Skip:
+        if deliver.expires_at is not None and now > deliver.expires_at:
+            return Skip("expired")
+        person = self._enrolment.person
+        return compose(
+            self._stage.program,
+            deliver,
+            run=run,
+            entry=self._enrolment.entry,
+            learner=person.history.profile,
+            learner_id=person.source_id,
+            recipient=person.history.profile,
+            recipient_id=person.source_id,
+            reach=self._stage.reach,
+        )
+
+
+T = TypeVar("T")
+
+
+def _at_once(turn: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that awaits nothing."""
+    try:
+        turn.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the rehearsal's performer awaits nothing")
+
+
+def _fired(trigger: str, event: Event) -> Fired:
+    return Fired(event.time, trigger, f"{event.source} {event.id}", event.type)
+
+
+def _why_not(event: Event, entering: Entered | NotEntered, program: Program) -> str:
+    match entering:
+        case Entered(key=key):
+            again = {"never": "never", "always": "always, but not while an enrolment runs", "after": "not yet"}
+            because = f"she has entered with the key {key!r} before, and `again` says {again[program.again.rule]}"
+        case NotEntered(reason="when"):
+            because = "its condition does not hold"
+        case NotEntered(reason="key"):
+            because = "it has no key"
+        case NotEntered():
+            because = "she is not in the audience"
+    if isinstance(entering, NotEntered) and entering.finding:
+        because += f" ({entering.finding})"
+    if isinstance(entering, NotEntered) and entering.is_missing:
+        because += "; judged again if the profile gets it within a day"
+    return f"{event.type} starts nothing: {because}."
+
+
+def _told(program: Program, person: _Person) -> RehearsedLearner:
+    enrolments = tuple(
+        RehearsedEnrolment(
+            key=each.enrolled.key,
+            entered_at=each.run.entered_at,
+            outcome=each.run.outcome,
+            waiting_for=waiting_for(program, each.run),
+            due_at=due_at(program, each.run),
+            timeline=tuple(entry_of_note(note) for note in each.notes),
+            messages=tuple(each.messages),
+        )
+        for each in person.enrolments.values()
+    )
+    return RehearsedLearner(person.source_id, enrolments, tuple(person.remarks))

@@ -1,0 +1,182 @@
+"""The golden scripts: a journey, learners, timed events, and what must come of it on every performer.
+
+    tests/golden/journeys/<name>/journey.yaml     the definition
+                                 learners.yaml    profiles by the learner's id
+                                 events.jsonl     CloudEvents, in order of their times, a minute apart at least
+                                 arrivals.json    where there is one: event id to when it arrives, after its time
+                                 expected.json    for each learner her enrolments, each with journal and messages
+
+`as_expected` brings what a performer kept into the form of `expected.json`, so that the two are compared as plain data.
+Instants of the story are in March 2026; `shifted` moves a script to where a server's clock is.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from connectors.sources import Raw, Translated, to_cloudevent
+from connectors.sources.cloudevents import CloudEvents
+from journeys.effects import Note
+from journeys.events import Event, Json
+from journeys.routing import instant_text
+from journeys.timeline import Rehearsal, TimelineEntry, entry_of_note
+
+FOLDER = Path(__file__).parents[1] / "golden" / "journeys"
+
+Form = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GoldenScript:
+    """One script, parsed. `expected` maps each learner to the list of her enrolments, in order of their entries."""
+
+    name: str
+    definition: str
+    learners: Mapping[str, Mapping[str, Json]]
+    events: tuple[Event, ...]
+    arrivals: Mapping[str, datetime]
+    expected: Mapping[str, Sequence[Form]]
+
+    def arrives_at(self, event: Event) -> datetime:
+        """When the event comes in: at its time, unless the script says later."""
+        return self.arrivals.get(event.id, event.time)
+
+    def in_order_of_arrival(self) -> list[Event]:
+        """The events as they come in."""
+        return sorted(self.events, key=self.arrives_at)
+
+    def records(self) -> list[Form]:
+        """The events as CloudEvents in structured mode, in order of arrival."""
+        return [to_cloudevent(event) for event in self.in_order_of_arrival()]
+
+    def shifted(self, by: timedelta) -> "GoldenScript":
+        """The same story, so much later; whole weeks keep the days of the week."""
+        return replace(
+            self,
+            events=tuple(
+                replace(
+                    event, time=event.time + by, effective=None if event.effective is None else event.effective + by
+                )
+                for event in self.events
+            ),
+            arrivals={event: at + by for event, at in self.arrivals.items()},
+            expected={learner: [_shifted(each, by) for each in forms] for learner, forms in self.expected.items()},
+        )
+
+
+def golden_scripts() -> list[GoldenScript]:
+    """Every script, by name."""
+    return [_load(folder) for folder in sorted(FOLDER.iterdir()) if folder.is_dir()]
+
+
+def as_expected(
+    *,
+    key: str,
+    entered_at: datetime,
+    outcome: str | None,
+    notes: Iterable[Note],
+    messages: Iterable[Form],
+) -> Form:
+    """One enrolment in the form of `expected.json`; notes in the journal's order, messages in the order they went."""
+    return _enrolment(key, entered_at, outcome, [entry_of_note(note) for note in notes], list(messages))
+
+
+def message_form(*, at: datetime, message: str, channel: str, subject: str, text: str) -> Form:
+    """A message that went, in the form of `expected.json`; `text` is the Markdown that was handed to the channel."""
+    return {"at": instant_text(at), "message": message, "channel": channel, "subject": subject, "text": text}
+
+
+def rehearsed(rehearsal: Rehearsal) -> dict[str, list[Form]]:
+    """What a rehearsal told, in the form of `expected.json`."""
+    return {
+        learner.learner: [
+            _enrolment(
+                each.key,
+                each.entered_at,
+                each.outcome,
+                each.timeline,
+                [
+                    message_form(at=m.at, message=m.message, channel=m.channel, subject=m.subject, text=m.text)
+                    for m in each.messages
+                ],
+            )
+            for each in learner.enrolments
+        ]
+        for learner in rehearsal.learners
+    }
+
+
+def written(expected: Mapping[str, Sequence[Form]]) -> str:
+    """`expected.json` as it is kept: a line for each entry, so that a change can be read."""
+    parts: list[str] = []
+    for learner, enrolments in expected.items():
+        inner = ",\n".join(_written_enrolment(each) for each in enrolments)
+        parts.append(f"  {json.dumps(learner)}: [{inner and chr(10) + inner + chr(10) + '  '}]")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _written_enrolment(form: Form) -> str:
+    lines = [f"      {json.dumps(name)}: {json.dumps(form[name])}" for name in ("key", "entered_at", "outcome")]
+    for name in ("timeline", "messages"):
+        inner = ",\n".join(f"        {json.dumps(item, ensure_ascii=False)}" for item in form[name])
+        lines.append(f"      {json.dumps(name)}: [{inner and chr(10) + inner + chr(10) + '      '}]")
+    return "    {\n" + ",\n".join(lines) + "\n    }"
+
+
+def _enrolment(
+    key: str, entered_at: datetime, outcome: str | None, timeline: Iterable[TimelineEntry], messages: list[Form]
+) -> Form:
+    return {
+        "key": key,
+        "entered_at": instant_text(entered_at),
+        "outcome": outcome,
+        "timeline": [_entry(entry) for entry in timeline],
+        "messages": messages,
+    }
+
+
+def _entry(entry: TimelineEntry) -> Form:
+    """Facts only: words that merely tell them may be changed without changing a script."""
+    form = entry.to_json()
+    if entry.status is None:
+        form["reason"] = None
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def _shifted(form: Form, by: timedelta) -> Form:
+    moved = {**form, "entered_at": _later(form["entered_at"], by)}
+    for name in ("timeline", "messages"):
+        moved[name] = [{**item, "at": _later(item["at"], by)} for item in form[name]]
+    return moved
+
+
+def _later(text: str, by: timedelta) -> str:
+    return instant_text(datetime.fromisoformat(text) + by)
+
+
+def _load(folder: Path) -> GoldenScript:
+    arrivals = folder / "arrivals.json"
+    expected = folder / "expected.json"
+    return GoldenScript(
+        name=folder.name,
+        definition=(folder / "journey.yaml").read_text(),
+        learners=yaml.safe_load((folder / "learners.yaml").read_text()),
+        events=tuple(_event(line) for line in (folder / "events.jsonl").read_bytes().splitlines() if line.strip()),
+        arrivals={} if not arrivals.exists() else _instants(json.loads(arrivals.read_text())),
+        expected=json.loads(expected.read_text()) if expected.exists() else {},
+    )
+
+
+def _event(line: bytes) -> Event:
+    (translation,) = CloudEvents.translate(Raw(line))
+    assert isinstance(translation, Translated), translation
+    return translation.event
+
+
+def _instants(texts: Mapping[str, str]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(text) for name, text in texts.items()}

@@ -1,14 +1,14 @@
 """A definition's text as a tree whose every key and value knows its line and column. Never raises.
 
-YAML by the 1.2 core schema, and so JSON too. What makes YAML surprising is closed: dates and `1_000` are texts; anchors,
-aliases, merges, tags, directives and duplicate keys are problems. Text of any origin may be given: size, depth and the
-number of values are limited, so that reading takes less than a second.
+YAML by the 1.2 core schema, and so JSON too. What makes YAML surprising is closed: dates and `1_000` are texts;
+anchors, aliases, merges, tags, directives and duplicate keys are problems. Text of any origin may be given: size, depth
+and the number of values are limited, so that reading takes less than a second.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -36,14 +36,17 @@ MOST_VALUES = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value. `is_inline`: its text stands in the source as it is, from `column` (plus one where it is quoted)."""
+    """One value. `is_inline`: its text stands in the source as it is, from `column` (plus one where it is quoted).
+    `is_spoiled`: a problem has been reported of it, and its value says nothing.
+    """
 
     line: int
     column: int
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     text: str
     is_quoted: bool = False
     is_inline: bool = True
+    is_spoiled: bool = False
 
 
 @dataclass(slots=True)
@@ -181,9 +184,9 @@ class _Reading:
                 self.place(self.open.pop().node)
             case AliasEvent():
                 line, column = _at(event)
-                detail = f"the alias *{event.anchor[:60]} is not allowed: write the value again"
+                detail = f"the alias *{cast('str', event.anchor)[:60]} is not allowed: write the value again"
                 self.problem("yaml_alias", line, column, detail)
-                self.place(Scalar(line, column, None, ""))
+                self.place(Scalar(line, column, None, "", is_spoiled=True))
             case DocumentStartEvent():
                 self.documents += 1
             case _:
@@ -219,7 +222,8 @@ class _Reading:
             event.end_mark.line == event.start_mark.line
             and "\\" not in self.text[event.start_mark.index : event.end_mark.index]
         )
-        return Scalar(line, column, _core(text) if is_plain else text, text, not is_plain, is_inline)
+        value = _core(text) if is_plain else text
+        return Scalar(line, column, value, text, not is_plain, is_inline, is_spoiled=bool(event.tag or event.anchor))
 
     def place(self, node: Node) -> None:
         if not self.open:
@@ -265,7 +269,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 
 
-def _core(text: str) -> None | bool | int | float | str:
+def _core(text: str) -> bool | int | float | str | None:
     """A plain scalar by the YAML 1.2 core schema; what is not finite stays a text."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None

@@ -9,12 +9,16 @@ one that is not older than the arrival. An event whose time is not after the dea
 unless the time-out has been acted on. Events are not used up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 
+from journeys.definition import Cursor, trigger_of
+from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.effects import Due, Fired, Note
 from journeys.run import Hold
+from journeys.source import List
 from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
 from journeys.timing import due_after
 
@@ -33,6 +37,32 @@ class Await:
     """Waits for one event, at most so long."""
 
     options = AwaitOptions
+    keys: frozenset[str] = frozenset({"then", "else"})
+    later: Mapping[str, str] = {}
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        on = value.entries().get("on")
+        if on is None:
+            return "await"
+        items = on.node.items if isinstance(on.node, List) else []
+        first = Cursor(on.judging, items[0], on.path, on.key_at) if items else on
+        return slug("await", said(first))
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        later = {"all": "`await` for all of several events", "any": "`await` for any of several conditions"}
+        required = () if later.keys() & step.value.entries().keys() else ("on",)
+        fields = step.value.fields(("on", "when", "within", "since"), required=required, later=later) or {}
+        trigger = trigger_of(fields, f"{step.id}.1")
+        within = fields["within"].duration() if "within" in fields else None
+        since = fields["since"].choice(("entry", "step")) if "since" in fields else "entry"
+        arms = {"then": step.fields.get("then"), "else": step.fields.get("else")}
+        if trigger is None:
+            return StepDraft(None, arms)
+        options = AwaitOptions((trigger.id,), within, cast("Literal['entry', 'step']", since or "entry"))
+        never = frozenset[str]() if "within" in fields else frozenset({"else"})
+        return StepDraft(options, arms, (trigger,), never)
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -6,11 +6,13 @@ run arrives at it (`enter`), and what happens when something it asked or waited 
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from journeys.definition import Cursor
+from journeys.drafts import StepDraft, StepSource
 from journeys.effects import Asking, Decided, Delivered, Due, Fired, Note
 from journeys.program import Node, Program
 from journeys.run import Hold, Run, Seen
@@ -78,9 +80,25 @@ Move = Go | Stay | Ask | Finish
 
 
 class StepType(Protocol):
-    """One word of the language. `options` is the frozen record that its nodes carry."""
+    """One word of the language. `options` is the frozen record that its nodes carry.
+
+    `keys` may stand beside the word, as well as `id` and `when`; `later` are keys of the language that are refused for
+    now, each with what it is called in the refusal.
+    """
 
     options: type
+    keys: frozenset[str]
+    later: Mapping[str, str]
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        """What the step is called where it has no `id` of its own."""
+        ...
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        """The step's options and where it leads; what is wrong is reported at its cursor."""
+        ...
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -7,9 +7,13 @@ do: [...]
 - else: [...]
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from journeys.definition import Cursor
+from journeys.drafts import StepDraft, StepSource
 from journeys.effects import Decide, Decided, Note
+from journeys.expressions import Scope
 from journeys.program import Expression
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 
@@ -26,6 +30,31 @@ class Branch:
     """Takes the first arm that holds."""
 
     options = BranchOptions
+    keys: frozenset[str] = frozenset()
+    later: Mapping[str, str] = {}
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        return "branch"
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        arms = step.value.items("a list of arms: {if, do} and at last {else}") or []
+        questions: list[Expression] = []
+        leads: dict[str, Cursor | None] = {}
+        for place, arm in enumerate(arms):
+            if "else" in arm.entries():
+                leads["else"] = _else_arm(arm, is_last=place == len(arms) - 1)
+                continue
+            fields = arm.fields(("if", "do"), required=("if", "do")) or {}
+            question = fields["if"].expression(Scope.STEP) if "if" in fields else None
+            leads[f"arm-{place}"] = fields.get("do")
+            if question is not None:
+                questions.append(question)
+        if arms and list(leads) == ["else"]:
+            step.value.report("no_condition", "a branch needs an arm with `if`", allowed=("{if, do}",))
+        leads.setdefault("else", None)
+        return StepDraft(BranchOptions(tuple(questions)), leads)
 
     @staticmethod
     def enter(stand: Stand) -> Move:
@@ -48,6 +77,13 @@ class Branch:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+
+def _else_arm(arm: Cursor, *, is_last: bool) -> Cursor | None:
+    entry = (arm.fields(("else",)) or {}).get("else")
+    if entry is not None and not is_last:
+        entry.report("else_not_last", "`else` is the last arm: nothing behind it can be taken", at=entry.key_at)
+    return entry
 
 
 def _options(stand: Stand) -> BranchOptions:

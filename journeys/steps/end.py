@@ -3,8 +3,11 @@
 - end: completed
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from journeys.definition import OUTCOME, Cursor
+from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.steps.base import Finish, Move, Resuming, Stand, step_type
 
 
@@ -20,6 +23,17 @@ class EndStep:
     """Ends the enrolment."""
 
     options = EndOptions
+    keys: frozenset[str] = frozenset()
+    later: Mapping[str, str] = {}
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        return slug("end", said(value))
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        outcome = step.value.word(OUTCOME, "goal, completed or a word of your own: a-z 0-9 - _")
+        return StepDraft(None if outcome is None else EndOptions(outcome))
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -5,10 +5,14 @@ via: [email, webhook]
 at: anytime
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from journeys.definition import Cursor, clip
+from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Note
 from journeys.program import Expression
 from journeys.run import Sent
@@ -31,6 +35,25 @@ class Send:
     """Delivers one message."""
 
     options = SendOptions
+    keys: frozenset[str] = frozenset({"via", "to", "at", "expires"})
+    later: Mapping[str, str] = {"confirm": "`confirm`", "priority": "`priority` of a step"}
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        return slug("send", said(value))
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        fields = step.fields
+        via = _via(fields["via"]) if "via" in fields else ("email",)
+        if "to" in fields and said(fields["to"]) != "learner":
+            fields["to"].not_supported("`to` anybody but the learner")
+        is_anytime = "at" in fields and _is_anytime(fields["at"])
+        expires = _expires(fields["expires"]) if "expires" in fields else timedelta(days=7)
+        message = step.value.message(via)
+        if message is None:
+            return StepDraft(None, ONWARD)
+        return StepDraft(SendOptions(message, via, "learner", is_anytime, expires), ONWARD)
 
     @staticmethod
     def enter(stand: Stand) -> Move:
@@ -61,6 +84,31 @@ class Send:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return f"the message {_options(stand).message} to go"
+
+
+def _via(given: Cursor) -> tuple[str, ...]:
+    channels = given.judging.vocabulary.known_channels
+    entries = given.items("a list of channels") or []
+    found = [entry.choice(channels, code="unknown_channel", what="channel") for entry in entries]
+    names = tuple(dict.fromkeys(name for name in found if name is not None))
+    set_up = given.judging.vocabulary.set_up
+    if names and set_up is not None and not set_up.intersection(names):
+        detail = f"none of these channels is set up here: {', '.join(names)}"
+        given.report("channel_not_set_up", detail, allowed=sorted(set_up), severity="warning")
+    return names
+
+
+def _is_anytime(given: Cursor) -> bool:
+    found = given.text(wanted="a text, anytime or policy")
+    if found is not None and re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", found):
+        given.not_supported("`at` with a local time")
+    elif found is not None and found not in ("anytime", "policy"):
+        given.report("bad_value", f"{clip(found)!r} is not a time to send", allowed=("policy", "anytime"))
+    return found == "anytime"
+
+
+def _expires(given: Cursor) -> timedelta | None:
+    return None if said(given) == "never" else given.duration()
 
 
 def _note(stand: Stand, message: str, given: Delivered) -> Note:

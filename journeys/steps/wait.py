@@ -5,11 +5,15 @@
 `3d` is 72 hours: elapsed time, never wall-clock time. It begins when the step before it really ended.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from journeys.definition import Cursor
+from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Due, Note
 from journeys.run import Hold
+from journeys.source import Map
 from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
 from journeys.timing import due_after
 
@@ -26,6 +30,20 @@ class Wait:
     """Waits for a duration."""
 
     options = WaitOptions
+    keys: frozenset[str] = frozenset()
+    later: Mapping[str, str] = {}
+
+    @staticmethod
+    def name(value: Cursor) -> str:
+        return slug("wait", said(value))
+
+    @staticmethod
+    def compile(step: StepSource) -> StepDraft:
+        if isinstance(step.value.node, Map):
+            step.value.not_supported("`wait` with `until`")
+            return StepDraft(None, ONWARD)
+        duration = step.value.duration()
+        return StepDraft(None if duration is None else WaitOptions(duration), ONWARD)
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -42,6 +42,12 @@ class _Learner:
         latest = self.state.latest_at
         return latest is None or all(h.event.counts_from > latest for h in self.new)
 
+    @property
+    def has_entry_ahead(self) -> bool:
+        """Whether an enrolment has yet to start when something new happened: a new entry may move it."""
+        first = min(h.event.time for h in self.new)
+        return self.may_enter and any(row.fence == 0 and row.entered_at > first for row in self.enrolments)
+
 
 @dataclass
 class _Changes:
@@ -109,8 +115,8 @@ class Histories:
         return state.rejudge_until is not None and state.rejudge_until >= self.now
 
     def _is_taken_again(self, live: Live, learner: _Learner) -> bool:
-        """Whether something came out of order that may change what no turn has begun."""
-        if learner.is_in_order and not learner.has_unjudged:
+        """Whether something came out of order, or tells of an entry ahead, that may change what no turn has begun."""
+        if learner.is_in_order and not learner.has_unjudged and not learner.has_entry_ahead:
             return False
         has_unbegun = any(row.fence == 0 and row.status == "active" for row in learner.enrolments)
         if not (learner.may_enter or has_unbegun or self._is_rejudged(learner.state)):

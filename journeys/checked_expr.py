@@ -1,7 +1,7 @@
 """Reads the checked form of a CEL expression: which fields it reads, and what it compares them with.
 
-`serialize()` of the CEL library gives a `cel.expr.CheckedExpr` in an `Any`, and the wheel brings no descriptors for it; the few
-messages that a walk needs are declared here, by their published field numbers. Nothing here evaluates anything.
+`serialize()` of the CEL library gives a `cel.expr.CheckedExpr` in an `Any`, and the wheel brings no descriptors for it;
+the few messages that a walk needs are declared here, by their published field numbers. Nothing here evaluates anything.
 """
 
 from collections.abc import Iterator, Mapping

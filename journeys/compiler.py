@@ -157,10 +157,11 @@ def _exits(given: Cursor) -> Iterator[Trigger]:
 def _again(given: Cursor) -> Again:
     node = given.node
     if isinstance(node, Scalar) and node.value in ("never", "always"):
-        return Again(cast("Literal['never', 'always']", node.value))
+        return Again(node.value)
     if isinstance(node, Scalar) and isinstance(node.value, str) and not re.match(r"\s*[0-9]", node.text):
-        given.report("bad_value", f"{clip(node.text)!r} cannot stand here", allowed=("never", "always", "a duration"),
-                     suggestion=did_you_mean(node.text, ("never", "always")))  # fmt: skip
+        suggestion = did_you_mean(node.text, ("never", "always"))
+        allowed = ("never", "always", "a duration")
+        given.report("bad_value", f"{clip(node.text)!r} cannot stand here", allowed=allowed, suggestion=suggestion)
         return Again()
     after = given.duration()
     return Again() if after is None else Again("after", after)
@@ -230,7 +231,7 @@ def _look_at_uses(
         needs.setdefault(name, {}).update(dict.fromkeys(via))
     for name, channels in needs.items():
         if name in messages and isinstance(entries[name].node, Map):
-            _look_at_texts(entries[name], messages[name], tuple(channels))
+            _look_at_texts(entries[name], tuple(channels))
     for name, entry in entries.items():
         if name not in needs and "steps" in fields:
             detail = f"no step sends the message {clip(name)!r}"
@@ -239,7 +240,7 @@ def _look_at_uses(
         root.report("sends_nothing", "this journey can send nothing", severity="warning")
 
 
-def _look_at_texts(entry: Cursor, message: Message, channels: tuple[str, ...]) -> None:
+def _look_at_texts(entry: Cursor, channels: tuple[str, ...]) -> None:
     given = entry.entries()
     if "draft" in given:
         return
@@ -257,6 +258,10 @@ _LATER_STEPS = ("ask", "assign", "call", "enrol", "practise", "repeat", "set", "
 _STEP_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
+def _no_lists() -> "dict[str, list[_Step]]":
+    return {}
+
+
 @dataclass(slots=True)
 class _Step:
     """A step with its nested lists, before it is linked."""
@@ -266,7 +271,7 @@ class _Step:
     at: Cursor
     draft: StepDraft
     guard: Expression | None
-    nested: dict[str, "list[_Step]"] = field(default_factory=lambda: dict[str, list["_Step"]]())
+    nested: dict[str, "list[_Step]"] = field(default_factory=dict)
 
 
 class _Steps:
@@ -290,6 +295,7 @@ class _Steps:
         if not self.is_whole:
             return None
         start = self._link(tree, None)
+        self.nodes = {step.id: self.nodes[step.id] for step in self.steps}
         self._look_at_reach(start)
         return start
 

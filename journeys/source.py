@@ -8,7 +8,7 @@ and the number of values are limited, so that reading takes less than a second.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -47,6 +47,14 @@ class Scalar:
     is_quoted: bool = False
     is_inline: bool = True
     is_spoiled: bool = False
+
+
+def _no_items() -> "list[Node]":
+    return []
+
+
+def _no_entries() -> "dict[str, Node]":
+    return {}
 
 
 @dataclass(slots=True)
@@ -170,21 +178,21 @@ class _Reading:
         return None
 
     def take(self, event: Any) -> None:
+        line, column = _at(event)
         match event:
             case ScalarEvent():
                 self.look_at_marks(event)
                 self.place(self.scalar(event))
             case MappingStartEvent():
                 self.look_at_marks(event)
-                self.open.append(_Open(Map(*_at(event))))
+                self.open.append(_Open(Map(line, column)))
             case SequenceStartEvent():
                 self.look_at_marks(event)
-                self.open.append(_Open(List(*_at(event))))
+                self.open.append(_Open(List(line, column)))
             case MappingEndEvent() | SequenceEndEvent():
                 self.place(self.open.pop().node)
             case AliasEvent():
-                line, column = _at(event)
-                detail = f"the alias *{cast('str', event.anchor)[:60]} is not allowed: write the value again"
+                detail = "an alias (*) is not allowed: write the value again"
                 self.problem("yaml_alias", line, column, detail)
                 self.place(Scalar(line, column, None, "", is_spoiled=True))
             case DocumentStartEvent():

@@ -178,37 +178,38 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self.getitem(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:
+    def getitem(self, obj: Any, argument: object) -> Any:
         if isinstance(obj, _Nothing):
             return obj[argument]
         if isinstance(obj, LinkFacts) and argument in ("label", "url"):
             return obj.label if argument == "label" else obj.url
         found: Any = None
         if isinstance(obj, _Known):
-            found = obj.value.get(argument)
+            found = obj.value.get(str(argument))
             return _known(found, f"{obj.path}.{argument}")
+        name = str(argument)
         if isinstance(obj, (list, str)) and isinstance(argument, (int, slice)):
             try:
-                return _known(cast("Any", obj)[argument], str(argument))
+                return _known(cast("Any", obj)[argument], name)
             except IndexError:
-                return _Nothing(name=str(argument))
-        return _Nothing(name=str(argument))
+                return _Nothing(name=name)
+        return _Nothing(name=name)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         for operand in (left, right):
             if isinstance(operand, _Nothing):
                 return str(operand)
-        is_numeric = all(isinstance(operand, (int, float)) for operand in (left, right))
-        if operator == "**" or not (
-            is_numeric or (operator == "+" and isinstance(left, str) and isinstance(right, str))
-        ):
+        is_text = operator == "+" and isinstance(left, str) and isinstance(right, str)
+        if operator == "**" or not (is_text or (_is_small(left) and _is_small(right))):
             raise SecurityError(f"{operator} is not for these values")
-        if is_numeric and max(abs(left), abs(right)) > 1e15:
-            raise SecurityError("the number is too big")
         return super().call_binop(context, operator, left, right)
 
-    def is_safe_callable(self, obj: Any) -> bool:
+    def is_safe_callable(self, obj: Any) -> bool:  # noqa: ARG002 - nothing may be called
         return False
+
+
+def _is_small(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,20 +251,10 @@ class _Roots(Context):
         return _known(found, key) if isinstance(found, Mapping) or found is None or isinstance(found, list) else found
 
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def _date(value: Any) -> str:
@@ -304,13 +295,15 @@ def _join(value: Any, between: str = ", ") -> str:
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, (str, list, _Known)) else _fail_on(value, "a text or a list")
+    if isinstance(value, (str, _Known)):
+        return len(value)
+    return len(cast("list[Any]", value)) if isinstance(value, list) else _fail_on(value, "a text or a list")
 
 
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _fail_on(value, "a number")
-    return cast("int | float", value)
+    return value
 
 
 def _round(value: Any, digits: int = 0) -> int | float:
@@ -332,22 +325,42 @@ def _percent(value: Any) -> str:
     return f"{round(_number(value) * 100)}%"
 
 
+def _capitalize(value: Any) -> str:
+    return _text(value).capitalize()
+
+
+def _lower(value: Any) -> str:
+    return _text(value).lower()
+
+
+def _upper(value: Any) -> str:
+    return _text(value).upper()
+
+
+def _trim(value: Any) -> str:
+    return _text(value).strip()
+
+
+def _int(value: Any) -> int:
+    return int(_number(value))
+
+
 FILTERS: Mapping[str, Any] = {
-    "capitalize": lambda value: _text(value).capitalize(),
+    "capitalize": _capitalize,
     "d": _default,
     "date": _date,
     "default": _default,
     "first": _first,
-    "int": lambda value: int(_number(value)),
+    "int": _int,
     "join": _join,
     "last": _last,
     "length": _length,
-    "lower": lambda value: _text(value).lower(),
+    "lower": _lower,
     "percent": _percent,
     "round": _round,
     "title": _title,
-    "trim": lambda value: _text(value).strip(),
-    "upper": lambda value: _text(value).upper(),
+    "trim": _trim,
+    "upper": _upper,
 }
 """The filters there are."""
 

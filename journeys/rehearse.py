@@ -9,7 +9,7 @@ Deterministic, and without I/O: `take_turn` is a coroutine because the real perf
 """
 
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -18,6 +18,7 @@ from typing import Any, TypeVar, assert_never
 from journeys.advance import waiting_for
 from journeys.composing import Composed, Reach, Skip, compose
 from journeys.deciding import decide, facts_of
+from journeys.durations import format_duration
 from journeys.effects import Answer, Asking, Decide, Deliver, Delivered, Effect, End, Fired, Note, Withdraw
 from journeys.events import Event, Json
 from journeys.expressions import Facts
@@ -161,15 +162,15 @@ class _Stage:
             return []
         self._known.add((event.source, event.id))
         person = self.person(event.subject)
+        self._settle(person, now)
         happened = Happened(event, len(person.log), now)
         is_late = any(happened.order < before.order for before in person.log)
-        person.log.append(happened)
-        self._settle(person, now)
         if is_late:
-            self._take_again(person, now)
+            self._take_again(person, happened, now)
         else:
             person.history.now = now
             person.history.take([happened])
+        person.log.append(replace(happened, is_new=False))
         concerned = self._reconcile(person)
         self._remark(person, event, concerned, now)
         return concerned
@@ -188,13 +189,12 @@ class _Stage:
             enrolled.is_settled = enrolled.is_begun or not may_change
             enrolled.ended_at = run.at if run.has_ended else None
 
-    def _take_again(self, person: _Person, now: datetime) -> None:
+    def _take_again(self, person: _Person, newest: Happened, now: datetime) -> None:
         """What came out of order: the whole log again, without the enrolments that no turn has begun."""
         history = self._history(person.source_id, now)
         history.profile = dict(person.given)
         history.enrolled = [each for each in person.history.enrolled if each.is_settled]
-        newest = len(person.log) - 1
-        history.take([Happened(h.event, h.seq, h.received_at, is_new=h.seq == newest) for h in person.log])
+        history.take([*person.log, newest])
         person.history = history
 
     def _reconcile(self, person: _Person) -> Sequence[_Enrolment]:
@@ -224,7 +224,7 @@ class _Stage:
         facts = facts_of(None, source_id=person.source_id, profile=person.history.profile, entry=None)
         has_entered = any(e.enrolled.entry_seq == len(person.log) - 1 for e in concerned)
         for entering in () if has_entered else enters(self.program, event, facts):
-            reason = _why_not(event, entering, self.program)
+            reason = f"{event.type} starts nothing: {_why_not(entering, person, self.program)}."
             person.remarks.append(TimelineEntry(now, "not_entered", reason=reason))
         for enrolment in person.enrolments.values():
             if enrolment.run.has_ended or enrolment in concerned:
@@ -316,22 +316,25 @@ def _fired(trigger: str, event: Event) -> Fired:
     return Fired(event.time, trigger, f"{event.source} {event.id}", event.type)
 
 
-def _why_not(event: Event, entering: Entered | NotEntered, program: Program) -> str:
+def _why_not(entering: Entered | NotEntered, person: _Person, program: Program) -> str:
     match entering:
         case Entered(key=key):
-            again = {"never": "never", "always": "always, but not while an enrolment runs", "after": "not yet"}
-            because = f"she has entered with the key {key!r} before, and `again` says {again[program.again.rule]}"
+            named = f" with the key {key!r}" if key else ""
+            same = [each for each in person.enrolments.values() if each.enrolled.key == key]
+            if any(not each.run.has_ended for each in same):
+                return f"she is in the journey{named} already"
+            after = program.again.after
+            again = program.again.rule if after is None else format_duration(after)
+            return f"she has been in the journey{named}, and it says `again: {again}`"
         case NotEntered(reason="when"):
             because = "its condition does not hold"
         case NotEntered(reason="key"):
             because = "it has no key"
         case NotEntered():
             because = "she is not in the audience"
-    if isinstance(entering, NotEntered) and entering.finding:
-        because += f" ({entering.finding})"
-    if isinstance(entering, NotEntered) and entering.is_missing:
-        because += "; judged again if the profile gets it within a day"
-    return f"{event.type} starts nothing: {because}."
+    finding = f" ({entering.finding})" if entering.finding else ""
+    later = "; judged again if the profile gets it within a day" if entering.is_missing else ""
+    return f"{because}{finding}{later}"
 
 
 def _told(program: Program, person: _Person) -> RehearsedLearner:

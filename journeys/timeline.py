@@ -120,8 +120,14 @@ def entry_of_note(note: Note) -> TimelineEntry:
     """A line of the journal as an entry of the timeline."""
     data = note.data
     status = _text(data, "status")
-    reason = _text(data, "reason") if status is not None else note.text
+    reason = _text(data, "reason") if status is not None else note.text + _findings(data)
     return TimelineEntry(note.at, note.kind, note.step, _text(data, "message"), _text(data, "channel"), status, reason)
+
+
+def _findings(data: Mapping[str, Json]) -> str:
+    """Why conditions could not be judged, where some could not."""
+    findings = data.get("findings")
+    return f" ({'; '.join(map(str, findings))})" if isinstance(findings, list) and findings else ""
 
 
 def _in_order(entries: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:

@@ -40,7 +40,7 @@ def notes(effects: tuple[Effect, ...]) -> list[Note]:
 def test_beginning_enters_the_first_step() -> None:
     """The run stands at the first node, visited once, and the journal says that she entered."""
     run, effects = advance(program(wait(DAY)), fresh(), Began(MONDAY))
-    assert (run.node, run.visits, run.has_begun) == ("wait", {"wait": 1}, True)
+    assert ("wait", {"wait": 1}, True) == (run.node, run.visits, run.has_begun)
     assert Hold(MONDAY, MONDAY + DAY) == run.hold
     assert [note.kind for note in notes(effects)] == ["entered", "waiting"]
 
@@ -74,7 +74,7 @@ def test_any_final_answer_leads_on_and_is_remembered(answer: Delivered, kind: st
     journey = program(*chain(send("welcome"), wait(DAY)))
     run, effects = advance(journey, begun(journey), answer)
     assert status == run.sent["welcome"].status
-    assert run.node == "wait"
+    assert "wait" == run.node
     told = notes(effects)[0]
     assert (kind, "send-welcome") == (told.kind, told.step)
     assert {"message": "welcome", "channel": answer.channel, "status": status, "reason": answer.reason} == told.data
@@ -88,7 +88,7 @@ def test_a_deferred_delivery_leaves_the_step_asking() -> None:
     assert isinstance(before.hold, Pending)
     assert replace(before.hold, until=MONDAY + HOUR, because="outside her hours") == run.hold
     note = notes(effects)[0]
-    assert (note.kind, note.step, note.data["message"]) == ("deferred", "send-welcome", "welcome")
+    assert ("deferred", "send-welcome", "welcome") == (note.kind, note.step, note.data["message"])
 
 
 def test_a_guard_is_asked_before_the_step_begins() -> None:
@@ -99,8 +99,8 @@ def test_a_guard_is_asked_before_the_step_begins() -> None:
     assert isinstance(run.hold.effect, Decide)
     assert run.hold.effect.is_guard
     run, effects = advance(journey, run, Decided(MONDAY, None, ("learner.manager is missing",)))
-    assert run.outcome == "completed"
-    assert notes(effects)[0].data["findings"] == ["learner.manager is missing"]
+    assert "completed" == run.outcome
+    assert ["learner.manager is missing"] == notes(effects)[0].data["findings"]
 
 
 def test_a_branch_asks_its_questions_in_order() -> None:
@@ -110,15 +110,15 @@ def test_a_branch_asks_its_questions_in_order() -> None:
     assert isinstance(run.hold, Pending)
     assert isinstance(run.hold.effect, Decide)
     assert [question.text for question in run.hold.effect.questions] == ["a", "b"]
-    assert advance(journey, run, Decided(MONDAY, 0))[0].outcome == "one"
-    assert advance(journey, run, Decided(MONDAY, 1))[0].outcome == "completed"
+    assert "one" == advance(journey, run, Decided(MONDAY, 0))[0].outcome
+    assert "completed" == advance(journey, run, Decided(MONDAY, 1))[0].outcome
 
 
 def test_the_end_withdraws_what_was_asked_for() -> None:
     """Ending while a delivery is under way lets it fall, then tells the outcome, last."""
     journey = program(send("welcome"), exits=EXITS)
     run, effects = advance(journey, begun(journey), fired("exit-2", MONDAY + HOUR))
-    assert run.outcome == "left"
+    assert "left" == run.outcome
     assert Withdraw("the enrolment ended as left") in effects
     assert End(MONDAY + HOUR, "left") == effects[-1]
 
@@ -139,7 +139,7 @@ def test_an_event_nobody_waits_for_is_remembered() -> None:
         run, effects = advance(journey, run, fired("started", MONDAY + hours * HOUR))
         assert effects == ()
     assert {"started": Seen(MONDAY + 2 * HOUR, MONDAY + 9 * HOUR)} == run.seen
-    assert run.at == MONDAY
+    assert MONDAY == run.at
 
 
 def test_an_event_does_not_end_a_wait() -> None:
@@ -147,14 +147,14 @@ def test_an_event_does_not_end_a_wait() -> None:
     journey = program(*chain(wait(3 * DAY), send("a")), awaits={"started": "lms.course.started"})
     run = begun(journey)
     after, _ = advance(journey, run, fired("started", MONDAY + HOUR))
-    assert (run.node, run.hold) == (after.node, after.hold)
+    assert (after.node, after.hold) == (run.node, run.hold)
 
 
 def test_the_limit_ends_as_expired() -> None:
     """Whatever the run waits for."""
     journey = program(await_("started"), awaits={"started": "lms.course.started"}, limit=10 * DAY)
     run, effects = advance(journey, begun(journey), LimitReached(MONDAY + 10 * DAY))
-    assert run.outcome == "expired"
+    assert "expired" == run.outcome
     assert End(MONDAY + 10 * DAY, "expired") == effects[-1]
 
 
@@ -178,9 +178,9 @@ def test_what_a_run_waits_for_is_said_in_plain_words() -> None:
     """Each waiting step names what it waits for; nothing is awaited before the start and after the end."""
     awaiting = program(await_("started"), awaits={"started": "lms.course.started"})
     assert waiting_for(awaiting, fresh()) is None
-    assert waiting_for(awaiting, begun(awaiting)) == "lms.course.started"
-    assert waiting_for(program(wait(DAY)), begun(program(wait(DAY)))) == "time to pass"
-    assert waiting_for(program(send("a")), begun(program(send("a")))) == "the message a to go"
+    assert "lms.course.started" == waiting_for(awaiting, begun(awaiting))
+    assert "time to pass" == waiting_for(program(wait(DAY)), begun(program(wait(DAY))))
+    assert "the message a to go" == waiting_for(program(send("a")), begun(program(send("a"))))
     assert waiting_for(program(end("done")), begun(program(end("done")))) is None
 
 
@@ -190,7 +190,7 @@ def test_what_a_run_waits_for_is_said_in_plain_words() -> None:
 def test_a_punctual_message_went_at_its_instant() -> None:
     """Up to a minute late, a step ended at its instant, so that a weekly message does not creep through the day."""
     run = settle(fresh(), MONDAY + PUNCTUAL)
-    assert (run.at, run.late) == (MONDAY, PUNCTUAL)
+    assert (MONDAY, PUNCTUAL) == (run.at, run.late)
 
 
 def test_a_late_message_went_when_it_went() -> None:

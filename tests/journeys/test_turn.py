@@ -52,12 +52,12 @@ async def test_one_turn_does_everything_that_is_due() -> None:
     told = Told()
     journey = program(*chain(send("a"), wait(DAY, name="w1"), send("b"), wait(DAY, name="w2"), send("c")))
     run = await told.turn(journey, fresh(), now=MONDAY)
-    assert told.sent() == [("a", MONDAY)]
+    assert [("a", MONDAY)] == told.sent()
     assert due_at(journey, run) == MONDAY + DAY
     run = await told.turn(journey, run, now=MONDAY + DAY)
     run = await told.turn(journey, run, now=MONDAY + 2 * DAY)
-    assert told.sent() == [("a", MONDAY), ("b", MONDAY + DAY), ("c", MONDAY + 2 * DAY)]
-    assert run.outcome == "completed"
+    assert [("a", MONDAY), ("b", MONDAY + DAY), ("c", MONDAY + 2 * DAY)] == told.sent()
+    assert "completed" == run.outcome
 
 
 async def test_steps_without_a_message_are_taken_at_their_own_instants() -> None:
@@ -66,7 +66,7 @@ async def test_steps_without_a_message_are_taken_at_their_own_instants() -> None
     journey = program(*chain(wait(DAY, name="w1"), wait(DAY, name="w2"), end("done")))
     run = await told.turn(journey, fresh(), now=MONDAY + 30 * DAY)
     assert [End(MONDAY + 2 * DAY, "done")] == told.ends()
-    assert run.at == MONDAY + 2 * DAY
+    assert MONDAY + 2 * DAY == run.at
 
 
 async def test_a_turn_with_nothing_to_do_changes_nothing() -> None:
@@ -103,7 +103,7 @@ async def test_a_journey_without_steps_completes_at_its_start() -> None:
     """A program that has no first node ends as completed at the entry's instant."""
     told = Told()
     run = await told.turn(program(), fresh(), now=MONDAY)
-    assert run.outcome == "completed"
+    assert "completed" == run.outcome
     assert [End(MONDAY, "completed")] == told.ends()
 
 
@@ -114,10 +114,10 @@ async def test_an_entry_that_lies_ahead_begins_then() -> None:
     ahead = fresh(MONDAY + 3 * DAY)
     run = await told.turn(journey, ahead, now=MONDAY)
     assert ahead == run
-    assert told.effects == []
+    assert [] == told.effects
     assert due_at(journey, run) == MONDAY + 3 * DAY
     run = await told.turn(journey, run, now=MONDAY + 3 * DAY)
-    assert told.sent() == [("a", MONDAY + 3 * DAY)]
+    assert [("a", MONDAY + 3 * DAY)] == told.sent()
 
 
 # -- when an event counts ----------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ async def test_an_event_during_the_wait_meets_the_await_after_it() -> None:
     run = await told.turn(journey, run, now=MONDAY + DAY, inbox=[fired("started", MONDAY + DAY)])
     assert due_at(journey, run) == MONDAY + 3 * DAY
     await told.turn(journey, run, now=MONDAY + 3 * DAY)
-    assert told.sent() == [("well-begun", MONDAY + 3 * DAY)]
+    assert [("well-begun", MONDAY + 3 * DAY)] == told.sent()
 
 
 async def test_since_step_asks_for_a_new_event() -> None:
@@ -141,9 +141,9 @@ async def test_since_step_asks_for_a_new_event() -> None:
     run = await told.turn(journey, fresh(), now=MONDAY)
     run = await told.turn(journey, run, now=MONDAY + DAY, inbox=[fired("started", MONDAY + DAY)])
     run = await told.turn(journey, run, now=MONDAY + 3 * DAY)
-    assert told.sent() == []
+    assert [] == told.sent()
     await told.turn(journey, run, now=MONDAY + 4 * DAY, inbox=[fired("started", MONDAY + 4 * DAY)])
-    assert told.sent() == [("well-begun", MONDAY + 4 * DAY)]
+    assert [("well-begun", MONDAY + 4 * DAY)] == told.sent()
 
 
 @pytest.mark.parametrize("since", ["entry", "step"])
@@ -195,7 +195,7 @@ async def test_an_event_meets_several_awaits() -> None:
         awaits=STARTED,
     )
     run = await told.turn(journey, fresh(), now=MONDAY + HOUR, inbox=[fired("started", MONDAY + HOUR)])
-    assert run.outcome == "met"
+    assert "met" == run.outcome
 
 
 async def test_an_await_without_within_lasts_until_the_limit() -> None:
@@ -205,7 +205,7 @@ async def test_an_await_without_within_lasts_until_the_limit() -> None:
     run = await told.turn(journey, fresh(), now=MONDAY + 3 * DAY)
     assert due_at(journey, run) == MONDAY + 30 * DAY
     run = await told.turn(journey, run, now=MONDAY + 30 * DAY)
-    assert run.outcome == "expired"
+    assert "expired" == run.outcome
 
 
 async def test_an_event_ahead_of_the_clock_counts_on_arrival() -> None:
@@ -236,7 +236,7 @@ async def test_at_one_instant_exits_go_in_document_order() -> None:
     journey = waiting_for_start()
     at = MONDAY + DAY
     run = await told.turn(journey, fresh(), now=at, inbox=[fired("exit-2", at), fired("exit-1", at)])
-    assert run.outcome == "goal"
+    assert "goal" == run.outcome
 
 
 async def test_the_earlier_exit_wins() -> None:
@@ -245,8 +245,8 @@ async def test_the_earlier_exit_wins() -> None:
     journey = waiting_for_start()
     inbox = [fired("exit-1", MONDAY + 2 * HOUR), fired("exit-2", MONDAY + HOUR)]
     run = await told.turn(journey, fresh(), now=MONDAY + DAY, inbox=inbox)
-    assert run.outcome == "left"
-    assert run.at == MONDAY + HOUR
+    assert "left" == run.outcome
+    assert MONDAY + HOUR == run.at
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_at_one_instant_exit_then_limit_then_the_step(inbox: list[str], ex
     run = await told.turn(journey, fresh(), now=MONDAY + 3 * DAY)
     run = await told.turn(journey, run, now=limit, inbox=[fired(name, limit) for name in inbox])
     assert expected == run.outcome
-    assert told.sent() == []
+    assert [] == told.sent()
 
 
 async def test_an_exit_of_the_entrys_own_instant_ends_it_before_anything_is_sent() -> None:
@@ -274,9 +274,9 @@ async def test_an_exit_of_the_entrys_own_instant_ends_it_before_anything_is_sent
     told = Told()
     journey = program(send("welcome"), exits=EXITS)
     run = await told.turn(journey, fresh(), now=MONDAY, inbox=[fired("exit-2", MONDAY)])
-    assert run.outcome == "left"
-    assert told.sent() == []
-    assert told.asked == []
+    assert "left" == run.outcome
+    assert [] == told.sent()
+    assert [] == told.asked
 
 
 async def test_a_known_exit_comes_before_a_message_that_is_due() -> None:
@@ -284,8 +284,8 @@ async def test_a_known_exit_comes_before_a_message_that_is_due() -> None:
     told = Told()
     journey = program(send("welcome"), exits=EXITS)
     run = await told.turn(journey, fresh(), now=MONDAY + HOUR, inbox=[fired("exit-2", MONDAY + timedelta(minutes=1))])
-    assert run.outcome == "left"
-    assert told.sent() == []
+    assert "left" == run.outcome
+    assert [] == told.sent()
 
 
 async def test_the_limit_ends_a_message_that_could_not_go() -> None:
@@ -295,7 +295,7 @@ async def test_the_limit_ends_a_message_that_could_not_go() -> None:
     run = await told.turn(journey, fresh(), now=MONDAY)
     assert due_at(journey, run) == MONDAY + 10 * DAY
     run = await told.turn(journey, run, now=MONDAY + 10 * DAY)
-    assert run.outcome == "expired"
+    assert "expired" == run.outcome
     assert [Withdraw("the enrolment ended as expired")] == [e for e in told.effects if isinstance(e, Withdraw)]
 
 
@@ -310,7 +310,7 @@ async def test_a_deferred_message_is_asked_for_again_when_its_time_has_come() ->
     run = await told.turn(journey, fresh(), now=MONDAY)
     assert until == due_at(journey, run)
     run = await told.turn(journey, run, now=MONDAY + HOUR)
-    assert len(told.asked) == 1
+    assert 1 == len(told.asked)
     told.answering = None
     run = await told.turn(journey, run, now=until)
     assert [("a", until)] == told.sent()
@@ -338,7 +338,7 @@ async def test_a_delivery_that_is_being_retried_is_asked_for_again_at_any_waking
     assert MONDAY + journey.limit == due_at(journey, run)
     told.answering = lambda _, __: Delivered(MONDAY + HOUR, "failed", "email", "mailbox unknown")
     run = await told.turn(journey, run, now=MONDAY + HOUR)
-    assert run.sent["a"].status == "failed"
+    assert "failed" == run.sent["a"].status
     assert due_at(journey, run) == MONDAY + HOUR + DAY
 
 
@@ -349,7 +349,7 @@ async def test_an_exit_while_a_delivery_is_retried_ends_and_withdraws() -> None:
     run = await told.turn(journey, fresh(), now=MONDAY)
     asked = len(told.asked)
     run = await told.turn(journey, run, now=MONDAY + HOUR, inbox=[fired("exit-2", MONDAY + HOUR)])
-    assert run.outcome == "left"
+    assert "left" == run.outcome
     assert asked == len(told.asked)
     assert any(isinstance(effect, Withdraw) for effect in told.effects)
 
@@ -365,8 +365,8 @@ async def test_what_comes_in_between_goes_first() -> None:
 
     told.answering = interrupt
     run = await told.turn(journey, fresh(), now=MONDAY)
-    assert run.outcome == "left"
-    assert told.sent() == []
+    assert "left" == run.outcome
+    assert [] == told.sent()
 
 
 async def test_after_an_interruption_that_does_not_end_it_the_message_goes() -> None:
@@ -385,8 +385,8 @@ async def test_after_an_interruption_that_does_not_end_it_the_message_goes() -> 
 
     told.answering = answer
     run = await told.turn(journey, fresh(), now=MONDAY)
-    assert told.sent() == [("a", MONDAY)]
-    assert run.outcome == "met"
+    assert [("a", MONDAY)] == told.sent()
+    assert "met" == run.outcome
 
 
 async def test_a_guard_that_does_not_hold_passes_the_step_over() -> None:
@@ -398,7 +398,7 @@ async def test_a_guard_that_does_not_hold_passes_the_step_over() -> None:
     )
     journey = program(*chain(send("a", guard="has(learner.manager)"), send("b")))
     await told.turn(journey, fresh(), now=MONDAY)
-    assert told.sent() == [("b", MONDAY)]
+    assert [("b", MONDAY)] == told.sent()
     assert [note.step for note in told.notes if note.kind == "passed"] == ["send-a"]
 
 
@@ -423,7 +423,7 @@ async def test_a_guarded_await_or_branch_is_passed_over_to_what_follows_it() -> 
         guarded, end("met", name="yes"), end("late", name="no"), end("passed", name="after"), awaits=STARTED
     )
     run = await told.turn(journey, fresh(), now=MONDAY)
-    assert run.outcome == "passed"
+    assert "passed" == run.outcome
 
 
 async def test_a_branch_takes_the_arm_that_is_decided() -> None:
@@ -524,7 +524,7 @@ async def test_every_enrolment_ends_by_its_limit(data: st.DataObject) -> None:
     run, effects = await live(journey, data.draw(inboxes(journey)))
     assert run.has_ended
     assert run.at <= MONDAY + journey.limit
-    assert sum(isinstance(effect, End) for effect in effects) == 1
+    assert 1 == sum(isinstance(effect, End) for effect in effects)
     assert isinstance(effects[-1], End)
 
 

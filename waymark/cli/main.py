@@ -15,6 +15,7 @@ MODULES = (
     "waymark.cli.servers",
     "waymark.cli.demo",
     "waymark.cli.definitions",
+    "waymark.cli.rehearsing",
     "waymark.cli.events",
     "waymark.cli.records",
     "waymark.cli.operations",

@@ -271,7 +271,7 @@ class _Step:
     at: Cursor
     draft: StepDraft
     guard: Expression | None
-    nested: dict[str, "list[_Step]"] = field(default_factory=dict)
+    nested: dict[str, "list[_Step]"] = field(default_factory=_no_lists)
 
 
 class _Steps:

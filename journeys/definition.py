@@ -268,7 +268,7 @@ class Cursor:
             self.report("unknown_variable", detail, allowed=allowed, suggestion=suggestion, at=at)
         elif variable.is_required and variable.path[0] in ("vars", "answers") and len(variable.path) > 1:
             detail = (
-                f"no step gives {clip(variable.name)!r} a value, and it has no default: the message is always skipped"
+                f"no step gives {clip(variable.name)!r} a value, and it has no default: the message would be skipped"
             )
             self.report("never_set", detail, suggestion="add | default(...)", severity="warning", at=at)
 

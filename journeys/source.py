@@ -63,7 +63,7 @@ class List:
 
     line: int
     column: int
-    items: "list[Node]" = field(default_factory=list)
+    items: "list[Node]" = field(default_factory=_no_items)
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Map:
 
     line: int
     column: int
-    entries: "dict[str, Node]" = field(default_factory=dict)
+    entries: "dict[str, Node]" = field(default_factory=_no_entries)
     keys: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 

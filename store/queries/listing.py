@@ -5,13 +5,14 @@ Wherever a learner is shown, she is shown by the source's id.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.tables import DeliveryRow, Enrolment, Identity, Learner
+from store.tables import DeadLetter, DeliveryRow, Enrolment, Identity, Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,23 @@ async def find_delivery(session: AsyncSession, delivery: str) -> ListedDelivery 
     )
     found = (await session.exec(query)).first()
     return None if found is None else ListedDelivery(*found)
+
+
+async def list_dead_letters(
+    session: AsyncSession,
+    *,
+    reason: str | None,
+    topic: str | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[DeadLetter]:
+    """Dead letters, the latest first; `before` is the `at` and `id` of the last one of the page before."""
+    filters = list(_matching((DeadLetter.reason, reason), (DeadLetter.topic, topic)))
+    at, id_ = col(DeadLetter.at), col(DeadLetter.id)
+    if before is not None:
+        filters.append(or_(at < before[0], and_(at == before[0], id_ < before[1])))
+    query = select(DeadLetter).where(*filters).order_by(at.desc(), id_.desc()).limit(limit)
+    return (await session.exec(query)).all()
 
 
 def _matching(*columns: tuple[Any, str | None]) -> Iterable[ColumnElement[bool]]:

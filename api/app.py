@@ -1,0 +1,46 @@
+"""The application: every resource, one line each, over the parts that it is handed."""
+
+from fastapi import FastAPI
+
+from api import problems
+from api.parts import Parts
+from api.resources.dead_letters import endpoints as dead_letters
+from api.resources.deliveries import endpoints as deliveries
+from api.resources.enrolments import endpoints as enrolments
+from api.resources.events import endpoints as events
+from api.resources.health import endpoints as health
+from api.resources.installation import endpoints as installation
+from api.resources.journeys import endpoints as journeys
+from api.resources.learners import endpoints as learners
+from api.resources.rehearsals import endpoints as rehearsals
+from api.watching import Watching
+
+RESOURCES = (
+    events.router,
+    journeys.router,
+    rehearsals.router,
+    learners.router,
+    enrolments.router,
+    deliveries.router,
+    dead_letters.router,
+    installation.router,
+    health.router,
+)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The API over these parts."""
+    app = FastAPI(
+        title="Waymark",
+        summary="Event-driven orchestrator of learning journeys",
+        version="1",
+        redirect_slashes=False,
+        redoc_url=None,
+        docs_url=None,
+    )
+    app.state.parts = parts
+    app.add_middleware(Watching)
+    problems.install(app)
+    for router in RESOURCES:
+        app.include_router(router)
+    return app

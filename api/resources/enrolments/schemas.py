@@ -1,0 +1,63 @@
+"""Enrolments as the API takes and gives them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.bodies import Given
+from api.pagination import PageOf
+
+Status = Literal["active", "paused", "ended"]
+
+
+class EnrolmentFilter(PageOf):
+    """Which enrolments; `learner` is the source's id or ours."""
+
+    journey: str | None = None
+    learner: str | None = None
+    status: Status | None = None
+
+
+class EnrolmentItem(BaseModel):
+    """An enrolment; `learner` is the source's id."""
+
+    id: str
+    journey: str
+    version: int
+    learner: str
+    entry_key: str
+    status: str
+    outcome: str | None
+    arm: str | None
+    step: str | None
+    waiting_for: str | None
+    due_at: datetime | None
+    entered_at: datetime
+    ended_at: datetime | None
+
+
+class JournalLine(BaseModel):
+    """What happened, in words and in facts."""
+
+    at: datetime
+    kind: str
+    step: str | None
+    text: str
+    data: dict[str, Any]
+
+
+class EnrolmentOut(EnrolmentItem):
+    """An enrolment with its journal."""
+
+    journal: list[JournalLine]
+
+
+class EnrolByHand(Given):
+    """Who is to enter which journey; `data` stands as `entry.data`, `force` passes over `audience` and `again`."""
+
+    journey: Annotated[str, Field(min_length=1, max_length=200)]
+    learner: Annotated[str, Field(min_length=1, max_length=1024)]
+    key: Annotated[str, Field(max_length=1024)] = ""
+    data: dict[str, Any] = Field(default_factory=dict[str, Any])
+    force: bool = False

@@ -167,6 +167,12 @@ class Settings(BaseModel):
     in_doubt: Literal["leave", "resend"] = Field(
         "leave", description="What to do with a delivery that may have gone: leave it, or resend."
     )
+    hand_over: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        timedelta(seconds=5), description="How long an attempt may take until the message is handed over, as 5s."
+    )
+    answer: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        timedelta(seconds=20), description="How long a provider may take to answer after that, before it is in doubt."
+    )
     event_lead: Annotated[timedelta, BeforeValidator(_duration)] = Field(
         timedelta(hours=24), description="How far ahead of the clock an event's time may be, as 24h or 3d."
     )
@@ -195,6 +201,17 @@ class Settings(BaseModel):
     ready_file: Path | None = Field(
         None, description="A file that a process touches when it is ready; `waymark up` sets it for what it starts."
     )
+
+    def of_channels(self) -> dict[str, str]:
+        """What the channels' own settings are read from, by their names in the environment."""
+        secret = self.webhook_secret
+        values = {
+            "WAYMARK_SMTP_URL": self.smtp_url,
+            "WAYMARK_MAIL_FROM": self.mail_from,
+            "WAYMARK_WEBHOOK_URL": self.webhook_url,
+            "WAYMARK_WEBHOOK_SECRET": None if secret is None else secret.get_secret_value(),
+        }
+        return {name: value for name, value in values.items() if value}
 
     def database(self) -> str:
         """The database's URL."""

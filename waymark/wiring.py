@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Literal, cast
 
-from store.migrate import upgrade
+
 from temporalio.client import Client
 
 from connectors.channels.base import Channel, Limits
@@ -67,14 +67,8 @@ async def open_house(settings: Settings, *, queues: Queues | None = None) -> Asy
         client = await connect_temporal(settings)
         gateway = Gateway(client, queues=queues)
         programs = Programs()
-        ingest = Ingest(
-            database,
-            programs,
-            secret=settings.signing_secret(),
-            lead=settings.event_lead,
-            clock=real_clock,
-            poke=gateway.poke,
-        )
+        secret = settings.signing_secret()
+        ingest = Ingest(database, programs, secret, settings.event_lead, real_clock, gateway)
         yield House(settings, database, programs, client, gateway, ingest, queues)
 
 
@@ -136,4 +130,6 @@ def deliver_rule(setting: str) -> DeliverRule:
 
 async def migrate(settings: Settings) -> None:
     """Bring the database to the newest form."""
+    from store.migrate import upgrade
+
     await upgrade(settings.database())

@@ -11,17 +11,18 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
-from workflows.contracts import (
-    ENROLMENT_WORKFLOW,
-    RETRY_DELIVERY,
-    TAKE_TURN,
-    Ended,
-    Living,
-    RetryEnded,
-    RetryOrder,
-    TurnOrder,
-    TurnTaken,
-)
+with workflow.unsafe.imports_passed_through():  # the sandbox's own datetime would not be the converter's
+    from workflows.contracts import (
+        ENROLMENT_WORKFLOW,
+        RETRY_DELIVERY,
+        TAKE_TURN,
+        Ended,
+        Living,
+        RetryEnded,
+        RetryOrder,
+        TurnOrder,
+        TurnTaken,
+    )
 
 LONG_HISTORY = 2_000
 """Events after which a run continues as new, so that a cold wake-up replays little."""

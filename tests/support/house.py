@@ -1,0 +1,132 @@
+"""The whole house in the test's own process, on real servers: ingest, gateway, turns, retries; and how to wait for it."""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+from sqlmodel import col, select
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from journeys import codec
+from journeys.events import Event
+from journeys.program import Program
+from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
+from tests.support.until import until
+from waymark.settings import Settings
+from waymark.wiring import House, migrate, open_activities, open_house
+from workers.ingest import Incoming, Taken
+from workers.worker import retries_worker, turns_worker
+from workflows.contracts import Queues
+from workflows.timelapse import Timelapse
+
+@dataclass
+class Running:
+    """A house with its worker running."""
+
+    house: House
+    timelapse: Timelapse
+    programs: dict[str, Program] = field(default_factory=dict[str, Program])
+
+    async def publish(self, definition: str) -> Program:
+        """Publish a definition that has no errors, as version 1."""
+        from journeys.compiler import compile_definition
+        from waymark.wiring import vocabulary
+
+        compiled = compile_definition(definition, vocabulary=vocabulary())
+        assert compiled.program is not None, compiled.problems
+        await self.publish_program(compiled.program, definition)
+        return compiled.program
+
+    async def publish_program(self, program: Program, definition: str = "") -> None:
+        """Publish a program that is compiled already."""
+        now = datetime.now(UTC)
+        async with self.house.database.write() as session:
+            core = await session.connection()
+            await core.execute(
+                insert(Version),
+                [
+                    {
+                        "journey": program.journey, "number": 1, "hash": program.hash, "title": program.title,
+                        "media_type": "application/yaml", "definition": definition,
+                        "program": codec.program_to_json(program), "published_at": now,
+                    }
+                ],
+            )  # fmt: skip
+            await core.execute(insert(JourneyRow), [{"name": program.journey, "version": 1, "created_at": now, "status": "live"}])
+
+    async def take(self, *events: Event) -> Sequence[Taken]:
+        """Events arrive."""
+        return await self.house.ingest.take([Incoming(event) for event in events])
+
+    async def enrolments(self) -> Sequence[Enrolment]:
+        """Every enrolment, as it stands."""
+        async with self.house.database.read() as session:
+            return (await session.exec(select(Enrolment).order_by(col(Enrolment.created_at), col(Enrolment.id)))).all()
+
+    async def journal(self, enrolment: str) -> Sequence[JournalRow]:
+        """The journal of one, in order."""
+        async with self.house.database.read() as session:
+            query = select(JournalRow).where(col(JournalRow.enrolment) == enrolment).order_by(col(JournalRow.seq))
+            return (await session.exec(query)).all()
+
+    async def deliveries(self) -> Sequence[DeliveryRow]:
+        """Every delivery."""
+        async with self.house.database.read() as session:
+            return (await session.exec(select(DeliveryRow).order_by(col(DeliveryRow.created_at)))).all()
+
+    async def quiet(self, *, timeout: float = 30.0) -> None:
+        """Until nothing wants waking, nothing is unread and no turn is under way."""
+        await until(self._is_quiet, timeout=timeout)
+
+    async def _is_quiet(self) -> bool:
+        async with self.house.database.read() as session:
+            busy = select(Enrolment.id).where(
+                (col(Enrolment.wake_wanted_at).is_not(None)) | (col(Enrolment.lease_until).is_not(None))
+                | ((col(Enrolment.fence) == 0) & (col(Enrolment.status) == "active"))
+            ).limit(1)  # fmt: skip
+            unread = (
+                select(InboxRow.seq)
+                .join(Enrolment, col(Enrolment.id) == col(InboxRow.enrolment))
+                .where(col(InboxRow.read_at).is_(None), col(Enrolment.status) == "active")
+                .limit(1)
+            )
+            return (await session.exec(busy)).first() is None and (await session.exec(unread)).first() is None
+
+    async def move_to(self, instant: datetime) -> None:
+        """Move every running enrolment's clock to this instant."""
+        living = [each.id for each in await self.enrolments() if each.status != "ended"]
+        await self.timelapse.move(living, instant)
+        await self.quiet()
+
+
+@asynccontextmanager
+async def running_house(
+    *, database_url: str, temporal_address: str, smtp_url: str, home: Path, **overrides: Any
+) -> AsyncIterator[Running]:
+    """Everything but Kafka and HTTP, with a worker whose workflows run in the sandbox."""
+    settings = Settings(
+        home=home,
+        database_url=database_url,
+        temporal_address=temporal_address,
+        smtp_url=smtp_url,
+        secret=uuid.uuid4().hex,  # type: ignore[arg-type]  # a secret of its own: no two tests share an id on one Temporal
+        event_lead=timedelta(days=3650),
+        **overrides,
+    )
+    queues = Queues(prefix=f"{uuid.uuid4().hex[:8]}-")
+    await migrate(settings)
+    restrictions = SandboxRestrictions.default
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(settings, queues=queues))
+        activities, channels = await stack.enter_async_context(open_activities(house))
+        runner = SandboxedWorkflowRunner(restrictions=restrictions)
+        await stack.enter_async_context(turns_worker(house.client, activities, queues=queues, runner=runner))
+        for channel in channels:
+            await stack.enter_async_context(retries_worker(house.client, activities, channel, queues=queues))
+        yield Running(house, Timelapse(house.client))
+

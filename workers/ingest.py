@@ -14,7 +14,7 @@ logged here.
 
 import logging
 import re
-from base64 import b64decode, b64encode
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +24,6 @@ from typing import Literal, Protocol
 
 import orjson
 from prometheus_client import Counter
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as SqlTimeout
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.sources import judge_time
@@ -33,12 +31,13 @@ from journeys.catalogue import EVENT_TYPES
 from journeys.events import Event
 from journeys.history import Happened
 from journeys.identity import learner_id
-from store.database import Database, is_deadlock
+from store.database import Database
 from store.queries import dead_letters, events, learners, outbox
 from store.queries.learners import LearnerState
-from store.tables import DeadLetter
 from workers.histories import Histories
+from workers.outages import is_outage
 from workers.programs import Programs
+from workers.records import Incoming, Record, Refusal, letter_of
 from workflows.gateway import TryLater
 
 __all__ = ["Incoming", "Ingest", "Record", "Refusal", "Stored", "Taken", "TryLater"]
@@ -52,37 +51,10 @@ MOST_DISTANT = timedelta(days=3653)
 TAKEN = Counter("waymark_events", "Events by what became of them", ["status"])
 UNKNOWN = Counter("waymark_events_of_unknown_type", "Valid events whose type is not in the catalogue")
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _PLAIN_TYPE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+){1,5}")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The Kafka record in which something came: kept as a dead letter where it cannot be used."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    value: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something cannot be used: a code that never changes its meaning, and words without personal values."""
-
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One event that came in, or why what came is none; `record` where it came by Kafka."""
-
-    event: Event | Refusal
-    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +129,7 @@ class Ingest:
             async with self.database.write() as session:
                 return await self._store_in(session, batch, now)
         except Exception as error:
-            if _is_outage(error):
+            if is_outage(error):
                 raise
             log.warning("a batch of %d goes in one by one: %s", len(batch), type(error).__name__)
         return await self._store_one_by_one(batch, now)
@@ -177,9 +149,10 @@ class Ingest:
             async with session.begin_nested():
                 return await self._store_in(session, [incoming], now)
         except Exception as error:
-            if _is_outage(error):
+            if is_outage(error):
                 raise
-            log.exception("one event cannot be stored", exc_info=None if isinstance(error, DBAPIError) else error)
+            where = "".join(traceback.format_tb(error.__traceback__))  # without its words, which may be personal
+            log.error("one event cannot be stored: %s\n%s", type(error).__name__, where)
             detail = f"it cannot be stored ({type(error).__name__}): the log of this process has more"
         refused = Incoming(Refusal("cannot_be_stored", detail), incoming.record)
         return await self._store_in(session, [refused], now)
@@ -233,10 +206,11 @@ class _Batch:
                 self.taken[place] = Taken("rejected", event.code, event.detail)
                 continue
             refusal = self._refuse(event)
-            if refusal is None:
-                yield _Judged(place, event, digest_of(event))
+            content = refusal or content_of(event)
+            if isinstance(content, Refusal):
+                self.taken[place] = Taken("rejected", content.code, content.detail)
             else:
-                self.taken[place] = Taken("rejected", refusal.code, refusal.detail)
+                yield _Judged(place, event, sha256(content).hexdigest())
 
     def _refuse(self, event: Event) -> Refusal | None:
         ahead = judge_time(event, now=self.now, lead=self.ingest.lead)
@@ -286,45 +260,26 @@ class _Batch:
     async def _keep_letters(self, batch: Sequence[Incoming], taken: Sequence[Taken]) -> None:
         """Keep what came by Kafka and cannot be used, and say so on our topic."""
         letters = [
-            letter_of(incoming.record, one, at=self.now)
+            letter_of(incoming.record, Refusal(one.code or "rejected", one.detail or ""), at=self.now)
             for incoming, one in zip(batch, taken, strict=True)
             if incoming.record is not None and one.status == "rejected"
         ]
         await outbox.record_dead_letters(self.session, await dead_letters.record(self.session, letters))
 
 
-def letter_of(record: Record, taken: Taken, *, at: datetime) -> DeadLetter:
-    """The dead letter that a rejected record becomes; its id is made of its place in the topic."""
-    place = f"{record.topic} {record.partition} {record.offset}"
-    return DeadLetter(
-        id=f"dead-{sha256(place.encode()).hexdigest()[:32]}",
-        reason=taken.code or "rejected",
-        detail=(taken.detail or "").replace("\0", ""),
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        at=at,
-        key=record.key,
-        headers={"all": [[encode_text(name.encode()), encode_text(value)] for name, value in record.headers]},
-        value=record.value,
-    )
-
-
-def encode_text(value: bytes | None) -> str | None:
-    """Bytes of a header as a text that any database keeps, and `decode_text` reads back: base64."""
-    return None if value is None else b64encode(value).decode()
-
-
-def decode_text(text: str | None) -> bytes | None:
-    """What `encode_text` was given."""
-    return None if text is None else b64decode(text)
-
-
-def digest_of(event: Event) -> str:
-    """What tells a repetition of an event from another event under the same id."""
+def content_of(event: Event) -> bytes | Refusal:
+    """The event as canonical JSON, by whose digest a repetition is told from another event under the same id."""
     times = [event.time.isoformat(), None if event.effective is None else event.effective.isoformat()]
-    content = [event.type, event.subject, *times, dict(event.data)]
-    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    content = [event.source, event.id, event.type, event.subject, *times, dict(event.data)]
+    try:
+        written = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return Refusal(
+            "cannot_be_stored", "a text, a number or the nesting of its data is beyond what JSON in UTF-8 holds"
+        )
+    if b"\\u0000" in written and _NUL.search(written):
+        return Refusal("nul_character", "a text holds the character NUL (\\u0000), which no database keeps")
+    return written
 
 
 def _repeated(one: _Judged, digest: str) -> Taken:
@@ -339,10 +294,3 @@ def _count_unknown(event: Event) -> None:
         UNKNOWN.inc()
         shown = event.type if _PLAIN_TYPE.fullmatch(event.type) else "(not shown)"
         log.info("an event of unknown type is logged: %s", shown)
-
-
-def _is_outage(error: Exception) -> bool:
-    """Whether the database is away or wants the transaction again: nothing is wrong with the records."""
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or is_deadlock(error)):
-        return True
-    return isinstance(error, OperationalError | InterfaceError | SqlTimeout | OSError)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from journeys.events import Json
 from journeys.program import Again
 from store import migrate
 from store.database import Database
@@ -366,20 +367,47 @@ async def test_a_field_of_another_type_is_no_error(feed: Feed) -> None:
 
 
 async def test_what_cannot_be_used_takes_only_itself_down(feed: Feed) -> None:
-    """A NUL that only the database notices, a lone surrogate and a number beyond 64 bits; the neighbours are stored."""
+    """A NUL, a lone surrogate and a number beyond 64 bits; the neighbours are stored."""
     await feed.publish(journey())
     bad = [
         event("lms.course.started", id_="nul", course="a\0b"),
+        event("lms.course.started", id_="deep", course=_nested(300)),
         event("lms.course.started", id_="surrogate", course="\ud800"),
         event("lms.course.started", id_="huge", score=2**70),
     ]
     good = [event("hr.learner.promoted", learner=f"learner {n}") for n in range(3)]
 
-    taken = await feed.take(good[0], bad[0], good[1], bad[1], bad[2], good[2])
+    taken = await feed.take(good[0], bad[0], good[1], bad[1], bad[2], good[2], bad[3])
 
-    assert ["accepted", "rejected", "accepted", "rejected", "rejected", "accepted"] == [t.status for t in taken]
-    assert {"cannot_be_stored"} == {t.code for t in taken if t.code}
+    rejected = {place: t.code for place, t in enumerate(taken) if t.status != "accepted"}
+    assert {1: "nul_character", **dict.fromkeys((3, 4, 6), "cannot_be_stored")} == rejected
     assert 3 == len(await feed.rows(Enrolment))
+
+
+async def test_a_text_that_only_looks_like_a_nul_is_taken(feed: Feed) -> None:
+    r"""The six characters \u0000 are no NUL."""
+    (taken,) = await feed.take(event("lms.course.started", course="a\\u0000b"))
+
+    assert "accepted" == taken.status
+
+
+async def test_what_the_database_refuses_takes_only_itself_down(feed: Feed) -> None:
+    """The batch goes in one by one: a place in the log that cannot be is refused, and said so; the neighbours are stored."""
+    async with feed.database.write() as session:
+        refuse = _REFUSE_ON_POSTGRES if feed.database.is_postgres else _REFUSE_ON_SQLITE
+        for statement in refuse:
+            await (await session.connection()).execute(text(statement))
+    await feed.publish(journey())
+
+    taken = await feed.take(
+        event("hr.learner.promoted", learner="ada"),
+        event("trouble.made.here", learner="bob"),
+        event("hr.learner.promoted", learner="cem"),
+    )
+
+    assert [None, "cannot_be_stored", None] == [t.code for t in taken]
+    assert ["ada", "cem"] == sorted(str(row["source_id"]) for row in await feed.rows(Learner))
+    assert 2 == len(await feed.rows(Enrolment))
 
 
 async def test_a_rejected_record_is_a_dead_letter(feed: Feed) -> None:
@@ -422,3 +450,17 @@ async def _begin_all(feed: Feed) -> None:
     """As a turn leaves them: the token taken, the wish to be woken cleared."""
     async with feed.database.write() as session:
         await (await session.connection()).execute(text("UPDATE enrolments SET fence = 1, wake_wanted_at = NULL"))
+
+
+def _nested(depth: int) -> Json:
+    found: Json = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+_REFUSE_ON_SQLITE = [
+    """CREATE TRIGGER trouble BEFORE INSERT ON events WHEN NEW.type = 'trouble.made.here'
+    BEGIN SELECT RAISE(ABORT, 'no'); END"""
+]
+_REFUSE_ON_POSTGRES = ["ALTER TABLE events ADD CONSTRAINT trouble CHECK (type <> 'trouble.made.here')"]

@@ -1,0 +1,214 @@
+"""The bridge: from Kafka into the store, and the pokes; then the offsets.
+
+One thread owns the consumer. A batch is polled, translated, stored, poked; only then are its offsets committed, so that
+what was polled and not stored is polled again, by us or by who has the partition then: a record that comes twice is a
+duplicate. While a batch takes long (the database is away, Temporal wants a pause) the partitions are paused and polling
+goes on, or the group would take us for dead.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from prometheus_client import Gauge
+
+from connectors.sources import topics
+from store.database import Database
+from workers.ingest import Ingest, TryLater
+from workers.kafka import Consumer, Partition, Passing
+from workers.outages import is_outage
+from workers.records import Incoming, Record, translate
+from workers.relay import Relay
+from workers.sweeper import Sweeper
+
+GROUP = "waymark"
+POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 1.0
+"""After so long with one batch the partitions are paused."""
+LONGEST_PAUSE_SECONDS = 30.0
+POKE_ATTEMPTS = 5
+CALL_SECONDS = 120.0
+"""A call into Kafka that takes longer has hung: the process ends, and is started again."""
+LAG_CHECK_SECONDS = 30.0
+
+LAG = Gauge("waymark_kafka_lag", "Records that have been produced and not polled")
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Stuck(Exception):
+    """The consumer answers and gives nothing, though there is something: only a new one helps."""
+
+
+@dataclass
+class Bridge:
+    """Reads `topics` of the sources as a member of `group`."""
+
+    ingest: Ingest
+    bootstrap: str
+    topics: Sequence[str] = field(default_factory=topics)
+    group: str = GROUP
+    translate: Callable[[Record], Sequence[Incoming]] = translate
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "waymark-kafka"))
+    _waiting: list[Record] = field(default_factory=list[Record])
+    _behind: dict[Partition, tuple[int, int]] = field(default_factory=dict[Partition, tuple[int, int]])
+    _looked_at: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then the batch at hand is finished, its offsets are committed, and the group is left."""
+        consumer = await self._connect(stop)
+        if consumer is None:
+            return
+        try:
+            while not stop.is_set():
+                records = await self._next(consumer)
+                if records and await self._bring_in(consumer, records, stop):
+                    await self._commit(consumer, records)
+        finally:
+            await self._call(consumer.close)
+            self._thread.shutdown(wait=False)
+
+    async def _connect(self, stop: asyncio.Event) -> Consumer | None:
+        pause = 1.0
+        while not stop.is_set():
+            try:
+                return await self._call(lambda: Consumer(self.bootstrap, self.topics, group=self.group))
+            except Passing as passing:
+                log.warning("Kafka at %s does not answer (%s); again in %g s", self.bootstrap, passing, pause)
+            await _sleep(pause, stop)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return None
+
+    async def _next(self, consumer: Consumer) -> list[Record]:
+        """The next batch; empty where nothing came for a while, or Kafka has a fault that passes."""
+        if self._waiting:
+            records, self._waiting = self._waiting, []
+            return records
+        try:
+            records = await self._call(lambda: consumer.poll(POLL_SECONDS))
+            await self._look_for_lag(consumer, has_read=bool(records))
+        except Passing as passing:
+            log.warning("Kafka: %s; polling again", passing)
+            await asyncio.sleep(POLL_SECONDS)
+            return []
+        return records
+
+    async def _bring_in(self, consumer: Consumer, records: Sequence[Record], stop: asyncio.Event) -> bool:
+        """Store and poke, and keep our place in the group meanwhile; False where we must stop before it is stored."""
+        storing = asyncio.create_task(self._store_and_poke(records, stop))
+        is_paused = False
+        while not (await asyncio.wait({storing}, timeout=PATIENCE_SECONDS))[0]:
+            is_paused = True
+            await self._keep_place(consumer)
+        if is_paused:
+            await self._call(consumer.resume)
+        return storing.result()
+
+    async def _keep_place(self, consumer: Consumer) -> None:
+        """Poll without fetching; what a partition that has just become ours brings all the same waits for its turn."""
+        try:
+            await self._call(consumer.pause)
+            self._waiting += await self._call(lambda: consumer.poll(0))
+        except Passing as passing:
+            log.warning("Kafka: %s, while a batch is being stored", passing)
+
+    async def _store_and_poke(self, records: Sequence[Record], stop: asyncio.Event) -> bool:
+        batch = [incoming for record in records for incoming in self.translate(record)]
+        pause = 0.2
+        while True:
+            try:
+                stored = await self.ingest.store(batch)
+                break
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.warning("the database does not answer (%s); again in %g s", type(error).__name__, pause)
+            await _sleep(pause, stop)
+            if stop.is_set():
+                return False
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        await self._poke(stored.to_poke, stop)
+        return True
+
+    async def _poke(self, enrolments: Sequence[str], stop: asyncio.Event) -> None:
+        """Poke, waiting while Temporal wants a pause; what is left in the end is the sweeper's."""
+        for attempt in range(POKE_ATTEMPTS):
+            try:
+                return await self.ingest.poke(enrolments)
+            except TryLater as later:
+                log.warning("%s", later)
+                await _sleep(later.after.total_seconds() * 2**attempt, stop)
+        return None
+
+    async def _commit(self, consumer: Consumer, records: Sequence[Record]) -> None:
+        offsets: dict[Partition, int] = {}
+        for record in records:
+            place = record.topic, record.partition
+            offsets[place] = max(offsets.get(place, 0), record.offset + 1)
+        try:
+            await self._call(lambda: consumer.commit(offsets))
+        except Passing as passing:
+            log.warning("offsets were not committed (%s): the records come again, as duplicates", passing)
+
+    async def _look_for_lag(self, consumer: Consumer, *, has_read: bool) -> None:
+        """Now and then: a partition that has more and has not moved since we last looked is stuck."""
+        now = asyncio.get_running_loop().time()
+        if has_read:
+            self._behind = {}
+        if now - self._looked_at < LAG_CHECK_SECONDS:
+            return
+        self._looked_at = now
+        lags = await self._call(consumer.lags)
+        LAG.set(sum(end - at for at, end in lags.values()))
+        stuck = [place for place, (at, _) in lags.items() if place in self._behind and self._behind[place][0] == at]
+        if stuck and not has_read:
+            raise Stuck(
+                f"partition {stuck[0][1]} of {stuck[0][0]} has records that do not come: a new consumer is needed"
+            )
+        self._behind = lags
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        """In the consumer's thread; one that hangs ends us."""
+        calling = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await asyncio.wait_for(asyncio.shield(calling), CALL_SECONDS)
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    """Sleep so long, or until `stop` is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def run_bridge(
+    *,
+    database: Database,
+    ingest: Ingest,
+    bootstrap: str | None,
+    clock: Callable[[], datetime],
+    group: str = GROUP,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """The bridge process: bridge, relay and sweeper, until `stop` is set or we are cancelled; then each ends in order.
+
+    Without Kafka (`bootstrap` is None) the sweeper runs alone. What fails for good ends all three with its error.
+    """
+    stopping = stop or asyncio.Event()
+    sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
+    parts = [asyncio.create_task(sweeper.run(stopping))]
+    if bootstrap is not None:
+        parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group).run(stopping)))
+        parts.append(asyncio.create_task(Relay(database, bootstrap, clock).run(stopping)))
+    try:
+        await asyncio.shield(asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION))
+    finally:
+        stopping.set()
+        await asyncio.wait(parts, timeout=timedelta(seconds=60).total_seconds())
+    for part in parts:
+        part.result()

@@ -11,7 +11,7 @@ from journeys.compiler import Compiled
 from journeys.problems import Problem, report_of
 from waymark.cli.errors import NotSo, WrongUsage
 
-Files = Annotated[list[Path], typer.Argument(help="Definitions, YAML or JSON; - is standard input.")]
+Files = Annotated[
     list[Path], typer.Argument(help="Definitions, YAML or JSON; - is standard input.", show_default=False)
 ]
 Json = Annotated[

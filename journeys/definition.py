@@ -188,8 +188,8 @@ class Cursor:
         self.report(code, detail, allowed=names, suggestion=did_you_mean(found, names))
         return None
 
-    def duration(self) -> timedelta | None:
-        """A duration that is longer than nothing."""
+    def duration(self, *, may_be_nothing: bool = False) -> timedelta | None:
+        """A duration, longer than nothing unless that may be."""
         found = self.text(wanted="a text with a duration (30s 15m 4h 3d 2w, joined as 1w 2d)")
         if found is None:
             return None
@@ -201,7 +201,7 @@ class Cursor:
         except ValueError as error:
             self.report("bad_duration", clip(str(error), 300), allowed=_DURATIONS)
             return None
-        if not duration:
+        if not duration and not may_be_nothing:
             self.report("bad_duration", f"{clip(found)!r} is no time at all", allowed=_DURATIONS)
             return None
         return duration

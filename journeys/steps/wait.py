@@ -42,7 +42,7 @@ class Wait:
         if isinstance(step.value.node, Map):
             step.value.not_supported("`wait` with `until`")
             return StepDraft(None, ONWARD)
-        duration = step.value.duration()
+        duration = step.value.duration(may_be_nothing=True)
         return StepDraft(None if duration is None else WaitOptions(duration), ONWARD)
 
     @staticmethod

@@ -214,7 +214,7 @@ class Histories:
     def _row(self, learner: _Learner, enrolled: Enrolled, *, version: int) -> Enrolment:
         """The row of an enrolment that begins with its next turn."""
         at = enrolled.entered_at
-        starts_ahead = enrolled.entry_time is not None and enrolled.entry_time < at and at > self.now
+        begins_at = at if enrolled.entry_time is not None and enrolled.entry_time < at else None
         return Enrolment(
             id=enrolled.id,
             journey=enrolled.program.journey,
@@ -225,10 +225,10 @@ class Histories:
             ordinal=enrolled.ordinal,
             entry_event=enrolled.entry_seq,
             entry=asdict(enrolled.entry),
-            due_at=at if starts_ahead else None,  # the sweeper starts it then
+            due_at=begins_at,
             entered_at=at,
-            run=codec.run_to_json(Run(enrolled.id, at, at)),
-            wake_wanted_at=None if starts_ahead else self.now,
+            run=codec.run_to_json(Run(enrolled.id, at, at, begins_at=begins_at)),
+            wake_wanted_at=self.now,
             created_at=self.now,
         )
 

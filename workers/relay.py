@@ -1,7 +1,7 @@
 """The relay: from the outbox to our own topics. A row is deleted once the brokers have it; order is kept.
 
-One process relays at a time (a lease in the store). A crash between the brokers' answer and the deletion sends a record again;
-its CloudEvents id is the same then.
+One process relays at a time (a lease in the store). A crash between the brokers' answer and the deletion sends a record
+again; its CloudEvents id is the same then.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Relay:
         await self._close()
 
     async def relay_page(self) -> bool:
-        """Relay the oldest records; answers whether there may be more. Raises Passing where Kafka did not take them all."""
+        """Relay the oldest records; answers whether there may be more. Raises Passing where Kafka took not all."""
         async with self.database.read() as session:
             page = await outbox.list_oldest(session, limit=PAGE)
         if not page or not await self._take_lease():

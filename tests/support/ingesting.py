@@ -82,9 +82,7 @@ class Feed:
                 row = JourneyRow(name=program.journey, version=1, status=status, created_at=self.clock.now)
                 await core.execute(insert(JourneyRow), [row.model_dump()])
             else:
-                await core.execute(
-                    SQLModel.metadata.tables["journeys"].update().values(version=version, status=status)
-                )
+                await core.execute(SQLModel.metadata.tables["journeys"].update().values(version=version, status=status))
         return program
 
     async def rows(self, model: type[SQLModel]) -> list[dict[str, Json]]:
@@ -96,9 +94,7 @@ class Feed:
     async def content(self) -> dict[str, object]:
         """All that ingest writes, with the order of arrival taken out of it."""
         events = {row["seq"]: (row["source"], row["event_id"]) for row in await self.rows(LoggedEvent)}
-        enrolments = [
-            {**row, "entry_event": events.get(row["entry_event"])} for row in await self.rows(Enrolment)
-        ]
+        enrolments = [{**row, "entry_event": events.get(row["entry_event"])} for row in await self.rows(Enrolment)]
         return {
             "learners": _sorted(await self.rows(Learner), without={"rejudge_until"}),
             "events": _sorted(await self.rows(LoggedEvent), without={"seq"}),
@@ -156,8 +152,7 @@ def journey(
         journey=name,
         title=name,
         enter=tuple(
-            EntryRule(Trigger(f"enter-{n}", (on,), _cel(when)), _cel(key))
-            for n, (on, when, key) in enumerate(enter, 1)
+            EntryRule(Trigger(f"enter-{n}", (on,), _cel(when)), _cel(key)) for n, (on, when, key) in enumerate(enter, 1)
         ),
         nodes={
             "await": Node("await", "await", options, {"then": "end", "else": "end"}),

@@ -15,7 +15,7 @@ an error and not an empty text. Only what an expression reads is bound.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache, lru_cache
@@ -104,7 +104,7 @@ def check(text: str, *, scope: Scope, wants: Literal["condition", "value"] = "co
         serialized = compiled.serialize()
         yields = compiled.return_type().name()
     except Exception as error:  # noqa: BLE001 - the library raises RuntimeError, UnicodeError and others
-        return Checked(None, tuple(_findings_of(str(error), scope)))
+        return Checked(None, _said_once(text, tuple(_findings_of(str(error), scope))))
     if wants == "condition" and yields not in ("BOOL", "DYN"):
         return _refused("not_a_condition", f"the expression yields {_type_word(yields)}, not true or false")
     if wants == "value" and yields not in _VALUES:
@@ -163,6 +163,24 @@ _SIGNS = re.compile(r"_?(==|!=|<=|>=|<|>|\+|-|\*|/|%|&&|\|\||in|\[)_?\]?|@(in)")
 
 def _refused(code: str, detail: str) -> Checked:
     return Checked(None, (Finding(code, detail),))
+
+
+_HABITS = (
+    (re.compile(r"(?<![=!<>])=(?!=)"), "two values are compared by =="),
+    (re.compile(r"\b(and|or|not)\b", re.IGNORECASE), "write && for and, || for or, ! for not"),
+    (re.compile("[\u201c\u201d\u2018\u2019]"), 'write straight quotes: "..."'),
+)
+"""What people write who know other languages."""
+
+
+def _said_once(text: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Of several complaints about syntax the first, with what was probably meant."""
+    syntax = [finding for finding in findings if finding.code == "expression_syntax"]
+    if not syntax:
+        return findings
+    bare = re.sub(r""""[^"]*"|'[^']*'""", "", text)
+    suggestion = next((meant for habit, meant in _HABITS if habit.search(bare)), None)
+    return (replace(syntax[0], suggestion=suggestion),)
 
 
 def _findings_of(error: str, scope: Scope) -> Iterable[Finding]:

@@ -1,0 +1,147 @@
+"""Shuffled and repeated input ends in the same state, as long as no turn has been taken."""
+
+import asyncio
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from journeys.events import Event
+from journeys.program import Again
+from store import migrate
+from store.database import Database
+from tests.support.ingesting import Feed, event, hours, journey
+
+JOURNEYS = (
+    journey("plain", again=Again("always"), exits=[("hr.learner.left", None, "left")]),
+    journey(
+        "guarded",
+        enter=[
+            ("hr.learner.promoted", 'learner.country == "GB"', "event.data.position_id"),
+            ("hr.learner.hired", None, None),
+        ],
+        audience='learner.department == "Sales"',
+        exits=[("lms.course.completed", 'learner.country == "GB"', "goal")],
+        awaits=[("lms.course.started", 'event.data.course == "A" && learner.department == "Sales"')],
+        again=Again("after", hours(3)),
+    ),
+    journey("never", enter=[("hr.*", None, None)], audience='learner.department != "Law"'),
+)
+
+_PROFILE = st.fixed_dictionaries(
+    {},
+    optional={
+        "country": st.sampled_from(["GB", "IE"]),
+        "department": st.sampled_from(["Sales", "Law"]),
+        "position_id": st.sampled_from(["P1", "P2"]),
+    },
+)
+_EVENTS = st.lists(
+    st.builds(
+        lambda type_, at, learner, ahead, data: (type_, at, learner, ahead, data),
+        st.sampled_from(
+            [
+                "hr.learner.hired", "hr.learner.promoted", "hr.learner.changed", "hr.learner.left",
+                "lms.course.started", "lms.course.completed",
+            ]
+        ),
+        st.integers(0, 8),
+        st.sampled_from(["ada", "bob"]),
+        st.sampled_from([None, None, None, 4, 9]),
+        _PROFILE,
+    ),
+    min_size=1,
+    max_size=9,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(drawn=_EVENTS, seed=st.integers(0, 2**16))
+def test_every_order_of_arrival_ends_in_the_same_state(drawn: Sequence[tuple], seed: int) -> None:
+    """In order and one by one; shuffled, in batches of any size, with repetitions: every table has the same content."""
+    events = [
+        event(
+            type_, at=hours(at), id_=str(n), learner=who, effective=None if ahead is None else hours(at + ahead), **data
+        )
+        for n, (type_, at, who, ahead, data) in enumerate(drawn)
+    ]
+    asyncio.run(_compare(events, random.Random(seed)))
+
+
+async def _compare(events: Sequence[Event], chance: random.Random) -> None:
+    ordered = sorted(events, key=lambda e: (e.counts_from, e.time, e.source, e.id))
+    expected = await _end_of([[one] for one in ordered])
+    for _ in range(3):
+        shuffled = [*events, *chance.choices(events, k=2)]
+        chance.shuffle(shuffled)
+        size = chance.randint(1, len(shuffled))
+        batches = [shuffled[n : n + size] for n in range(0, len(shuffled), size)]
+        assert expected == await _end_of(batches)
+
+
+async def _end_of(batches: Sequence[Sequence[Event]]) -> dict[str, object]:
+    """All that a fresh database holds after these batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{Path(folder) / 'waymark.db'}"
+        _copy(Path(folder) / "waymark.db")
+        feed = Feed(Database(url))
+        for program in JOURNEYS:
+            await feed.publish(program)
+        for batch in batches:
+            await feed.take(*batch)
+        found = await feed.content()
+        await feed.database.close()
+        return found
+
+
+_MIGRATED: list[bytes] = []
+
+
+def _copy(to: Path) -> None:
+    """An empty, migrated database; migrated once."""
+    if not _MIGRATED:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "waymark.db"
+            _run(f"sqlite+aiosqlite:///{file}")
+            _MIGRATED.append(file.read_bytes())
+    to.write_bytes(_MIGRATED[0])
+
+
+def _run(url: str) -> None:
+    import threading
+
+    thread = threading.Thread(target=migrate.upgrade_now, args=(url,))  # a loop of its own
+    thread.start()
+    thread.join()
+
+
+async def test_batches_at_the_same_time_end_in_the_same_state(database_url: str) -> None:
+    """Several processes take in parts of the same events at once, on either database."""
+    chance = random.Random(7)
+    kinds = ["hr.learner.promoted", "hr.learner.changed", "lms.course.started", "hr.learner.left"]
+    events = [
+        event(
+            chance.choice(kinds),
+            at=hours(n % 17),
+            id_=str(n),
+            learner=f"learner {n % 5}",
+            country="GB",
+            department="Sales",
+        )
+        for n in range(120)
+    ]
+    await migrate.upgrade(database_url)
+    feed = Feed(Database(database_url))
+    for program in JOURNEYS:
+        await feed.publish(program)
+    shuffled = [*events, *events[:60]]
+    chance.shuffle(shuffled)
+
+    await asyncio.gather(*(feed.take(*shuffled[n : n + 20]) for n in range(0, len(shuffled), 20)))
+
+    found = await feed.content()
+    await feed.database.close()
+    assert await _end_of([sorted(events, key=lambda e: (e.counts_from, e.source, e.id))]) == found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, cast
 
+from journeys.catalogue import is_our_own
 from journeys.codec import program_to_json
 from journeys.definition import OUTCOME, Cursor, Judging, Vocabulary, clip, places, shown, trigger_of
 from journeys.drafts import StepDraft, StepSource
@@ -142,6 +143,9 @@ def _entry_rules(given: Cursor) -> Iterator[EntryRule]:
         trigger = trigger_of(fields, f"enter-{place}")
         key = fields["key"].expression(Scope.EVENT, "value") if "key" in fields else None
         if trigger is not None:
+            if all(is_our_own(type_) for type_ in trigger.on):
+                detail = f"{', '.join(trigger.on)} reaches only an enrolment that runs: it starts none"
+                fields["on"].report("never_enters", detail, severity="warning")
             yield EntryRule(trigger, key)
 
 

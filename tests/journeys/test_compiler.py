@@ -386,6 +386,11 @@ def test_warnings(steps: str, wanted: list[tuple[str, str]]) -> None:
     assert report_of(compiled.problems)["ok"] is True
 
 
+def test_an_entry_by_our_own_events() -> None:
+    """Events that name a running enrolment start none."""
+    assert [("never_enters", "enter[0].on")] == found(ORDINARY.replace("hr.learner.promoted", "survey.answered"))
+
+
 def test_variables_that_no_step_sets() -> None:
     """A variable nobody sets is fine with a default and a warning without."""
     text = ORDINARY.replace("Hello there", "'{{ vars.a | default(1) }}{{ vars.b }}'")

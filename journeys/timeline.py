@@ -54,10 +54,27 @@ class RehearsedMessage:
     text: str
     link: str | None = None
 
+    def to_json(self) -> dict[str, Json]:
+        """The message as `waymark rehearse --json` prints it, beside the timeline."""
+        return {
+            "at": instant_text(self.at),
+            "step": self.step,
+            "message": self.message,
+            "channel": self.channel,
+            "recipient": self.recipient,
+            "subject": self.subject,
+            "text": self.text,
+            "link": self.link,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RehearsedEnrolment:
-    """One enrolment from its entry. `outcome` is None where the rehearsal stopped first; `waiting_for` says what for."""
+    """One enrolment from its entry.
+
+    `outcome` is None where the rehearsal stopped first; then `waiting_for` says what for, and `due_at` until
+    when at most.
+    """
 
     key: str
     entered_at: datetime
@@ -146,4 +163,5 @@ def _enrolment_json(enrolment: RehearsedEnrolment) -> dict[str, Json]:
         "outcome": enrolment.outcome,
         "waiting_for": enrolment.waiting_for,
         "due_at": None if enrolment.due_at is None else instant_text(enrolment.due_at),
+        "messages": [message.to_json() for message in enrolment.messages],
     }

@@ -154,8 +154,10 @@ def _told(program: Program, rehearsal: Rehearsal) -> Iterator[str]:
         yield ""
         yield _headline(learner)
         width = max((len(_what(entry)) for entry in learner.timeline), default=0)
+        subjects = {(m.at, m.step): m.subject for each in learner.enrolments for m in each.messages}
         for entry in learner.timeline:
-            yield f"  {entry.at:%a %d %b %Y %H:%M}  {_what(entry):<{width}}  {_why(entry)}".rstrip()
+            why = _why(entry, subjects.get((entry.at, entry.step or "")) if entry.status == "sent" else None)
+            yield f"  {entry.at:%a %d %b %Y %H:%M}  {_what(entry):<{width}}  {why}".rstrip()
     sent = sum(len(each.messages) for learner in rehearsal.learners for each in learner.enrolments)
     enrolled = sum(bool(learner.enrolments) for learner in rehearsal.learners)
     yield ""
@@ -178,6 +180,6 @@ def _what(entry: TimelineEntry) -> str:
     return f"{entry.status or entry.kind} {entry.message}{through}"
 
 
-def _why(entry: TimelineEntry) -> str:
-    at = f"[{entry.step}] " if entry.step else ""
-    return f"{at}{entry.reason or ''}"
+def _why(entry: TimelineEntry, subject: str | None) -> str:
+    said = f'"{subject}"' if subject else entry.reason or ""
+    return f"{said} [{entry.step}]" if entry.step else said

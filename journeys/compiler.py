@@ -8,14 +8,14 @@ step after the step that holds the list. What the steps themselves mean is their
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, cast
 
 from journeys.catalogue import is_our_own
 from journeys.codec import program_to_json
-from journeys.definition import OUTCOME, Cursor, Judging, Vocabulary, clip, places, shown, trigger_of
+from journeys.definition import OUTCOME, Cursor, Judging, Vocabulary, clip, shown, trigger_of
 from journeys.drafts import StepDraft, StepSource
 from journeys.expressions import Scope
 from journeys.problems import Problem, did_you_mean, is_ok
@@ -47,22 +47,12 @@ def compile_definition(text: str | bytes, *, vocabulary: Vocabulary = Vocabulary
         nothing = Problem("error", "empty", "", 1, 1, "the definition is empty", _REQUIRED)
         return Compiled(None, read.problems or (nothing,))
     judging = Judging(vocabulary)
-    judging.problems.extend(_placed(read.root, read.problems))
+    judging.problems.extend(read.problems)
     root = Cursor(judging, read.root, "", (read.root.line, read.root.column))
     program = _journey(root)
     found = dict.fromkeys(judging.problems)
     problems = tuple(sorted(found, key=lambda p: (p.line, p.column, p.severity)))
     return Compiled(program if is_ok(problems) else None, problems)
-
-
-def _placed(root: SourceNode, problems: Sequence[Problem]) -> Iterator[Problem]:
-    """The problems of the text, each with the path of what stands there."""
-    if not problems:
-        return
-    known = sorted(places(root), key=lambda found: found[0])
-    for problem in problems:
-        before = [path for at, path in known if at <= (problem.line, problem.column)]
-        yield replace(problem, path=before[-1] if before else "")
 
 
 # --- the journey --------------------------------------------------------------------------------------------------
@@ -237,7 +227,7 @@ def _look_at_uses(
         if name in messages and isinstance(entries[name].node, Map):
             _look_at_texts(entries[name], tuple(channels))
     for name, entry in entries.items():
-        if name not in needs and "steps" in fields:
+        if name not in needs and steps.is_whole:
             detail = f"no step sends the message {clip(name)!r}"
             entry.report("unsent_message", detail, at=entry.key_at, severity="warning")
     if steps.is_whole and not steps.can_send:

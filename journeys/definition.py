@@ -5,7 +5,7 @@ that whoever compiles goes on and every problem comes out at once.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -17,7 +17,7 @@ from journeys.expressions import LEARNER_FIELDS, Scope
 from journeys.problems import Problem, did_you_mean
 from journeys.profile import PROFILE_FIELDS
 from journeys.program import Expression, Trigger
-from journeys.source import List, Map, Node, Scalar
+from journeys.source import List, Map, Node, Scalar, joined
 
 NAMED_CHANNELS = frozenset({"email", "slack", "teams", "sms", "webhook"})
 """Channels that the language names: known, even where they are not set up."""
@@ -130,7 +130,7 @@ class Cursor:
         if not isinstance(self.node, Map):
             return {}
         return {
-            name: Cursor(self.judging, node, self.below(name), self.node.keys[name])
+            name: Cursor(self.judging, node, joined(self.path, name), self.node.keys[name])
             for name, node in self.node.entries.items()
         }
 
@@ -152,11 +152,6 @@ class Cursor:
             Cursor(self.judging, node, f"{self.path}[{place}]", (node.line, node.column))
             for place, node in enumerate(self.node.items)
         ]
-
-    def below(self, name: str) -> str:
-        """The path of an entry."""
-        word = name if _WORD.fullmatch(name) else f'["{clip(name)}"]'
-        return word if not self.path else f"{self.path}{word}" if word.startswith("[") else f"{self.path}.{word}"
 
     # --- values
 
@@ -303,7 +298,6 @@ class Cursor:
 OUTCOME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 """What an outcome may be called."""
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DURATIONS = ("30s", "15m", "4h", "3d", "2w", "1w 2d")
 
 
@@ -381,16 +375,3 @@ def clip(text: str, longest: int = 80) -> str:
 
 def _is_bare(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, str)
-
-
-def places(node: Node, path: str = "") -> Iterator[tuple[tuple[int, int], str]]:
-    """Every key and value with its place and path, in document order."""
-    yield (node.line, node.column), path
-    if isinstance(node, Map):
-        for name, child in node.entries.items():
-            below = f"{path}.{name}" if path else name
-            yield node.keys[name], below
-            yield from places(child, below)
-    elif isinstance(node, List):
-        for number, child in enumerate(node.items):
-            yield from places(child, f"{path}[{number}]")

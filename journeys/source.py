@@ -7,7 +7,7 @@ and the number of values are limited, so that reading takes less than a second.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -136,6 +136,16 @@ def _untabbed(text: str) -> str:
     return re.sub(r"(?m)^[ \t]+", lambda m: " " * len(m[0]), text) if text.lstrip()[:1] in ("{", "[") else text
 
 
+def joined(path: str, name: str) -> str:
+    """The path of an entry: `steps[3].await.when`; a name that is no word stands in brackets."""
+    if not _WORD.fullmatch(name):
+        return f'{path}["{name[:80]}"]'
+    return f"{path}.{name}" if path else name
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
 # --- events to tree -----------------------------------------------------------------------------------------------
 
 
@@ -156,8 +166,21 @@ class _Reading:
         self.open: list[_Open] = []
         self.documents = 0
 
-    def problem(self, code: str, line: int, column: int, detail: str, suggestion: str | None = None) -> None:
-        self.problems.append(_problem(code, line, column, detail, suggestion))
+    def problem(
+        self, code: str, line: int, column: int, detail: str, suggestion: str | None = None, key: str | None = None
+    ) -> None:
+        found = _problem(code, line, column, detail, suggestion)
+        self.problems.append(replace(found, path=self.path(key)))
+
+    def path(self, key: str | None = None) -> str:
+        """Where the reading stands; `key` is one that is not yet taken up."""
+        path = ""
+        for level in self.open:
+            if isinstance(level.node, List):
+                path = f"{path}[{len(level.node.items)}]"
+            elif level.key is not None:
+                path = joined(path, level.key)
+        return path if key is None else joined(path, key)
 
     def run(self) -> None:
         if found := _DIRECTIVE.match(self.text):
@@ -258,7 +281,7 @@ class _Reading:
             top.is_key_unusable = True
             first = into.keys[key.text]
             detail = f"the key {key.text[:60]!r} stands here twice; first in line {first[0]}"
-            return self.problem("duplicate_key", key.line, key.column, detail)
+            return self.problem("duplicate_key", key.line, key.column, detail, key=key.text)
         top.key = key.text
         into.keys[key.text] = (key.line, key.column)
         return None

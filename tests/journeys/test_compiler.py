@@ -230,7 +230,6 @@ messages:
         ("unknown_channel", "steps[2].via[0]", 10, 11),
         ("unknown_key", "steps[3].await.wihtin", 11, 37),
         ("empty_list", "steps[3].then", 12, 11),
-        ("unsent_message", "messages.hello", 14, 3),
         ("unknown_variable", "messages.hello.subject", 15, 14),
     ]
     assert wanted == codes
@@ -314,6 +313,10 @@ def test_not_supported_yet_elsewhere() -> None:
         ("title: A journey", "title: A journey\naudience: event.type == 'x'", "unknown_name", "audience"),
         ("title: A journey", "title: A journey\naudience: !x && y", "quote_expression", "audience"),
         ("title: A journey", "title: A journey\nobjective: {behaviour: x, direction: up}", "missing_key", "objective"),
+        ("title: A journey", "title: A journey\ntitle: B", "duplicate_key", "title"),
+        ("- send: hello", "- {send: hello, at: &x policy}", "yaml_anchor", "steps[0].at"),
+        ("- send: hello", "- {send: hello, send: bye}", "duplicate_key", "steps[0].send"),
+        ("- send: hello", "- {send: hello, 'a.b': 5}", "unknown_key", 'steps[0]["a.b"]'),
         ("title: A journey", "title: A journey\nexit: []", "empty_list", "exit"),
         ("title: A journey", "title: A journey\nexit: [{on: hr.learner.left, as: Left!}]", "bad_value", "exit[0].as"),
         ("title: A journey", "title: A journey\nexit: [{when: event.data.x == 1}]", "missing_key", "exit[0]"),

@@ -96,7 +96,7 @@ def read_source(given: str | bytes) -> Read:
     try:
         reading.run()
     except MarkedYAMLError as error:
-        reading.problems.append(_syntax(error, text))
+        reading.problems.append(_syntax(error, text, reading.path()))
     except (YAMLError, ValueError, RecursionError, IndexError, AttributeError, AssertionError) as error:
         reading.problem("yaml_syntax", 1, 1, f"the text cannot be read as YAML ({type(error).__name__})")
     return Read(None if any(p.code in _FATAL for p in reading.problems) else reading.root, tuple(reading.problems))
@@ -325,10 +325,10 @@ def _joined(text: str) -> str:
 
 # --- what the parser says -----------------------------------------------------------------------------------------
 
-_EXPRESSION = re.compile(r"""\b(?:when|if|key|audience|until|choose|unit)["']?\s*:\s+(?P<value>\S.*)$""")
+_EXPRESSION = re.compile(r"""\b(?P<key>when|if|key|audience|until|choose|unit)["']?\s*:\s+(?P<value>\S.*)$""")
 
 
-def _syntax(error: MarkedYAMLError, text: str) -> Problem:
+def _syntax(error: MarkedYAMLError, text: str, path: str) -> Problem:
     found: Any = error
     mark: Any = found.problem_mark or found.context_mark
     line, column = (int(mark.line) + 1, int(mark.column) + 1) if mark is not None else (1, 1)
@@ -339,10 +339,13 @@ def _syntax(error: MarkedYAMLError, text: str) -> Problem:
         if match and (match["value"][0] in "!\"'[{@`%&*|>" or ": " in match["value"]):
             at = match.start("value") + 1
             detail = "YAML misreads this expression: quote this expression"
-            return _problem("quote_expression", number, at, detail, _quoted(text, number, at))
+            is_inside = path == match["key"] or path.endswith("." + match["key"])
+            where = path if is_inside else joined(path, match["key"])
+            return replace(_problem("quote_expression", number, at, detail, _quoted(text, number, at)), path=where)
     said = str(found.problem or found.context or "it is not YAML")
     context = f" {found.context}" if found.problem and found.context else ""
-    return _problem("yaml_syntax", line, column, f"the text cannot be read as YAML{context}: {said}"[:500])
+    detail = f"the text cannot be read as YAML{context}: {said}"[:500]
+    return replace(_problem("yaml_syntax", line, column, detail), path=path)
 
 
 def _quoted(text: str, line: int, column: int) -> str | None:

@@ -92,6 +92,21 @@ def test_quoting_is_shown() -> None:
     assert found.suggestion == "write '''a'' == learner.role'"
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("steps:\n  - send: x\n    when: !(a || b)\n", "steps[0].when"),
+        ("steps:\n  - await: {on: x, when: !(a || b)}\n", "steps[0].await.when"),
+        ("steps:\n  - branch:\n    - if: 'Sales' == learner.department\n      do: []\n", "steps[0].branch[0].if"),
+        ("a: {x: 1}\nwhen: learner.role == 'a: b'", "when"),
+        ("exit:\n  - on: x\n    when: !has(learner.manager)\n", "exit[0].when"),
+    ],
+)
+def test_quoting_has_a_path(text: str, path: str) -> None:
+    """An expression that YAML misreads has its path, also where the text cannot be read at all."""
+    assert [("quote_expression", path)] == [(p.code, p.path) for p in read_source(text).problems]
+
+
 def test_json() -> None:
     """JSON is read alike: tabs, and characters in two escapes, included."""
     assert ["\U0001f600", 1, None] == scalars('{\n\t"a": ["\\ud83d\\ude00", 1, null]\n}')

@@ -43,6 +43,12 @@ class Place:
             command, capture_output=True, text=True, env=self.environment(**settings), cwd=self.folder, timeout=120
         )
 
+    def up(self, only: str = "mailbox") -> "subprocess.CompletedProcess[str]":
+        """`up --detach`, which must succeed."""
+        done = self.run("up", "--detach", "--only", only)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
     def start(self, *words: str, **settings: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "waymark", *words]
         return subprocess.Popen(
@@ -82,8 +88,7 @@ def other_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 async def test_up_detached_status_and_down(place: Place) -> None:
     """`up --detach` says a line for each part and returns; `status` finds all well; `down` leaves nothing."""
-    up = place.run("up", "--detach", "--only", SERVERS)
-    assert up.returncode == 0, up.stdout + up.stderr
+    up = place.up(SERVERS)
     assert {line.split()[0] for line in up.stdout.splitlines()} == {"temporal", "kafka", "mailbox", "ready"}
 
     status = place.status()
@@ -114,7 +119,7 @@ def test_detach_leaves_nothing_attached_to_its_output(place: Place) -> None:
 
 def test_the_home_is_the_owners_alone(place: Place) -> None:
     """The home, the key and the secret are readable by their owner only, and survive the next `up`."""
-    place.run("up", "--detach", "--only", "mailbox")
+    place.up()
     key, secret = ((place.home / name).read_text() for name in ("admin.key", "secret"))
     assert len(key.strip()) > 32
     modes = {
@@ -122,7 +127,7 @@ def test_the_home_is_the_owners_alone(place: Place) -> None:
     }
     assert modes == {".": 0o700, "admin.key": 0o600, "secret": 0o600, "stack.json": 0o600, "logs": 0o700}
     place.run("down")
-    place.run("up", "--detach", "--only", "mailbox")
+    place.up()
     assert key == (place.home / "admin.key").read_text()
     assert secret == (place.home / "secret").read_text()
 
@@ -141,7 +146,7 @@ def test_ctrl_c_stops_in_order(place: Place) -> None:
 
 async def test_killed_and_started_again_goes_on(place: Place) -> None:
     """After a kill (-9) of `up` nothing runs on, and the next `up` has mail, workflows and records as they were."""
-    place.run("up", "--detach", "--only", SERVERS)
+    place.up(SERVERS)
     await _send(place.setting("smtp_url"))
     client = await Client.connect(place.setting("temporal_address"))
     await client.start_workflow("Nobody", id="kept", task_queue="nobody")
@@ -150,8 +155,7 @@ async def test_killed_and_started_again_goes_on(place: Place) -> None:
     os.kill(status["pid"], signal.SIGKILL)
     await until(lambda: not any(part is not None and part.is_alive() for part in parts), timeout=30)
 
-    again = place.run("up", "--detach", "--only", SERVERS)
-    assert again.returncode == 0, again.stdout + again.stderr
+    place.up(SERVERS)
     client = await Client.connect(place.setting("temporal_address"))
     described = await client.get_workflow_handle("kept").describe()
     assert described.status is not None
@@ -162,7 +166,7 @@ async def test_killed_and_started_again_goes_on(place: Place) -> None:
 
 async def test_a_part_that_dies_is_started_again(place: Place) -> None:
     """A killed part is back, on the same address, and its restart is counted."""
-    place.run("up", "--detach", "--only", "mailbox")
+    place.up()
     before = place.part("mailbox")
     os.kill(before["pid"], signal.SIGKILL)
     await until(lambda: place.part("mailbox")["restarts"] == 1 and place.part("mailbox")["well"], timeout=30)
@@ -174,7 +178,7 @@ async def test_a_part_that_dies_is_started_again(place: Place) -> None:
 def test_two_homes_are_up_side_by_side(place: Place, other_place: Place) -> None:
     """Two homes have servers of their own; stopping one leaves the other well."""
     for here in (place, other_place):
-        assert here.run("up", "--detach", "--only", "mailbox").returncode == 0
+        here.up()
     assert place.part("mailbox")["address"] != other_place.part("mailbox")["address"]
     place.run("down")
     assert other_place.status()["well"]
@@ -182,7 +186,7 @@ def test_two_homes_are_up_side_by_side(place: Place, other_place: Place) -> None
 
 def test_a_second_up_is_refused(place: Place) -> None:
     """A second `up` in one home names the first, and disturbs nothing."""
-    place.run("up", "--detach", "--only", "mailbox")
+    place.up()
     holder = place.status()["pid"]
     for words in (["up", "--only", "mailbox"], ["up", "--detach", "--only", "mailbox"]):
         second = place.run(*words)
@@ -223,7 +227,7 @@ def test_a_configured_server_that_is_not_there_is_named(place: Place) -> None:
 
 def test_a_recycled_pid_is_not_killed(place: Place) -> None:
     """A record that names a living process with another start time leaves that process alone."""
-    place.run("up", "--detach", "--only", "mailbox")
+    place.up()
     place.run("down")
     file = place.home / "stack.json"
     record = json.loads(file.read_text())
@@ -231,7 +235,7 @@ def test_a_recycled_pid_is_not_killed(place: Place) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         record["parts"][0] |= {"pid": stranger.pid, "identity": "another-boot-1", "state": "ready"}
         file.write_text(json.dumps(record))
-        assert place.run("up", "--detach", "--only", "mailbox").returncode == 0
+        place.up()
         assert place.run("down").returncode == 0
         assert stranger.poll() is None
         stranger.kill()

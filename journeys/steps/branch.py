@@ -1,10 +1,12 @@
 """`branch`: the first arm whose `if` holds, or `else`; where none holds and there is no `else`, the run goes on after
 it.
 
-- branch:
-- if: learner.department == "Sales"
-do: [...]
-- else: [...]
+    - branch:
+      - if: learner.department == "Sales"
+        do: [...]
+      - else: [...]
+
+A condition that cannot be judged does not hold; the journal says why.
 """
 
 from collections.abc import Mapping

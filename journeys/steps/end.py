@@ -1,6 +1,8 @@
 """`end`: the enrolment ends as `goal`, `completed` or a word of your own.
 
-- end: completed
+    - end: completed
+
+A journey ends as `completed` by itself after its last step.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,11 @@
 """`send`: delivers a message, and goes on when it has gone, been skipped or failed for good.
 
-- send: welcome
-via: [email, webhook]
-at: anytime
+    - send: welcome
+      via: [email, webhook]    # the first that can reach her; without it, email
+      at: anytime              # or policy, the default
+      expires: 3d              # 7d where nothing is said; or never
+
+The message stands under `messages`.
 """
 
 import re

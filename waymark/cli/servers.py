@@ -112,12 +112,14 @@ def _detach(home: Home, *, only: str | None, teller: Teller) -> None:
 
 
 def _follow(home: Home, child: "subprocess.Popen[bytes]", log: Path, teller: Teller) -> None:
+    has_failed = False
     with log.open(errors="replace") as said:
         while True:
             ended = child.poll()
             is_ready = _is_ready(home, child.pid)
             for line in said:
-                if not line.startswith("waymark: "):
+                has_failed = has_failed or line.startswith("waymark: ")  # what follows is its error, see _pass_on
+                if not has_failed:
                     teller.line(line.rstrip("\n"))
             if ended is not None:
                 _pass_on(ended, log)

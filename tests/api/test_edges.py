@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from datetime import UTC, datetime
 
 import httpx2
@@ -9,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
 from store.tables import ApiKey
-from tests.api.conftest import KEY, Api, event
+from tests.support.api import JOURNEY, KEY, Api, event
+from workers.records import Incoming, Record, Refusal
 
 
 async def test_no_key(api: Api) -> None:
@@ -129,8 +131,6 @@ async def test_description(api: Api) -> None:
 
 async def test_rehearsal(api: Api) -> None:
     """A journey is rehearsed without being published, and nothing is kept."""
-    from tests.api.conftest import JOURNEY
-
     given = {
         "definition": JOURNEY,
         "learners": {"ada": {"country": "GB", "given_name": "Ada", "email": "ada@example.org"}},
@@ -149,18 +149,30 @@ async def test_rehearsal(api: Api) -> None:
 
 async def test_rehearsal_problems(api: Api) -> None:
     """What is wrong with a rehearsal is said all at once."""
-    from tests.api.conftest import JOURNEY
-
     given = {"definition": JOURNEY, "learners": {"ada": {"contry": "GB"}}, "events": [{"id": 1}], "until": "8 weeks"}
     answer = await api.client.post("/v1/rehearsals", json=given)
     assert 422 == answer.status_code
     assert {"events[0]", "learners[0].contry", "until"} == {p["path"] for p in answer.json()["problems"]}
 
 
+async def test_replay(api: Api) -> None:
+    """A dead letter that can be used by now is taken in and gone; one that still cannot stays, with why."""
+    good = json.dumps(event("hr.learner.hired", "ada", given_name="Ada")).encode()
+    refused = Refusal("not_json", "the cause has been mended since")
+    await api.ingest.take(
+        [Incoming(refused, Record("hr.events", 0, at, b"", (), body)) for at, body in ((1, good), (2, b"{"))]
+    )
+    letters = {i["offset"]: i["id"] for i in (await api.get("/v1/dead-letters"))["items"]}
+    mended, broken = [(await api.client.post(f"/v1/dead-letters/{letters[at]}/replay")).json() for at in (1, 2)]
+    assert ("accepted", None) == (mended["status"], mended["code"])
+    assert ("rejected", "not_json") == (broken["status"], broken["code"])
+    assert [2] == [item["offset"] for item in (await api.get("/v1/dead-letters"))["items"]]
+    assert "Ada" == (await api.get("/v1/learners/ada"))["profile"]["given_name"]
+    assert 404 == (await api.client.post("/v1/dead-letters/none/replay")).status_code
+
+
 async def test_dead_letters(api: Api) -> None:
     """A record that could not be used is listed, shown with the original, and let go."""
-    from workers.ingest import Incoming, Record, Refusal
-
     record = Record("hr.events", 0, 7, b"k", (("h", b"v"),), b"\xff{")
     await api.ingest.take([Incoming(Refusal("not_utf8", "the bytes are not UTF-8"), record)])
     items = (await api.get("/v1/dead-letters"))["items"]

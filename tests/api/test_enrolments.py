@@ -9,11 +9,12 @@ from sqlmodel import col, select
 
 from store.queries import turns
 from store.tables import DeliveryRow, Enrolment, OutboxRow
-from tests.api.conftest import JOURNEY, Api, event
+from tests.support.api import JOURNEY, Api, event
 
 
 async def _hire(api: Api, learner: str = "ada", **data: Any) -> None:
-    await api.emit(event("hr.learner.hired", learner, **{"country": "GB", "given_name": "Ada", **data}))
+    known: dict[str, Any] = {"country": "GB", "given_name": "Ada", **data}
+    await api.emit({**event("hr.learner.hired", learner), "data": known})
 
 
 async def _enrol(api: Api, **given: Any) -> Any:

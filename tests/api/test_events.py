@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import Api, event
+from tests.support.api import Api, event
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 

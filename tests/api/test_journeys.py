@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.api.conftest import JOURNEY, Api, event
+from tests.support.api import JOURNEY, Api, event
 
 OTHER = JOURNEY.replace("wait: 3d", "wait: 4d")
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.api.conftest import Api, event
+from tests.support.api import Api, event
 
 
 async def test_learner(api: Api) -> None:

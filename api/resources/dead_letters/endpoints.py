@@ -76,8 +76,8 @@ def _item(row: DeadLetter) -> DeadLetterItem:
 
 
 def _headers(row: DeadLetter) -> dict[str, str | None]:
-    """Headers as text; they are kept as pairs of base64."""
-    pairs = row.headers.get("all")
+    """Headers as text; they are kept as pairs, in base64."""
+    pairs = row.headers.get("base64")
     shown: dict[str, str | None] = {}
     for pair in pairs if isinstance(pairs, list) else []:
         if isinstance(pair, list) and len(pair) == 2:

@@ -1,0 +1,5 @@
+"""The API, for every test here."""
+
+from tests.support.api import api
+
+__all__ = ["api"]

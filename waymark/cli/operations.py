@@ -1,0 +1,338 @@
+"""`publish`, `enrol`, `withdraw`, `halt`, `go`, `dead-letters`: what changes something, through the API."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from journeys.source import Map, Scalar, read_source
+from waymark.cli.client import Api, Body, Refused, connect, path_of
+from waymark.cli.errors import NotSo, WrongUsage
+from waymark.cli.output import AsJson, print_facts, print_json, print_table, problem_line, progress, refusals
+from waymark.settings import load_settings
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(epilog="Example: waymark publish examples/first-time-manager.yaml")(publish)
+    app.command(epilog="Example: waymark enrol first-time-manager ada --key position-7")(enrol)
+    app.command(epilog="Example: waymark withdraw --journey first-time-manager --learner ada --yes")(withdraw)
+    app.command(epilog="Example: waymark halt")(halt)
+    app.command(epilog="Example: waymark go")(go)
+    letters = typer.Typer(
+        no_args_is_help=True, help="Records that could not be used. Example: waymark dead-letters list"
+    )
+    letters.command("list", epilog="Example: waymark dead-letters list --reason not_json")(list_letters)
+    letters.command("show", epilog="Example: waymark dead-letters show dead-5f0c...")(show_letter)
+    letters.command("replay", epilog="Example: waymark dead-letters replay --all --reason not_json")(replay_letters)
+    letters.command("discard", epilog="Example: waymark dead-letters discard dead-5f0c... --yes")(discard_letters)
+    app.add_typer(letters, name="dead-letters")
+
+
+# publishing
+
+
+def publish(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Definitions.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Check definitions and publish them; where one has errors, none is published.
+
+    With --json: what the API answers for the one file; for several files a list of that.
+    """
+    definitions = [(file, _read(file)) for file in files]
+    api = connect(load_settings())
+    named = [_check(api, file, content, as_json=as_json) for file, content in definitions]
+    wrong = [file for file, journey in named if journey is None]
+    if wrong:
+        raise NotSo(f"nothing was published: {', '.join(str(file) for file in wrong)} has problems")
+    answers: list[Body] = []
+    for (file, content), (_, journey) in zip(definitions, named, strict=True):
+        assert journey is not None
+        with refusals(as_json=as_json):
+            answer = api.put(path_of("journeys", journey), content, media_type=_media_type(file))
+        answers.append(answer)
+        if not as_json:
+            _tell_published(file, answer)
+    if as_json:
+        print_json(answers[0] if len(answers) == 1 else answers)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WrongUsage(f"cannot read {file}: {error.strerror}") from None
+
+
+def _media_type(file: Path) -> str:
+    return "application/json" if file.suffix.lower() == ".json" else "application/yaml"
+
+
+def _check(api: Api, file: Path, content: bytes, *, as_json: bool) -> tuple[Path, str | None]:
+    """The journey that a definition is of; None where it has errors, which are said."""
+    checked = api.post_content("/v1/journeys/check", content, media_type=_media_type(file))
+    if not checked["ok"]:
+        if as_json:
+            print_json(checked)
+        for problem in checked["problems"]:
+            typer.echo(problem_line(str(file), problem), err=True)
+        return file, None
+    return file, _journey_of(content)
+
+
+def _journey_of(content: bytes) -> str:
+    """The name in a definition that has no errors."""
+    root = read_source(content).root
+    name = root.entries.get("journey") if isinstance(root, Map) else None
+    if isinstance(name, Scalar):
+        return str(name.value)
+    raise NotSo("the definition names no journey")
+
+
+def _tell_published(file: Path, answer: Body) -> None:
+    for problem in answer["problems"]:
+        typer.echo(problem_line(str(file), problem), err=True)
+    typer.echo(f"{answer['journey']}  version {answer['version']}  {answer['hash']}")
+
+
+# enrolments
+
+
+def enrol(
+    journey: Annotated[str, typer.Argument(help="The journey.", show_default=False)],
+    learners: Annotated[
+        list[str], typer.Argument(metavar="LEARNER...", help="The source's id or ours.", show_default=False)
+    ],
+    key: Annotated[str, typer.Option(help="The entry key; none: one enrolment for each learner.")] = "",
+    data: Annotated[str | None, typer.Option(help="A JSON object: `entry.data`.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Pass over `audience` and `again`.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol learners by hand; respects `audience` and `again` unless forced."""
+    body = {"journey": journey, "key": key, "data": _object(data), "force": force}
+    api = connect(load_settings())
+    _act(
+        learners,
+        lambda learner: api.post("/v1/enrolments", {**body, "learner": learner}),
+        lambda learner, answer: f"{learner} is in {journey}: {answer['id']}",
+        as_json=as_json,
+    )
+
+
+def _object(text: str | None) -> Body:
+    try:
+        value = cast(object, json.loads(text or "{}"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise WrongUsage("""--data is no JSON object: write it as '{"starts_on": "2026-03-02"}'""")
+    return cast(Body, value)
+
+
+def withdraw(
+    enrolments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENROLMENT]...", help="Enrolments, by id.", show_default=False)
+    ] = None,
+    journey: Annotated[str | None, typer.Option(help="All that run in this journey.")] = None,
+    learner: Annotated[str | None, typer.Option(help="All that run of this learner.")] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End enrolments as withdrawn: those named, or all that run and match; says how many first."""
+    chosen = list(enrolments or [])
+    if bool(chosen) == bool(journey or learner):
+        raise WrongUsage("name enrolments, or choose them by --journey and --learner")
+    api = connect(load_settings())
+    if not chosen:
+        chosen = list(_running(api, journey, learner))
+        _confirm(f"{len(chosen)} enrolments would be withdrawn", number=len(chosen), yes=yes)
+    _act(
+        chosen,
+        lambda enrolment: api.post(path_of("enrolments", enrolment, "withdraw")),
+        lambda enrolment, _answer: f"{enrolment} is withdrawn",
+        as_json=as_json,
+    )
+
+
+def _running(api: Api, journey: str | None, learner: str | None) -> Iterator[str]:
+    for status in ("active", "paused"):
+        for one in api.list_all("/v1/enrolments", {"journey": journey, "learner": learner, "status": status}):
+            yield one["id"]
+
+
+def _confirm(what: str, *, number: int, yes: bool) -> None:
+    """Say how many, and go on only where somebody agrees."""
+    typer.echo(what, err=True)
+    if yes or not number:
+        return
+    if not sys.stdin.isatty():
+        raise WrongUsage(f"{what}: say --yes to do it")
+    if not typer.confirm("Go on?", err=True):
+        raise NotSo("nothing was done")
+
+
+def _act(
+    names: Sequence[str],
+    perform: Callable[[str], Body],
+    tell: Callable[[str, Body], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Do the same for each. With JSON: the API's answer for one; for several `{"done": [...], "could_not": [...]}`."""
+    if len(names) == 1:
+        with refusals(as_json=as_json):
+            answer = perform(names[0])
+        if as_json:
+            print_json(answer)
+        else:
+            typer.echo(tell(names[0], answer))
+        return
+    done: list[Body] = []
+    could_not: list[Body] = []
+    with progress("done", len(names)) as advance:
+        for name in names:
+            try:
+                done.append(answer := perform(name))
+                if not as_json:
+                    typer.echo(tell(name, answer))
+            except Refused as refused:
+                could_not.append({"name": name, "code": refused.body["code"], "detail": refused.body["detail"]})
+            advance(1)
+    if as_json:
+        print_json({"done": done, "could_not": could_not})
+    if could_not:
+        told = "\n".join(f"{one['name']}: {one['detail']} [{one['code']}]" for one in could_not)
+        raise NotSo(f"{len(could_not)} of {len(names)} could not be done:\n{told}")
+
+
+# the whole installation
+
+
+def halt(as_json: AsJson = False) -> None:
+    """Stop every delivery of the installation at once; what falls due waits until `waymark go`."""
+    answer = connect(load_settings()).post("/v1/halt")
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(
+            f"nothing is delivered since {answer['since'][:19]}Z (halted by {answer['by']}); `waymark go` ends that"
+        )
+
+
+def go(as_json: AsJson = False) -> None:
+    """Deliver again, and wake what waited."""
+    answer = connect(load_settings()).post("/v1/go")
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"deliveries go again; {answer['woken']} enrolments had waited")
+
+
+# dead letters
+
+Letters = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters, by id.", show_default=False)
+]
+Reason = Annotated[str | None, typer.Option(help="Only those with this reason.")]
+Topic = Annotated[str | None, typer.Option(help="Only those of this topic.")]
+Every = Annotated[bool, typer.Option("--all", help="All that match.")]
+
+
+def list_letters(
+    reason: Reason = None,
+    topic: Topic = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List records that could not be used, the latest first."""
+    page = connect(load_settings()).get(
+        "/v1/dead-letters", {"reason": reason, "topic": topic, "limit": limit, "cursor": cursor}
+    )
+    if as_json:
+        print_json(page)
+        return
+    columns = ("id", "reason", "topic", "partition", "offset", "at", "detail")
+    print_table(page["items"], columns, empty="there are no dead letters")
+    if page["next"] is not None:
+        typer.echo(f"there are more: --cursor {page['next']} shows the next page", err=True)
+
+
+def show_letter(
+    letter: Annotated[str, typer.Argument(metavar="ID", help="The dead letter.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show one with the original record."""
+    with refusals(as_json=as_json):
+        body = connect(load_settings()).get(path_of("dead-letters", letter))
+    if as_json:
+        print_json(body)
+        return
+    print_facts({name: value for name, value in body.items() if name != "value"})
+    typer.echo(f"value:\n{body['value'] if body['value'] is not None else '(none)'}")
+
+
+def replay_letters(
+    letters: Letters = None,
+    every: Every = False,
+    reason: Reason = None,
+    topic: Topic = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try records again; those that are rejected again stay, and the exit status is 1."""
+    api = connect(load_settings())
+    chosen = _letters(api, letters, every=every, reason=reason, topic=topic)
+    answers: list[Body] = []
+
+    def perform(letter: str) -> Body:
+        answers.append(answer := api.post(path_of("dead-letters", letter, "replay")))
+        return answer
+
+    _act(chosen, perform, lambda letter, answer: f"{letter}: {_became(answer)}", as_json=as_json)
+    rejected = [answer for answer in answers if answer["status"] == "rejected"]
+    if rejected:
+        raise NotSo(f"{len(rejected)} of {len(answers)} were rejected again")
+
+
+def _became(answer: Body) -> str:
+    return (
+        f"rejected again: {answer['detail']} [{answer['code']}]" if answer["status"] == "rejected" else answer["status"]
+    )
+
+
+def discard_letters(
+    letters: Letters = None,
+    every: Every = False,
+    reason: Reason = None,
+    topic: Topic = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let records go for good."""
+    api = connect(load_settings())
+    chosen = _letters(api, letters, every=every, reason=reason, topic=topic)
+    if every:
+        _confirm(f"{len(chosen)} dead letters would be discarded", number=len(chosen), yes=yes)
+
+    def perform(letter: str) -> Body:
+        api.delete(path_of("dead-letters", letter))
+        return {"id": letter, "discarded": True}
+
+    _act(chosen, perform, lambda letter, _answer: f"{letter} is discarded", as_json=as_json)
+
+
+def _letters(
+    api: Api, letters: Sequence[str] | None, *, every: bool, reason: str | None, topic: str | None
+) -> list[str]:
+    if bool(letters) == every or (letters and (reason or topic)):
+        raise WrongUsage("name dead letters, or choose them by --all (with --reason and --topic, where wanted)")
+    if letters:
+        return list(letters)
+    found: Iterator[dict[str, Any]] = api.list_all("/v1/dead-letters", {"reason": reason, "topic": topic})
+    return [one["id"] for one in found]

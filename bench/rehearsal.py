@@ -1,0 +1,212 @@
+"""How fast the pure core decides: no server, no I/O, one thread.
+
+    python -m bench.rehearsal [--learners 1000]
+
+Figures: a rehearsal of so many learners over 90 days; `advance` calls a second on a run that goes through every step
+type; events a second that are matched with the triggers of fifty journeys.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from journeys.advance import advance
+from journeys.compiler import compile_definition
+from journeys.composing import Reach
+from journeys.effects import Began, Decide, Decided, Deliver, Delivered, Due, Input
+from journeys.events import Event, Json
+from journeys.expressions import Facts
+from journeys.program import Program
+from journeys.rehearse import rehearse
+from journeys.routing import Routes, fired
+from journeys.run import Hold, Pending, Run
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+REACH = {"email": Reach(is_set_up=True, address_field="email")}
+
+DEFINITION = """
+waymark: 1
+journey: ninety-days
+title: Ninety days
+audience: learner.country in ["GB", "IE"]
+enter:
+  - on: hr.learner.promoted
+    when: event.data.to_level == "manager"
+exit:
+  - on: hr.learner.left
+    as: left
+  - on: lms.course.completed
+    when: event.data.course == "MGR-900"
+limit: 120d
+steps:
+  - send: message
+  - wait: 3d
+  - await: {on: lms.course.started, when: event.data.course == "MGR-101", within: 7d}
+    then: [{send: message}]
+    else: [{send: message}]
+  - wait: 10d
+  - branch:
+      - if: learner.department == "Sales"
+        do: [{send: message}]
+      - if: learner.department == "Finance"
+        do: [{send: message}]
+      - else: [{send: message}]
+  - await: {on: lms.course.completed, when: event.data.course == "MGR-101", within: 30d}
+    then: [{send: message}]
+    else: [{send: message}]
+  - wait: 20d
+  - send: message
+    when: has(learner.manager)
+  - wait: 20d
+  - send: message
+messages:
+  message:
+    subject: "For you, {{ learner.given_name }}"
+    body: "Try one thing this week, {{ learner.given_name }}: **ask one question**."
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement: so many things in so many seconds."""
+
+    name: str
+    number: int
+    seconds: float
+    remark: str = ""
+
+    def __str__(self) -> str:
+        rate = f"{self.number / self.seconds:>12,.0f}/s"
+        return f"{self.name:<46}{self.number:>10,} in {self.seconds:6.2f} s {rate}  {self.remark}".rstrip()
+
+
+def main() -> None:
+    """Print each figure beside the machine it was taken on."""
+    parser = argparse.ArgumentParser(description="How fast the pure core decides.")
+    parser.add_argument("--learners", type=int, default=1_000, help="how many learners the rehearsal has")
+    learners = parser.parse_args().learners
+    print(_machine())
+    for figure in measure(learners=learners):
+        print(figure)
+
+
+def measure(*, learners: int = 1_000) -> Iterator[Figure]:
+    """Every figure, as it is taken."""
+    program = _compiled(DEFINITION)
+    yield from _rehearse(program, learners)
+    yield _advance(program)
+    yield _match(50)
+
+
+def _rehearse(program: Program, learners: int) -> Iterator[Figure]:
+    profiles, events = _people(learners), list(_events(learners))
+    began = time.perf_counter()
+    told = rehearse(program, profiles, events, reach=REACH)
+    seconds = time.perf_counter() - began
+    enrolments = [each for learner in told.learners for each in learner.enrolments]
+    assert enrolments, "somebody is enrolled"
+    assert all(each.outcome is not None for each in enrolments), "every enrolment ends"
+    messages = sum(len(each.messages) for each in enrolments)
+    remark = f"{len(enrolments):,} enrolments, {messages:,} messages, {len(events):,} events"
+    yield Figure("learners rehearsed over 90 days", learners, seconds, remark)
+    yield Figure("events taken in", len(events), seconds)
+
+
+def _advance(program: Program) -> Figure:
+    calls = 0
+    began = time.perf_counter()
+    for number in range(2_000):
+        run = Run(enrolment=f"enrolment-{number}", entered_at=START, at=START)
+        given: Input = Began(START)
+        while True:
+            run, _ = advance(program, run, given)
+            calls += 1
+            if run.has_ended:
+                break
+            given = _next(run)
+    return Figure("advance", calls, time.perf_counter() - began, "calls, through every step type")
+
+
+def _next(run: Run) -> Input:
+    """What comes next where nothing happens but time."""
+    match run.hold:
+        case Hold(due_at=due) if due is not None:
+            return Due(due)
+        case Pending(effect=Deliver()):
+            return Delivered(run.at, "sent", "email")
+        case Pending(effect=Decide()):
+            return Decided(run.at, 0)
+        case _:
+            raise AssertionError("the benchmark's journey always waits for an instant or an answer")
+
+
+def _match(journeys: int) -> Figure:
+    program = _compiled(DEFINITION)
+    routes = Routes([replace(program, journey=f"journey-{number}") for number in range(journeys)])
+    facts = Facts(learner={"country": "GB"}, entry={"key": "", "at": "", "data": {}})
+    events = [event for event in _events(20) if event.type.startswith("lms.")] * 5
+    pairs = matched = 0
+    began = time.perf_counter()
+    for event in events:
+        for watching in routes.watching(event.type):
+            pairs += 1
+            matched += len(fired(watching, event, facts, entered_at=START, entry_event=None).triggers)
+    seconds = time.perf_counter() - began
+    assert matched > 0, "some triggers fire"
+    remark = f"{matched:,} triggers fired; {len(events):,} events, {journeys} journeys"
+    return Figure("event judged for an enrolment that watches it", pairs, seconds, remark)
+
+
+def _compiled(definition: str) -> Program:
+    compiled = compile_definition(definition)
+    assert compiled.program is not None, compiled.problems
+    return compiled.program
+
+
+def _people(number: int) -> dict[str, dict[str, Json]]:
+    departments = ("Sales", "Finance", "Legal")
+    return {
+        f"learner-{n}": {
+            "given_name": f"Learner {n}",
+            "email": f"learner-{n}@example.com",
+            "country": "GB" if n % 10 else "FR",
+            "department": departments[n % 3],
+        }
+        for n in range(number)
+    }
+
+
+def _events(number: int) -> Iterator[Event]:
+    """Each learner is promoted and takes a course; some finish the goal, some leave; noise comes in between."""
+    for n in range(number):
+        at = START + timedelta(minutes=n)
+        story: Sequence[tuple[timedelta, str, dict[str, Json]]] = (
+            (timedelta(), "hr.learner.promoted", {"to_level": "manager"}),
+            *((2 * DAY + day * DAY, "lms.course.progressed", {"course": "MGR-101"}) for day in range(10)),
+            ((1 + n % 9) * DAY, "lms.course.started", {"course": "MGR-101"}),
+            ((15 + n % 30) * DAY, "lms.course.completed", {"course": "MGR-101", "score": 0.9}),
+            (50 * DAY, "lms.course.completed", {"course": "MGR-900" if n % 7 == 0 else "OTHER"}),
+            (60 * DAY, "hr.learner.left" if n % 11 == 0 else "hr.learner.changed", {"role": "manager"}),
+        )
+        for place, (after, type_, data) in enumerate(story):
+            yield Event(f"{n}-{place}", "/bench", type_, f"learner-{n}", at + after, data)
+
+
+def _machine() -> str:
+    cores = _count("/proc/cpuinfo", lambda line: line.startswith("processor"))
+    python = platform.python_version()
+    return f"{platform.system()} {platform.machine()}, {cores} cores, Python {python}; one thread is used"
+
+
+def _count(file: str, is_counted: Callable[[str], bool]) -> int | str:
+    path = Path(file)
+    return sum(map(is_counted, path.read_text().splitlines())) if path.exists() else "unknown number of"
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ is printed, and has no `default`, makes the rendering `Missing`: never a gap in 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn, cast
 
@@ -257,13 +257,20 @@ _MONTHS = (
 )
 
 
-def _date(value: Any) -> str:
-    """A date, or the date of an instant in its own zone: `2 March 2026`."""
-    if isinstance(value, str):
-        text = value.strip()
-        day = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text).date()
+_FORM = re.compile(r"(?:%-?[aAbBdeHIjmMpuVyY%]|[^%]){1,60}")
+
+
+def _date(value: Any, form: str | None = None) -> str:
+    """A date, or the date of an instant in its own zone: `2 March 2026`; or in a form of `strftime`'s."""
+    if not isinstance(value, str):
+        return _fail_on(value, "a date")
+    text = value.strip()
+    day = datetime.fromisoformat(text)
+    if form is None:
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-    return _fail_on(value, "a date")
+    if not _FORM.fullmatch(form):
+        raise ValueError("not a form of a date")
+    return day.strftime(form)
 
 
 def _fail_on(value: Any, wanted: str) -> NoReturn:
@@ -272,10 +279,9 @@ def _fail_on(value: Any, wanted: str) -> NoReturn:
     raise TypeError(f"not {wanted}")
 
 
-def _default(value: Any, instead: Any = "", is_for_empty: bool = False) -> Any:
-    if isinstance(value, _Nothing) or (is_for_empty and not value):
-        return instead
-    return value
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+    """Jinja's own names of the arguments; null is as good as missing."""
+    return default_value if isinstance(value, _Nothing) or (boolean and not value) else value
 
 
 def _text(value: Any) -> str:

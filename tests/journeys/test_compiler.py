@@ -1,5 +1,6 @@
 """Definitions: what they compile to, and that every problem comes out at once, in its place."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -421,6 +422,20 @@ def test_named_channels_are_known() -> None:
 def test_no_map(text: str) -> None:
     """A text that is no map is one problem of the document as a whole."""
     assert [("error", "")] == [(p.severity, p.path) for p in problems(text)]
+
+
+def test_is_fast() -> None:
+    """A journey of five hundred steps compiles in a moment, on a busy machine too."""
+    step = """\
+  - {send: hello, when: learner.country == "GB"}
+  - await: {on: lms.course.started, when: event.data.course == "A", within: 7d}
+    then: [{wait: 3d}]
+    else: [{send: bye}]
+"""
+    began = time.process_time()
+    made = program(step * 125)
+    assert time.process_time() - began < 1
+    assert len(made.nodes) == 500
 
 
 def test_report() -> None:

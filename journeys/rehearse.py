@@ -206,7 +206,7 @@ class _Stage:
             enrolment = before.get(enrolled.id)
             is_other = enrolment is None or enrolment.enrolled is not enrolled or enrolment.entry != enrolled.entry
             if enrolment is None or is_other:
-                run = Run(enrolment=enrolled.id, entered_at=enrolled.entered_at, at=enrolled.entered_at)
+                run = enrolled.new_run()
                 enrolment = _Enrolment(person, enrolled, enrolled.entry, run)
             person.enrolments[enrolled.id] = enrolment
             if enrolled.fired or is_other:

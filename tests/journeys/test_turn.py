@@ -111,13 +111,21 @@ async def test_an_entry_that_lies_ahead_begins_then() -> None:
     """An enrolment whose entry takes effect later does nothing before, and is due at that instant."""
     told = Told()
     journey = program(send("a"))
-    ahead = fresh(MONDAY + 3 * DAY)
+    ahead = replace(fresh(MONDAY + 3 * DAY), begins_at=MONDAY + 3 * DAY)
     run = await told.turn(journey, ahead, now=MONDAY)
     assert ahead == run
     assert [] == told.effects
     assert due_at(journey, run) == MONDAY + 3 * DAY
     run = await told.turn(journey, run, now=MONDAY + 3 * DAY)
     assert [("a", MONDAY + 3 * DAY)] == told.sent()
+
+
+async def test_an_entry_ahead_of_the_clock_begins_on_arrival() -> None:
+    """A source whose clock is fast is believed that it happened: the run begins, at the entry's time."""
+    told = Told()
+    run = await told.turn(program(*chain(send("a"), wait(DAY))), fresh(MONDAY + HOUR), now=MONDAY)
+    assert [("a", MONDAY + HOUR)] == told.sent()
+    assert MONDAY + HOUR == run.at
 
 
 # -- when an event counts ----------------------------------------------------------------------------------------------

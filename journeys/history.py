@@ -25,6 +25,7 @@ from journeys.identity import enrolment_id
 from journeys.profile import merge, updates_of
 from journeys.program import Entry, Program
 from journeys.routing import Entered, Entering, NotEntered, Routes, enters, entry_facts, entry_of, fired, may_enter
+from journeys.run import Run
 
 REJUDGED = timedelta(days=1)
 """How long after its arrival an entry may still be judged again."""
@@ -49,8 +50,8 @@ class Happened:
 class Enrolled:
     """One enrolment in a learner's history.
 
-    `is_settled`: it stays whatever turns up. `is_begun`: a turn has been taken. `exits` are the times of exits that
-    fired before and wait for a turn; `fired` is what fires now.
+    `is_settled`: it stays whatever turns up. `is_begun`: it has taken its first step. `exits` are the times of exits
+    that fired before and wait for a turn; `fired` is what fires now.
     """
 
     id: str
@@ -66,6 +67,12 @@ class Enrolled:
     ended_at: datetime | None = None
     exits: Sequence[datetime] = ()
     fired: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
+
+    def new_run(self) -> Run:
+        """The run it begins with: on arrival, or where the entry takes effect later than its time, then."""
+        takes_effect_later = self.entry_time is not None and self.entry_time < self.entered_at
+        begins_at = self.entered_at if takes_effect_later else None
+        return Run(self.id, entered_at=self.entered_at, at=self.entered_at, begins_at=begins_at)
 
     def is_active(self, at: datetime) -> bool:
         """Whether it runs at this instant, as far as is known: an exit that fired ends it, taken by a turn or not."""

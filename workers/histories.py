@@ -14,7 +14,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from journeys import codec
 from journeys.history import REJUDGED, Enrolled, Happened, History, may_be_found_again
 from journeys.profile import merge, updates_of
-from journeys.run import Run
 from store.queries import entering, events, inbox, learners, outbox
 from store.queries.entering import EnrolmentState, UnjudgedState
 from store.queries.inbox import FiredTrigger
@@ -46,7 +45,7 @@ class _Learner:
     def has_entry_ahead(self) -> bool:
         """Whether an enrolment has yet to start when something new happened: a new entry may move it."""
         first = min(h.event.time for h in self.new)
-        return self.may_enter and any(row.fence == 0 and row.entered_at > first for row in self.enrolments)
+        return self.may_enter and any(row.step is None and row.entered_at > first for row in self.enrolments)
 
 
 @dataclass
@@ -163,7 +162,7 @@ class Histories:
         live_journey = live.journeys.get(row.journey)
         is_of_live_program = live_journey is not None and live_journey.program.hash == row.program
         since = live_journey.since if live_journey is not None and is_of_live_program else None
-        is_begun = row.fence > 0 or row.status != "active"
+        is_begun = row.step is not None or row.status != "active"
         return Enrolled(
             id=row.id,
             program=await self.programs.by_hash(self.session, row.program),
@@ -173,7 +172,10 @@ class Histories:
             entry=codec.entry_from_plain(row.entry),
             entry_seq=row.entry_seq,
             entry_time=None if entry is None else entry.event.time,
-            is_settled=is_begun or entry is None or not may_be_found_again(entry, since=since, now=self.now),
+            is_settled=is_begun
+            or row.fence > 0
+            or entry is None
+            or not may_be_found_again(entry, since=since, now=self.now),
             is_begun=is_begun,
             ended_at=row.ended_at if row.status == "ended" else None,
             exits=exits,
@@ -214,7 +216,7 @@ class Histories:
     def _row(self, learner: _Learner, enrolled: Enrolled, *, version: int) -> Enrolment:
         """The row of an enrolment that begins with its next turn."""
         at = enrolled.entered_at
-        begins_at = at if enrolled.entry_time is not None and enrolled.entry_time < at else None
+        run = enrolled.new_run()
         return Enrolment(
             id=enrolled.id,
             journey=enrolled.program.journey,
@@ -225,9 +227,9 @@ class Histories:
             ordinal=enrolled.ordinal,
             entry_event=enrolled.entry_seq,
             entry=asdict(enrolled.entry),
-            due_at=begins_at,
+            due_at=run.begins_at,
             entered_at=at,
-            run=codec.run_to_json(Run(enrolled.id, at, at, begins_at=begins_at)),
+            run=codec.run_to_json(run),
             wake_wanted_at=self.now,
             created_at=self.now,
         )
@@ -245,7 +247,6 @@ class Histories:
         await outbox.forget_started(session, changes.dropped | {row.id: row.learner for row in changes.moved})
         started = [outbox.of_enrolment(r, kind="started", at=r.entered_at) for r in changes.entered + changes.moved]
         await outbox.record_many(session, started)
-        to_wake = {*changes.to_wake, *(row.id for row in changes.moved if row.wake_wanted_at is not None)}
-        to_wake -= {row.id for row in changes.moved if row.wake_wanted_at is None}
+        to_wake = {*changes.to_wake, *(row.id for row in changes.moved)}
         woken = await entering.want_waking(session, to_wake, at=self.now)
-        return [*(row.id for row in changes.entered if row.wake_wanted_at is not None), *woken]
+        return [*(row.id for row in changes.entered), *woken]

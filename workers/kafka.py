@@ -1,7 +1,7 @@
 """Kafka, typed: the one module that knows the kafka-python package.
 
-A `Consumer` belongs to one thread: it is made, used and closed there. Offsets are committed by hand. Faults that pass are
-`Passing`; what is raised otherwise is for good.
+A `Consumer` belongs to one thread: it is made, used and closed there. Offsets are committed by hand. Faults that pass
+are `Passing`; what is raised otherwise is for good.
 """
 
 import importlib.util
@@ -100,7 +100,7 @@ class Producer:
         try:
             for record in records:
                 body, key = record.payload.encode(), record.key.encode()
-                futures.append(self._producer.send(record.topic, body, key, headers=_HEADERS))  # noqa: PERF401 - what went before a fault counts
+                futures.append(self._producer.send(record.topic, body, key, headers=_HEADERS))
             self._producer.flush(timeout=timeout_seconds)
         except KafkaError:
             pass  # what has arrived is counted below; the rest is sent again

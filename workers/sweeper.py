@@ -1,9 +1,9 @@
 """The sweeper: pokes what nobody has woken, and lets rows go that have served.
 
-Every few seconds it looks for enrolments that have wanted waking for 5 s, are overdue by 60 s, or start now because
-their entry lay ahead. So it repairs whatever a crash, a restored database or a lost Temporal left behind. An enrolment
-that was poked is left alone for a while, longer each time, so that a worker that is down does not gather signals. Several
-sweepers at once are harmless. It goes by the real clock.
+Every few seconds it looks for enrolments that have wanted waking for 5 s, or are overdue by 60 s. So it repairs
+whatever a crash, a restored database or a lost Temporal left behind. An enrolment that was poked is left alone for a
+while, longer each time, so that a worker that is down does not gather signals. Several sweepers at once are harmless.
+It goes by the real clock.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Sweeper:
     async def _page(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:
             return await sweeping.list_unwoken(
-                session, wanted_before=now - WANTED_FOR, due_before=now - OVERDUE_BY, now=now, after=after, limit=PAGE
+                session, wanted_before=now - WANTED_FOR, due_before=now - OVERDUE_BY, after=after, limit=PAGE
             )
 
     def _let_rest(self, enrolments: Sequence[str], now: datetime) -> None:

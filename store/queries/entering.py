@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import case, delete, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,7 +15,7 @@ from store.tables import Enrolment, InboxRow, UnjudgedEntry
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentState:
-    """What ingest must know of an enrolment. `fence` is 0 until a turn has been taken."""
+    """What ingest must know of an enrolment. `fence` is 0 until a turn has been taken, `step` None until it begins."""
 
     id: str
     journey: str
@@ -28,6 +28,7 @@ class EnrolmentState:
     entry: Mapping[str, Json]
     entry_seq: int | None
     fence: int
+    step: str | None
     status: str
     ended_at: datetime | None
 
@@ -52,7 +53,8 @@ async def list_enrolments(
         select(
             col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version), col(Enrolment.program),
             col(Enrolment.learner), col(Enrolment.entry_key), col(Enrolment.ordinal), col(Enrolment.entered_at),
-            col(Enrolment.entry), col(Enrolment.entry_event), col(Enrolment.fence), col(Enrolment.status),
+            col(Enrolment.entry), col(Enrolment.entry_event), col(Enrolment.fence), col(Enrolment.step),
+            col(Enrolment.status),
             col(Enrolment.ended_at),
         )
         .where(
@@ -72,14 +74,16 @@ async def enter(session: AsyncSession, rows: Sequence[Enrolment]) -> None:
 
 
 async def move_entries(session: AsyncSession, rows: Sequence[Enrolment]) -> None:
-    """Give enrolments that no turn has begun another entry. One that starts later now does not want waking."""
+    """Give enrolments that have not begun another entry; a turn that is under way is overtaken."""
     core = await session.connection()
+    fence = case((col(Enrolment.fence) == 0, 0), else_=col(Enrolment.fence) + 1)
     for row in rows:
-        change = update(Enrolment).where(col(Enrolment.id) == row.id, col(Enrolment.fence) == 0)
+        change = update(Enrolment).where(col(Enrolment.id) == row.id, col(Enrolment.step).is_(None))
         change = change.values(
-            entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run, due_at=row.due_at
+            entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run, due_at=row.due_at,
+            fence=fence, lease_until=None,
         )  # fmt: skip
-        await core.execute(change if row.due_at is None else change.values(wake_wanted_at=None))
+        await core.execute(change)
 
 
 async def drop(session: AsyncSession, enrolments: Collection[str]) -> None:

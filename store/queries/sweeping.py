@@ -11,20 +11,17 @@ from store.tables import Enrolment, IdempotencyKey, UnjudgedEntry
 
 
 async def list_unwoken(
-    session: AsyncSession, *, wanted_before: datetime, due_before: datetime, now: datetime, after: str, limit: int
+    session: AsyncSession, *, wanted_before: datetime, due_before: datetime, after: str, limit: int
 ) -> Sequence[str]:
-    """Enrolments that have wanted waking since before `wanted_before`, were due before `due_before`, or start by now.
+    """Enrolments that have wanted waking since before `wanted_before`, or were due before `due_before`.
 
-    In order of id, those after `after`. An enrolment whose entry lay ahead is the sweeper's to start.
+    In order of id, those after `after`.
     """
-    id_, wanted, due, fence = (
-        col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at), col(Enrolment.fence)
-    )  # fmt: skip
+    id_, wanted, due = col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at)
     is_active = text("status = 'active'")  # as the partial index says it: a bound value would not match the index
     unwoken = union(
         select(id_).where(wanted <= wanted_before, col(Enrolment.status) != "ended", id_ > after),
         select(id_).where(is_active, due <= due_before, id_ > after),
-        select(id_).where(is_active, due <= now, fence == 0, id_ > after),
     ).subquery()
     query = select(unwoken.c.id).order_by(unwoken.c.id).limit(limit)
     return (await (await session.connection()).execute(query)).scalars().all()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ async def feed(database_url: str) -> AsyncIterator[Feed]:
 def topic(kafka_bootstrap: str) -> str:
     """A topic of this test's own, with four partitions."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1}})
     admin.close()
     return name
@@ -76,7 +76,7 @@ def committed(bootstrap: str, topic: str, group: str) -> int:
 
 
 @asynccontextmanager
-async def running(feed: Feed, bootstrap: str, topic: str, *, group: str = "") -> AsyncIterator[Bridge]:
+async def running(feed: Feed, bootstrap: str, topic: str, *, group: str = "") -> AsyncGenerator[Bridge]:
     """A bridge that runs."""
     bridge = Bridge(feed.ingest, bootstrap, topics=[topic], group=group or topic, translate=translate)
     stop = asyncio.Event()

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from journeys import codec
 from journeys.events import Json
 from journeys.program import Again
 from store import migrate
@@ -228,22 +229,38 @@ async def test_an_exit_that_waits_for_a_turn_has_ended_the_enrolment(feed: Feed)
     assert 2 == len(await feed.rows(Enrolment))
 
 
-async def test_an_entry_that_lies_ahead_starts_then(feed: Feed) -> None:
-    """Its enrolment is there, is not poked, and is due at its start; sent again, it is moved."""
+@pytest.mark.parametrize("fence", [0, 1])
+async def test_an_entry_that_lies_ahead_can_be_moved(feed: Feed, fence: int) -> None:
+    """Sent again with another `effective` it moves, though a turn has seen it and waits; until it has begun."""
+    feed.clock.now = MONDAY
+    await feed.publish(journey())
+    begins: list[datetime | None] = []
+    for sent_at, effective in ((-4, 48), (-3, 24), (-2, 96)):
+        await feed.take(event("hr.learner.promoted", at=hours(sent_at), effective=hours(effective)))
+        (row,) = await feed.rows(Enrolment)
+        begins.append(codec.run_from_json(row["run"]).begins_at)
+        assert (begins[-1], begins[-1]) == (row["due_at"], row["entered_at"])
+        await _change_all(feed, fence=fence, wake_wanted_at=None)
+    assert [MONDAY + hours(n) for n in (48, 24, 96)] == begins
+    assert 3 == len(feed.pokes.poked)
+    assert 1 == len(await feed.rows(OutboxRow))
+
+    await _change_all(feed, fence=1, step="await")
+    await feed.take(event("hr.learner.promoted", at=hours(-1), effective=hours(99)))
+
+    assert [MONDAY + hours(96)] == [row["entered_at"] for row in await feed.rows(Enrolment)]
+
+
+async def test_a_turn_that_is_under_way_is_overtaken_when_its_entry_moves(feed: Feed) -> None:
+    """Its fencing token is worth nothing then, so that it cannot keep the older run."""
     feed.clock.now = MONDAY
     await feed.publish(journey())
     await feed.take(event("hr.learner.promoted", at=hours(-3), effective=hours(48)))
-    (first,) = await feed.rows(Enrolment)
+    await _change_all(feed, fence=1, lease_until=feed.clock.now + hours(1))
 
     await feed.take(event("hr.learner.promoted", at=hours(-2), effective=hours(24)))
-    (moved,) = await feed.rows(Enrolment)
-    await feed.take(event("hr.learner.promoted", at=hours(-1), effective=hours(96)))
-    (again,) = await feed.rows(Enrolment)
 
-    assert [MONDAY + hours(n) for n in (48, 24, 96)] == [r["due_at"] for r in (first, moved, again)]
-    assert first["id"] == again["id"]
-    assert [] == feed.pokes.poked
-    assert 1 == len(await feed.rows(OutboxRow))
+    assert [(2, None)] == [(row["fence"], row["lease_until"]) for row in await feed.rows(Enrolment)]
 
 
 async def test_an_event_a_little_ahead_of_the_clock_counts_on_arrival(feed: Feed) -> None:
@@ -392,7 +409,7 @@ async def test_a_text_that_only_looks_like_a_nul_is_taken(feed: Feed) -> None:
 
 
 async def test_what_the_database_refuses_takes_only_itself_down(feed: Feed) -> None:
-    """The batch goes in one by one: a place in the log that cannot be is refused, and said so; the neighbours are stored."""
+    """The batch goes in one by one: what cannot be is refused, and said so; the neighbours are stored."""
     async with feed.database.write() as session:
         refuse = _REFUSE_ON_POSTGRES if feed.database.is_postgres else _REFUSE_ON_SQLITE
         for statement in refuse:
@@ -447,9 +464,14 @@ async def test_pokes_that_must_wait_are_left_to_the_sweeper(feed: Feed) -> None:
 
 
 async def _begin_all(feed: Feed) -> None:
-    """As a turn leaves them: the token taken, the wish to be woken cleared."""
+    """As a turn leaves them: the token taken, the first step reached, the wish to be woken cleared."""
+    await _change_all(feed, fence=1, step="await", wake_wanted_at=None)
+
+
+async def _change_all(feed: Feed, **values: object) -> None:
+    """As other processes have left the rows."""
     async with feed.database.write() as session:
-        await (await session.connection()).execute(text("UPDATE enrolments SET fence = 1, wake_wanted_at = NULL"))
+        await (await session.connection()).execute(update(Enrolment).values(**values))
 
 
 def _nested(depth: int) -> Json:

@@ -133,7 +133,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _handle)
     app.add_exception_handler(RequestValidationError, _handle)
     app.add_exception_handler(HTTPException, _handle)
-    for kind in (OperationalError, InterfaceError, PoolTimeout, ConnectionError):
+    for kind in (OperationalError, InterfaceError, PoolTimeout, OSError):
         app.add_exception_handler(kind, _handle)
 
 

@@ -121,7 +121,7 @@ def test_waiting_in_words() -> None:
         (timedelta(seconds=1), "1 second"),
         (timedelta(minutes=1), "1 minute"),
         (timedelta(minutes=90), "90 minutes"),
-        (timedelta(hours=26), "26 hours"),
+        (timedelta(hours=30), "30 hours"),
         (timedelta(days=3), "3 days"),
         (timedelta(weeks=8), "8 weeks"),
     ],

@@ -107,8 +107,13 @@ def _fire(doing: _Advance, fired: Fired) -> None:
         doing.run = replace(run, at=max(run.at, fired.at), late=timedelta())
         outcome = doing.program.exits[order].outcome or "goal"
         doing.note(
-            Note(doing.run.at, "event", None, f"{fired.event_type} came: the exit rule for {outcome}.",
-                 {"event": fired.event, "trigger": fired.trigger})  # fmt: skip
+            Note(
+                doing.run.at,
+                "event",
+                None,
+                f"{fired.event_type} came: the exit rule for {outcome}.",
+                {"event": fired.event, "trigger": fired.trigger},
+            )  # fmt: skip
         )
         return _end(doing, outcome)
     doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired.at)})

@@ -1,6 +1,7 @@
 """From a message of the program to what one recipient would be sent: channel, address, rendered text. Pure.
 
-Both performers use it, so that a rehearsal skips what would be skipped. Personal values are in the returned record alone.
+Both performers use it, so that a rehearsal skips what would be skipped. Personal values are in the returned record
+alone.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ SkipReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A channel as composing knows it. `address_field` is the field of the profile that is the address; None: none needed."""
+    """A channel as composing knows it. `address_field` is the field of the profile that is the address; None: none
+    needed.
+    """
 
     is_set_up: bool
     address_field: str | None
@@ -70,7 +73,8 @@ def compose(
 ) -> Composed | Skip:
     """The message through the first of `via` that can reach the recipient, or why it cannot go.
 
-    `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by name.
+    `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by
+    name.
     """
     chosen = _choose(deliver.via, recipient, reach)
     if isinstance(chosen, Skip):

@@ -64,7 +64,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The state of one enrolment. `entered_at` and `at` are UTC; `visits` counts arrivals at each node."""
+    """The state of one enrolment. `entered_at` and `at` are UTC; `visits` counts arrivals at each node.
+
+    `begins_at` is set where the entry takes effect later than its time: nothing happens before it. An entry whose time
+    merely lies ahead of the clock counts on arrival.
+    """
 
     enrolment: str
     entered_at: datetime
@@ -77,6 +81,7 @@ class Run:
     vars: Mapping[str, Json] = field(default_factory=dict[str, Json])
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     sent: Mapping[str, Sent] = field(default_factory=dict[str, Sent])
+    begins_at: datetime | None = None
     has_begun: bool = False
     outcome: str | None = None
 

@@ -17,6 +17,7 @@ from journeys.advance import advance
 from journeys.effects import Answer, Asking, Began, Decide, Deferred, Due, Effect, Fired, Input, LimitReached, Retrying
 from journeys.program import Program
 from journeys.run import Hold, Pending, Run
+from journeys.timing import PUNCTUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def due_at(program: Program, run: Run) -> datetime | None:
     """When the run must be looked at again if nothing happens; None where it has ended or only a poke can help."""
     if run.has_ended:
         return None
+    if not run.has_begun and run.begins_at is not None:
+        return run.begins_at
     match run.hold:
         case Hold(due_at=due):
             own = due
@@ -57,8 +60,8 @@ def due_at(program: Program, run: Run) -> datetime | None:
 
 async def take_turn(program: Program, run: Run, *, now: datetime, performer: Performer) -> Run:
     """The run after everything that is due by `now` has been decided and performed."""
-    if not run.has_begun and now < run.entered_at:
-        return run  # an entry whose `effective` lies ahead starts then; `due_at` says so
+    if not run.has_begun and run.begins_at is not None and now < run.begins_at:
+        return run  # `due_at` says when
     now = max(now, run.at)
     backlog = list(await performer.unread())
     has_answered = False
@@ -112,8 +115,10 @@ def _rank(program: Program, fired: Fired) -> tuple[datetime, int, int]:
 
 
 def _not_ahead(fired: Fired, now: datetime) -> Fired:
-    """An event whose time lies ahead of the clock counts on arrival."""
-    return fired if fired.at <= now else Fired(now, fired.trigger, fired.event, fired.event_type)
+    """An event whose time lies ahead of the clock counts on arrival; no two clocks agree to the second, so a moment
+    is none.
+    """
+    return fired if fired.at <= now + PUNCTUAL else Fired(now, fired.trigger, fired.event, fired.event_type)
 
 
 def _may_ask(pending: Pending, now: datetime) -> bool:

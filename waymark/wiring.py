@@ -9,26 +9,37 @@ Each `open_*` is a context that closes what it opened. Nothing below this row re
 itself.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from time import monotonic
 from typing import Literal, cast
 
-
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from connectors.channels.base import Channel, Limits
+from api.parts import Parts
+from api.serve import serve
+from connectors.channels.base import CHANNELS, Channel, Limits
 from connectors.channels.opening import close_channels, known_channels, open_channels
 from journeys.composing import Reach
+from journeys.definition import Vocabulary
+from journeys.events import Event
 from store.database import Database
-from waymark.cli.errors import Unreachable
+from store.migrate import upgrade
+from waymark.cli.errors import Unreachable, WrongUsage
 from waymark.settings import Settings
+from workers import bridge
 from workers.breaker import Breaker
+from workers.dead_letters import DeadLetters
 from workers.delivering import Delivering, DeliverRule
-from workers.ingest import Ingest
+from workers.ingest import Ingest, Taken
 from workers.programs import Programs
+from workers.records import Incoming
 from workers.retrying import Retries
 from workers.turns import Turns
 from workers.worker import Activities
@@ -121,6 +132,11 @@ def reach_of(channels: Mapping[str, Channel]) -> Mapping[str, Reach]:
     }
 
 
+def vocabulary(channels: Mapping[str, Channel] | None = None) -> Vocabulary:
+    """What a definition may name: the registry's channels, of which `channels` are set up (None: nobody knows)."""
+    return Vocabulary(channels=frozenset(CHANNELS), set_up=None if channels is None else frozenset(channels))
+
+
 def deliver_rule(setting: str) -> DeliverRule:
     """`WAYMARK_DELIVER`, which the settings have checked."""
     kind, _, addresses = setting.partition(":")
@@ -128,8 +144,84 @@ def deliver_rule(setting: str) -> DeliverRule:
     return DeliverRule(cast('Literal["all", "only", "redirect", "none"]', kind), listed)
 
 
+async def run_bridge(house: House, *, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Kafka in and out, and the sweeper, until `stop` is set."""
+    bootstrap = house.settings.kafka_bootstrap
+    if bootstrap is None:
+        raise WrongUsage(
+            "no Kafka is configured: set WAYMARK_KAFKA_BOOTSTRAP to host:port, or to off where events come over HTTP"
+        )
+    ready()
+    await bridge.run_bridge(
+        database=house.database,
+        ingest=house.ingest,
+        bootstrap=None if bootstrap == "off" else bootstrap,
+        clock=real_clock,
+        stop=stop,
+    )
+
+
+async def run_api(house: House, *, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """The HTTP API, until `stop` is set."""
+    host, port = house.settings.http_host_and_port()
+    await serve(api_parts(house), host=host, port=port, stop=stop, ready=lambda _port: ready())
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """The ingest as the API knows it: events alone."""
+
+    ingest: Ingest
+
+    async def take(self, events: Sequence[Event]) -> Sequence[Taken]:
+        return await self.ingest.take([Incoming(event) for event in events])
+
+
+def api_parts(house: House) -> Parts:
+    """What the API is handed. The channels are opened to see which are set up, and never used here."""
+    channels = open_channels(house.settings.of_channels())
+    key = key_in(house.settings.admin_key_file())
+    return Parts(
+        database=house.database,
+        ingest=_Taking(house.ingest),
+        replay=DeadLetters(house.database, house.ingest).replay,
+        gateway=house.gateway,
+        vocabulary=vocabulary(channels),
+        reach=reach_of(channels),
+        clock=real_clock,
+        key_digests={} if key is None else {sha256(key.encode()).hexdigest(): "admin"},
+        health=health_checks(house),
+    )
+
+
+def health_checks(house: House) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """Every dependency by name; a check returns where it answers, and raises where it does not."""
+
+    async def database() -> None:
+        async with house.database.read() as session:
+            await (await session.connection()).exec_driver_sql("SELECT 1")
+
+    async def temporal() -> None:
+        await house.client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=house.client.namespace), timeout=timedelta(seconds=3)
+        )
+
+    async def kafka() -> None:
+        host, _, port = (house.settings.kafka_bootstrap or "").split(",")[0].rpartition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+
+    checks: dict[str, Callable[[], Awaitable[None]]] = {"database": database, "temporal": temporal}
+    if house.settings.kafka_bootstrap not in {None, "off"}:
+        checks["kafka"] = kafka
+    return checks
+
+
+def key_in(file: Path) -> str | None:
+    """The first key of an installation, which `up` writes; None where there is none."""
+    return file.read_text().strip() or None if file.is_file() else None
+
+
 async def migrate(settings: Settings) -> None:
     """Bring the database to the newest form."""
-    from store.migrate import upgrade
-
     await upgrade(settings.database())

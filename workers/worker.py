@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from temporalio import activity
@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from workers.retrying import Retries
-from workers.turns import Turns
 from workflows.contracts import (
     RETRY_DELIVERY,
     TAKE_TURN,
@@ -34,11 +33,19 @@ GRACE = timedelta(seconds=20)
 """How long a worker that was told to stop waits for what it is doing."""
 
 
+class TakesTurns(Protocol):
+    """Takes a turn: `workers.turns.Turns`."""
+
+    async def take(self, order: TurnOrder) -> TurnTaken:
+        """One turn of one enrolment."""
+        ...
+
+
 @dataclass(frozen=True)
 class Activities:
     """What Temporal calls: one record in, one out."""
 
-    turns: Turns
+    turns: TakesTurns
     retries: Retries
 
     @activity.defn(name=TAKE_TURN)

@@ -1,7 +1,7 @@
 """The registry of channels: importing it imports them all."""
 
 from connectors.channels import email, webhook
-from connectors.channels.base import CHANNELS, Channel, ChannelSettings, Limits, Outgoing, OutgoingLink, Receipt
+from connectors.channels.base import CHANNELS, Channel, ChannelSettings, Limits
 from connectors.channels.opening import (
     KnownChannel,
     SettingField,
@@ -10,6 +10,7 @@ from connectors.channels.opening import (
     known_channels,
     open_channels,
 )
+from connectors.outgoing import Outgoing, OutgoingLink, Receipt
 
 __all__ = [
     "CHANNELS",

@@ -8,50 +8,12 @@ before `send` is called. It never logs an address or a text.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.outgoing import Outgoing, Receipt
 from journeys.events import Json
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingLink:
-    """The message's link, rendered."""
-
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One message to one recipient, rendered and ready to go.
-
-    `delivery_id` is the key: the same for every attempt, and handed to the provider where it takes one. `learner` is
-    the source's id of the learner the message is about; `address` is where it goes (None where the channel needs
-    none); `text` is Markdown. `sent_at` is the turn's instant, UTC: the time of the story, not of this machine's
-    clock.
-    """
-
-    delivery_id: str
-    enrolment_id: str
-    journey: str
-    message: str
-    learner: str
-    address: str | None
-    subject: str
-    text: str
-    link: OutgoingLink | None
-    sent_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The provider took it: its own id of the message where it gave one, and its words (for the store alone)."""
-
-    provider_id: str | None
-    words: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from connectors.channels.base import Channel, ChannelSettings, Limits, Outgoing, Receipt, channel
+from connectors.channels.base import Channel, ChannelSettings, Limits, channel
 from connectors.errors import Permanent
 from connectors.mail.smtp import Letter, Lines, Server
 from connectors.mail.wording import html_part, one_line, text_part
+from connectors.outgoing import Outgoing, Receipt
 
 _ADDRESS = re.compile(r"""[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,253}""")
 _WIRE = SMTP.clone(cte_type="7bit")

@@ -19,8 +19,9 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from standardwebhooks import Webhook as Signer
 
-from connectors.channels.base import Channel, ChannelSettings, Limits, Outgoing, Receipt, channel
+from connectors.channels.base import Channel, ChannelSettings, Limits, channel
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
+from connectors.outgoing import Outgoing, Receipt
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the whole URL, which may be a secret
 

@@ -1,9 +1,9 @@
 """The whole house in the test's own process, on real servers: ingest, gateway, turns, retries; and how to wait for it."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ from sqlmodel import col, select
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from journeys import codec
+from journeys.compiler import compile_definition
 from journeys.events import Event
 from journeys.program import Program
 from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
 from tests.support.until import until
 from waymark.settings import Settings
-from waymark.wiring import House, migrate, open_activities, open_house
+from waymark.wiring import House, migrate, open_activities, open_house, vocabulary
 from workers.ingest import Incoming, Taken
-from workers.worker import retries_worker, turns_worker
-from workflows.contracts import Queues
+from workers.turns import Turns
+from workers.worker import Activities, retries_worker, turns_worker
+from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
+
 
 @dataclass
 class Running:
@@ -30,13 +33,10 @@ class Running:
 
     house: House
     timelapse: Timelapse
-    programs: dict[str, Program] = field(default_factory=dict[str, Program])
+    story_now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def publish(self, definition: str) -> Program:
         """Publish a definition that has no errors, as version 1."""
-        from journeys.compiler import compile_definition
-        from waymark.wiring import vocabulary
-
         compiled = compile_definition(definition, vocabulary=vocabulary())
         assert compiled.program is not None, compiled.problems
         await self.publish_program(compiled.program, definition)
@@ -57,7 +57,9 @@ class Running:
                     }
                 ],
             )  # fmt: skip
-            await core.execute(insert(JourneyRow), [{"name": program.journey, "version": 1, "created_at": now, "status": "live"}])
+            await core.execute(
+                insert(JourneyRow), [{"name": program.journey, "version": 1, "created_at": now, "status": "live"}]
+            )
 
     async def take(self, *events: Event) -> Sequence[Taken]:
         """Events arrive."""
@@ -97,11 +99,31 @@ class Running:
             )
             return (await session.exec(busy)).first() is None and (await session.exec(unread)).first() is None
 
+    def clock(self) -> datetime:
+        """What time it is for what arrives: the story's, once a clock was moved."""
+        return max(self.story_now, datetime.now(UTC))
+
     async def move_to(self, instant: datetime) -> None:
-        """Move every running enrolment's clock to this instant."""
+        """Move every running enrolment's clock to this instant, and the clock of what arrives."""
+        self.story_now = max(self.story_now, instant)
         living = [each.id for each in await self.enrolments() if each.status != "ended"]
         await self.timelapse.move(living, instant)
         await self.quiet()
+
+
+class _StoryTurns:
+    """A workflow that starts in the middle of a story has the real clock yet; its first turn is told the story's."""
+
+    def __init__(self, turns: Turns, clock: Callable[[], datetime]) -> None:
+        self._turns = turns
+        self._clock = clock
+        self._begun: set[str] = set()
+
+    async def take(self, order: TurnOrder) -> TurnTaken:
+        if order.enrolment not in self._begun:
+            self._begun.add(order.enrolment)
+            order = replace(order, now=max(order.now, self._clock()))
+        return await self._turns.take(order)
 
 
 @asynccontextmanager
@@ -125,8 +147,10 @@ async def running_house(
         house = await stack.enter_async_context(open_house(settings, queues=queues))
         activities, channels = await stack.enter_async_context(open_activities(house))
         runner = SandboxedWorkflowRunner(restrictions=restrictions)
+        running = Running(house, Timelapse(house.client))
+        activities = Activities(_StoryTurns(activities.turns, running.clock), activities.retries)
         await stack.enter_async_context(turns_worker(house.client, activities, queues=queues, runner=runner))
         for channel in channels:
             await stack.enter_async_context(retries_worker(house.client, activities, channel, queues=queues))
-        yield Running(house, Timelapse(house.client))
-
+        running.house = replace(house, ingest=replace(house.ingest, clock=running.clock))
+        yield running

@@ -1,7 +1,7 @@
 """What becomes of a message when its provider, an operator or an exit gets in its way; on real servers and both databases."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

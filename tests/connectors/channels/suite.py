@@ -13,8 +13,9 @@ from typing import Literal, Protocol
 
 import pytest
 
-from connectors.channels import Channel, Limits, Outgoing, OutgoingLink, open_channels
+from connectors.channels import Channel, Limits, open_channels
 from connectors.errors import ConnectorError, InDoubt, Permanent, Retryable
+from connectors.outgoing import Outgoing, OutgoingLink
 from tests.support.until import until
 
 Behaviour = Literal["refuse", "later", "later_after", "hang_after", "drop_after", "slow"]

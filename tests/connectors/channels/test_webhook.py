@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import pytest
 
 from connectors.channels import Limits, open_channels
-from connectors.channels.base import Outgoing
 from connectors.channels.webhook import wait_asked_for
 from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
+from connectors.outgoing import Outgoing
 from tests.connectors.channels.receiver import SECRET, Receiver
 from tests.connectors.channels.suite import PATIENT, SLOW_SECONDS, Behaviour, ChannelSuite, outgoing
 from tests.support.until import until

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.channels import OutgoingLink
 from connectors.mail.wording import html_part, one_line, text_part
+from connectors.outgoing import OutgoingLink
 
 LINK = OutgoingLink("See the guide", "https://learn.example.com/g?a=1&b=2")
 

@@ -1,0 +1,155 @@
+"""Every golden script on the real performer: real Temporal with its time moved, real SMTP and webhooks; to the second."""
+
+import math
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from connectors.mail.wording import text_part
+from journeys.codec import entry_from_plain
+from journeys.effects import Note
+from journeys.events import Json
+from journeys.identity import learner_id
+from store.tables import DeliveryRow, Enrolment, Identity, Learner
+from tests.connectors.channels.receiver import SECRET, Receiver
+from tests.support.golden import GoldenScript, as_expected, golden_scripts, message_form
+from tests.support.house import Running, running_house
+from tests.support.smtp import SmtpSink
+
+Form = dict[str, Any]
+AFTERWARDS = timedelta(days=400)
+A_MOMENT = timedelta(seconds=1)
+"""Events come a moment before the clocks are there, or a deadline of the same instant would have been acted on."""
+
+
+@pytest.fixture
+async def receiver(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
+    """A receiver of webhooks, and no proxy on the way to it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("script", golden_scripts(), ids=lambda script: script.name)
+async def test_the_real_performer_does_what_the_script_says(
+    script: GoldenScript,
+    sqlite_url: str,
+    temporal_address: str,
+    smtp_sink: SmtpSink,
+    receiver: Receiver,
+    tmp_path: Path,
+) -> None:
+    """Every enrolment, every line of its journal and every message, to the second and to the word."""
+    script = script.shifted(_whole_weeks_to(script, datetime.now(UTC)))
+    async with running_house(
+        database_url=sqlite_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
+        webhook_url=receiver.url, webhook_secret=SECRET,
+    ) as house:  # fmt: skip
+        await house.publish(script.definition)
+        await _introduce(house, script.learners)
+        for event in script.in_order_of_arrival():
+            await house.move_to(script.arrives_at(event) - A_MOMENT)
+            house.story_now = script.arrives_at(event)
+            (taken,) = await house.take(event)
+            assert "accepted" == taken.status
+            await house.quiet()
+        await house.move_to(max(script.arrives_at(e) for e in script.events) + AFTERWARDS)
+        told = await _told(house, script, smtp_sink, receiver)
+        assert _lines(_with_plain_texts(script.expected)) == _lines(told)
+
+
+def _lines(told: Mapping[str, Any]) -> list[str]:
+    """A line for each fact, so that a difference can be read."""
+    return [
+        f"{learner} {form['key']!r} {part}"
+        for learner, forms in told.items()
+        for form in forms
+        for part in (form["entered_at"], form["outcome"], *form["timeline"], *form["messages"])
+    ]
+
+
+def _whole_weeks_to(script: GoldenScript, now: datetime) -> timedelta:
+    """So that the story begins after `now`: no clock can be moved back."""
+    return timedelta(weeks=max(math.ceil((now - min(e.time for e in script.events)) / timedelta(weeks=1)), 0))
+
+
+async def _introduce(house: Running, learners: Mapping[str, Mapping[str, Json]]) -> None:
+    secret = house.house.settings.signing_secret()
+    now = datetime.now(UTC)
+    people = [
+        {"id": learner_id(secret, name), "source_id": name, "profile": dict(profile), "profile_times": {},
+         "created_at": now, "updated_at": now}
+        for name, profile in learners.items()
+    ]  # fmt: skip
+    if people:
+        async with house.house.database.write() as session:
+            core = await session.connection()
+            await core.execute(insert(Learner), people)
+            await core.execute(insert(Identity), [{"source_id": p["source_id"], "learner": p["id"]} for p in people])
+
+
+def _with_plain_texts(expected: Mapping[str, Any]) -> dict[str, list[Form]]:
+    """What arrives by mail is the text part, not the Markdown."""
+    told = {learner: [dict(form) for form in forms] for learner, forms in expected.items()}
+    for forms in told.values():
+        for form in forms:
+            form["messages"] = [
+                {**m, "text": _plain(m["text"]) if m["channel"] == "email" else m["text"]} for m in form["messages"]
+            ]
+    return told
+
+
+def _plain(markdown: str) -> str:
+    return _without_link(text_part(markdown, None).strip())
+
+
+def _without_link(text: str) -> str:
+    """A script says the text and the link apart; a letter has the link at its end."""
+    return re.sub(r"\n\n[^\n]*: https?://\S+$", "", text)
+
+
+async def _told(house: Running, script: GoldenScript, sink: SmtpSink, receiver: Receiver) -> dict[str, list[Form]]:
+    """What the real performer did, in the form of the script."""
+    secret = house.house.settings.signing_secret()
+    deliveries = await house.deliveries()
+    told: dict[str, list[Form]] = {}
+    enrolments = sorted(await house.enrolments(), key=lambda e: (e.entered_at, e.ordinal))
+    for name in script.expected:
+        mine = [e for e in enrolments if e.learner == learner_id(secret, name)]
+        told[name] = [await _enrolment(house, e, deliveries, sink, receiver) for e in mine]
+    return told
+
+
+async def _enrolment(house: Running, enrolment: Enrolment, deliveries: Any, sink: SmtpSink, receiver: Receiver) -> Form:
+    rows = await house.journal(enrolment.id)
+    notes = [Note(r.at, r.kind, r.step, r.text, r.data) for r in rows]  # type: ignore[arg-type]  # a kind, as it was kept
+    sent_at = {(n.step, n.data["message"]): n.at for n in notes if n.data.get("status") == "sent"}
+    order = list(sent_at)
+    mine = [d for d in deliveries if d.enrolment == enrolment.id and d.status == "sent"]
+    gone = sorted(mine, key=lambda d: order.index((d.node, d.message)))
+    return as_expected(
+        key=entry_from_plain(enrolment.entry).key,
+        entered_at=enrolment.entered_at,
+        outcome=enrolment.outcome,
+        notes=notes,
+        messages=[_message(d, sent_at[d.node, d.message], sink, receiver) for d in gone],
+    )
+
+
+def _message(delivery: DeliveryRow, at: datetime, sink: SmtpSink, receiver: Receiver) -> Form:
+    channel = delivery.channel or ""
+    if channel == "webhook":
+        (body,) = [r.body for r in receiver.taken if r.body["delivery"] == delivery.id]
+        subject, text = body["subject"], body["text"]
+    else:
+        (mail,) = [m for m in sink.arrived if delivery.id in str(m.message["message-id"])]
+        subject, text = str(mail.message["subject"]), _without_link(mail.part("plain").strip())
+    return message_form(at=at, message=delivery.message, channel=channel, subject=subject, text=text)

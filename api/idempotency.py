@@ -19,11 +19,24 @@ from store.queries import idempotency
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
+_PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": MAX_LENGTH},
+    "description": "The same request under the same key is done once, and answered alike for a day.",
+}
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class IdempotentRoute(APIRoute):
     """A route of which POSTs may carry a key."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if "POST" in (options.get("methods") or ()):
+            extra: dict[str, Any] = options.get("openapi_extra") or {}
+            options["openapi_extra"] = {**extra, "parameters": [_PARAMETER]}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         """Wrap the endpoint."""

@@ -127,6 +127,8 @@ async def test_description(api: Api) -> None:
         if path.startswith("/v1"):
             for method, call in methods.items():
                 assert call.get("security"), (method, path)
+                headers = [one["name"] for one in call.get("parameters", []) if one["in"] == "header"]
+                assert (["Idempotency-Key"] if method == "post" else []) == headers, (method, path)
 
 
 async def test_rehearsal(api: Api) -> None:

@@ -1,7 +1,13 @@
 """Publishing and looking at journeys."""
 
 import asyncio
+from datetime import UTC, datetime
 
+from sqlalchemy import update
+
+from journeys import codec
+from journeys.run import Run
+from store.tables import Enrolment
 from tests.support.api import JOURNEY, Api, event
 
 OTHER = JOURNEY.replace("wait: 3d", "wait: 4d")
@@ -102,5 +108,13 @@ async def test_report(api: Api) -> None:
     assert {"active": 1} == report["enrolments"]
     assert ["send-welcome", "wait-3d"] == [step["step"] for step in report["steps"]]
     enrolment = (await api.get("/v1/enrolments"))["items"][0]["id"]
+    now = datetime.now(UTC)
+    run = codec.run_to_json(Run(enrolment, now, now, node="wait-3d", visits={"wait-3d": 2, "send-welcome": 1}))
+    async with api.parts.database.write() as session:
+        await session.exec(update(Enrolment).values(run=run, step="wait-3d"))
+    assert [
+        {"step": "send-welcome", "arrived": 1, "waiting": 0},
+        {"step": "wait-3d", "arrived": 2, "waiting": 1},
+    ] == (await api.get("/v1/journeys/first-weeks/report"))["steps"]
     await api.client.post(f"/v1/enrolments/{enrolment}/withdraw")
     assert {"withdrawn": 1} == (await api.get("/v1/journeys/first-weeks/report"))["outcomes"]

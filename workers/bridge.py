@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 1.0
 """After so long with one batch the partitions are paused."""
 LONGEST_PAUSE_SECONDS = 30.0
 POKE_ATTEMPTS = 5
+JOIN_SECONDS = 10.0
+"""So long a group may take to give us partitions; where there are more bridges than partitions it gives us none."""
 CALL_SECONDS = 120.0
 """A call into Kafka that takes longer has hung: the process ends, and is started again."""
 LAG_CHECK_SECONDS = 30.0
@@ -54,6 +56,8 @@ class Bridge:
     topics: Sequence[str] = field(default_factory=topics)
     group: str = GROUP
     translate: Callable[[Record], Sequence[Incoming]] = translate
+    ready: Callable[[], None] | None = None
+    """Called once, when the group has given us partitions, or has had the time to."""
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "waymark-kafka"))
     _waiting: list[Record] = field(default_factory=list[Record])
     _behind: dict[Partition, tuple[int, int]] = field(default_factory=dict[Partition, tuple[int, int]])
@@ -65,8 +69,11 @@ class Bridge:
         if consumer is None:
             return
         try:
+            joining_until = asyncio.get_running_loop().time() + JOIN_SECONDS
             while not stop.is_set():
                 records = await self._next(consumer)
+                if self.ready is not None:
+                    await self._say_ready(consumer, joining_until)
                 if records and await self._bring_in(consumer, records, stop):
                     await self._commit(consumer, records)
         finally:
@@ -97,6 +104,12 @@ class Bridge:
             await asyncio.sleep(POLL_SECONDS)
             return []
         return records
+
+    async def _say_ready(self, consumer: Consumer, joining_until: float) -> None:
+        has_joined = await self._call(consumer.has_partitions)
+        if self.ready is not None and (has_joined or asyncio.get_running_loop().time() > joining_until):
+            self.ready()
+            self.ready = None
 
     async def _bring_in(self, consumer: Consumer, records: Sequence[Record], stop: asyncio.Event) -> bool:
         """Store and poke, and keep our place in the group meanwhile; False where we must stop before it is stored."""
@@ -194,17 +207,21 @@ async def run_bridge(
     clock: Callable[[], datetime],
     group: str = GROUP,
     stop: asyncio.Event | None = None,
+    ready: Callable[[], None] | None = None,
 ) -> None:
     """The bridge process: bridge, relay and sweeper, until `stop` is set or we are cancelled; then each ends in order.
 
     Without Kafka (`bootstrap` is None) the sweeper runs alone. What fails for good ends all three with its error.
+    `ready` is called once all is in place.
     """
     stopping = stop or asyncio.Event()
     sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
     parts = [asyncio.create_task(sweeper.run(stopping))]
     if bootstrap is not None:
-        parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group).run(stopping)))
+        parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group, ready=ready).run(stopping)))
         parts.append(asyncio.create_task(Relay(database, bootstrap, clock).run(stopping)))
+    elif ready is not None:
+        ready()
     try:
         await asyncio.shield(asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION))
     finally:

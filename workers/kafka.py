@@ -60,6 +60,10 @@ class Consumer:
         if due:
             _passing(lambda: self._consumer.commit(due, timeout_ms=10_000))
 
+    def has_partitions(self) -> bool:
+        """Whether the group has given us any."""
+        return bool(self._consumer.assignment())
+
     def pause(self) -> None:
         """Fetch nothing, from whatever partition is ours now; polling goes on, so that we stay in the group."""
         self._consumer.pause(*self._consumer.assignment())

@@ -15,6 +15,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
+from store.inserting import insert_new
 from store.tables import DeadLetter, DeliveryRow, Enrolment, Installation, OutboxRow
 
 OUTCOMES = "waymark.outcomes"
@@ -141,18 +142,17 @@ async def remove_older(session: AsyncSession, *, before: datetime) -> int:
 
 async def take_lease(session: AsyncSession, *, owner: str, now: datetime, lease: timedelta) -> bool:
     """Whether this process relays for the next `lease`: one does at a time, or records would overtake each other."""
-    query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
-    found = (await (await session.connection()).execute(query)).scalar_one_or_none()
+    core = await session.connection()
     value: dict[str, Json] = {"owner": owner, "until": (now + lease).isoformat()}
-    if found is None:
-        await (await session.connection()).execute(
-            insert(Installation), [{"name": _LEASE, "value": value, "updated_at": now}]
-        )
+    first = await core.execute(insert_new(session, Installation), {"name": _LEASE, "value": value, "updated_at": now})
+    if first.rowcount == 1:
         return True
-    if found.get("owner") != owner and datetime.fromisoformat(str(found["until"])) > now:
+    query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
+    found = (await core.execute(query)).scalar_one_or_none()
+    if found is None or (found.get("owner") != owner and datetime.fromisoformat(str(found["until"])) > now):
         return False
     changed = update(Installation).where(col(Installation.name) == _LEASE).values(value=value, updated_at=now)
-    await (await session.connection()).execute(changed)
+    await core.execute(changed)
     return True
 
 

@@ -17,7 +17,7 @@ from journeys.events import Event
 from store import migrate
 from store.database import Database
 from store.queries import outbox
-from store.tables import DeadLetter, Enrolment, LoggedEvent, OutboxRow
+from store.tables import DeadLetter, Enrolment, Installation, LoggedEvent, OutboxRow
 from tests.support.ingesting import Feed, event, hours, journey
 from tests.support.until import until
 from workers import bridge as bridging
@@ -204,6 +204,41 @@ async def test_while_the_store_is_away_nothing_is_committed_and_nothing_is_lost(
     assert 1 == await logged(feed)
     stop.set()
     await asyncio.wait_for(task, 60)
+
+
+async def test_the_bridge_process_says_when_it_is_ready_and_ends_in_order(feed: Feed, kafka_bootstrap: str) -> None:
+    """Ready once the group has given it partitions; cancelled, it leaves the group and gives the relay's lease back."""
+    ready = asyncio.Event()
+    async with feed.database.write() as session:
+        await outbox.record(session, type="waymark.test", key="ada", data={}, at=feed.clock.now)
+    process = asyncio.create_task(
+        run_bridge(
+            database=feed.database, ingest=feed.ingest, bootstrap=kafka_bootstrap, clock=feed.clock,
+            group=uuid.uuid4().hex, ready=ready.set,
+        )
+    )  # fmt: skip
+
+    await asyncio.wait_for(ready.wait(), 60)
+    await until(lambda: _is_empty(feed.rows(OutboxRow)))
+    process.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await process
+    assert [] == await feed.rows(Installation)
+
+
+async def test_without_kafka_the_sweeper_runs_alone(feed: Feed) -> None:
+    """And is ready at once."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+    process = asyncio.create_task(
+        run_bridge(
+            database=feed.database, ingest=feed.ingest, bootstrap=None, clock=feed.clock, stop=stop, ready=ready.set
+        )
+    )
+
+    await asyncio.wait_for(ready.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(process, 10)
 
 
 async def test_what_fails_for_good_ends_the_process(

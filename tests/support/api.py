@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,34 +114,44 @@ async def api(database_url: str, temporal_address: str) -> AsyncIterator[Api]:
     client = await connect(temporal_address)
     gateway = Gateway(client, queues=Queues(prefix=f"{uuid.uuid4().hex[:8]}-"))
 
-    def clock() -> datetime:
-        return datetime.now(UTC)
+    lead = timedelta(hours=24)
+    ingest = Ingest(database, Programs(), SECRET, lead, lambda: datetime.now(UTC), gateway)
+    parts = parts_over(database, ingest, gateway)
+    async with serving(parts, ingest) as running:
+        yield running
+    await database.close()
 
-    ingest = Ingest(database, Programs(), SECRET, timedelta(hours=24), clock, gateway)
 
-    async def look() -> None:
-        async with database.read():
-            pass
-
-    parts = Parts(
-        database=database,
-        ingest=_Http(ingest),
-        replay=DeadLetters(database, ingest).replay,
-        gateway=gateway,
-        vocabulary=Vocabulary(channels=frozenset({"email", "webhook"})),
-        reach={"email": Reach(is_set_up=True, address_field="email")},
-        clock=clock,
-        key_digests={digest_of(KEY): "tests"},
-        health={"database": look},
-    )
+@asynccontextmanager
+async def serving(parts: Parts, ingest: Ingest) -> AsyncGenerator[Api]:
+    """The API over these parts, on a free port."""
     ports: asyncio.Queue[int] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(parts, host="127.0.0.1", port=0, ready=ports.put_nowait, stop=stop))
+    task = asyncio.create_task(serve(parts, host="127.0.0.1", port=0, ready=ports.put_nowait, stop=stop))
     port = await ports.get()
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {KEY}"}, timeout=20
     ) as http:
         yield Api(http, parts, ingest, port)
     stop.set()
-    await serving
-    await database.close()
+    await task
+
+
+def parts_over(database: Database, ingest: Ingest, gateway: Gateway) -> Parts:
+    """What the API is handed, over the real store, ingest and gateway."""
+
+    async def look() -> None:
+        async with database.read():
+            pass
+
+    return Parts(
+        database=database,
+        ingest=_Http(ingest),
+        replay=DeadLetters(database, ingest).replay,
+        gateway=gateway,
+        vocabulary=Vocabulary(channels=frozenset({"email", "webhook"})),
+        reach={"email": Reach(is_set_up=True, address_field="email")},
+        clock=lambda: datetime.now(UTC),
+        key_digests={digest_of(KEY): "tests"},
+        health={"database": look},
+    )

@@ -67,6 +67,8 @@ class Enrolled:
     ended_at: datetime | None = None
     exits: Sequence[datetime] = ()
     fired: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
+    findings: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
+    """Conditions of exits and awaits that could not be judged now, and why: for the journal."""
 
     def new_run(self) -> Run:
         """The run it begins with: on arrival, or where the entry takes effect later than its time, then."""
@@ -151,6 +153,7 @@ class History:
         facts = Facts(learner=learner, entry=entry_facts(enrolled.entry))
         firing = fired(enrolled.program, event, facts, entered_at=enrolled.entered_at, entry_event=None)
         enrolled.fired.extend((trigger, happened) for trigger in firing.triggers)
+        enrolled.findings.extend((finding, happened) for finding in firing.findings)
 
     def _enters(self, program: Program, event: Event) -> tuple[Entering, ...]:
         return enters(program, event, Facts(learner=self._facts))
@@ -206,6 +209,7 @@ class History:
         enrolled.entry = entry_of(happened.event, key=entered.key)
         enrolled.entry_seq, enrolled.entry_time = happened.seq, happened.event.time
         enrolled.fired.clear()
+        enrolled.findings.clear()
         self._look_back(enrolled)
 
     def _look_back(self, enrolled: Enrolled) -> None:

@@ -18,7 +18,7 @@ from store.queries import entering, events, inbox, learners, outbox
 from store.queries.entering import EnrolmentState, UnjudgedState
 from store.queries.inbox import FiredTrigger
 from store.queries.learners import LearnerState
-from store.tables import Enrolment
+from store.tables import Enrolment, JournalRow
 from workers.programs import Live, Programs
 
 
@@ -57,6 +57,7 @@ class _Changes:
     dropped: dict[str, str] = field(default_factory=dict[str, str])
     emptied: list[str] = field(default_factory=list[str])
     fired: list[FiredTrigger] = field(default_factory=list[FiredTrigger])
+    lines: list[JournalRow] = field(default_factory=list[JournalRow])
     to_wake: list[str] = field(default_factory=list[str])
     judged_again: list[str] = field(default_factory=list[str])
     unjudged: list[UnjudgedState] = field(default_factory=list[UnjudgedState])
@@ -210,6 +211,7 @@ class Histories:
             FiredTrigger(enrolled.id, enrolled.program.hash, trigger, h.seq, h.event.type, h.event.time)
             for trigger, h in enrolled.fired
         ]
+        changes.lines += [_line(enrolled.id, finding, h) for finding, h in enrolled.findings]
         if row is not None and enrolled.fired:
             changes.to_wake.append(enrolled.id)
 
@@ -239,10 +241,12 @@ class Histories:
     async def _write(self, changes: _Changes) -> Sequence[str]:
         session = self.session
         await inbox.empty(session, changes.emptied)
+        await entering.empty_journals(session, changes.emptied)
         await entering.drop(session, changes.dropped)
         await entering.enter(session, changes.entered)
         await entering.move_entries(session, changes.moved)
         await inbox.record(session, changes.fired)
+        await entering.record_lines(session, changes.lines)
         await entering.replace_unjudged(session, changes.judged_again, changes.unjudged)
         await outbox.forget_started(session, changes.dropped | {row.id: row.learner for row in changes.moved})
         started = [outbox.of_enrolment(r, kind="started", at=r.entered_at) for r in changes.entered + changes.moved]
@@ -250,3 +254,10 @@ class Histories:
         to_wake = {*changes.to_wake, *(row.id for row in changes.moved)}
         woken = await entering.want_waking(session, to_wake, at=self.now)
         return [*(row.id for row in changes.entered), *woken]
+
+
+def _line(enrolment: str, finding: str, happened: Happened) -> JournalRow:
+    """The line that says why an event did nothing, without personal values."""
+    event = happened.event
+    text = f"{event.type} came, and {finding}."
+    return JournalRow(enrolment=enrolment, at=event.time, kind="event", text=text, data={"event": str(happened.seq)})

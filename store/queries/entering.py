@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.inserting import insert_new
-from store.tables import Enrolment, InboxRow, UnjudgedEntry
+from store.tables import Enrolment, InboxRow, JournalRow, UnjudgedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,19 @@ async def drop(session: AsyncSession, enrolments: Collection[str]) -> None:
         await (await session.connection()).execute(
             delete(Enrolment).where(col(Enrolment.id).in_(enrolments), col(Enrolment.fence) == 0)
         )
+
+
+async def record_lines(session: AsyncSession, lines: Sequence[JournalRow]) -> None:
+    """Add lines to journals."""
+    if lines:
+        rows = [line.model_dump(exclude={"seq"}) for line in lines]
+        await (await session.connection()).execute(insert(JournalRow), rows)
+
+
+async def empty_journals(session: AsyncSession, enrolments: Collection[str]) -> None:
+    """Take out what the journals of enrolments say that have not begun."""
+    if enrolments:
+        await (await session.connection()).execute(delete(JournalRow).where(col(JournalRow.enrolment).in_(enrolments)))
 
 
 async def want_waking(session: AsyncSession, enrolments: Collection[str], *, at: datetime) -> Sequence[str]:

@@ -4,17 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlmodel import SQLModel
 
 from journeys import codec
 from journeys.events import Event, Json
+from journeys.expressions import Scope, check
 from journeys.program import Again, EntryRule, Expression, Node, Program, Trigger
 from journeys.steps.await_ import AwaitOptions
 from journeys.steps.end import EndOptions
 from store.database import Database
-from store.tables import Enrolment, InboxRow, JourneyRow, Learner, LoggedEvent, OutboxRow, UnjudgedEntry, Version
+from store.tables import (
+    Enrolment,
+    InboxRow,
+    JournalRow,
+    JourneyRow,
+    Learner,
+    LoggedEvent,
+    OutboxRow,
+    UnjudgedEntry,
+    Version,
+)
 from workers.ingest import Incoming, Ingest, Taken
 from workers.programs import Programs
 from workflows.gateway import TryLater
@@ -28,11 +40,13 @@ class Pokes:
 
     def __init__(self) -> None:
         self.poked: list[str] = []
+        self.refused = 0
         self.later: timedelta | None = None
 
     async def poke(self, enrolments: Sequence[str]) -> Sequence[object]:
         """Remember them."""
         if self.later is not None:
+            self.refused += 1
             raise TryLater(self.later, "RESOURCE_EXHAUSTED")
         self.poked += enrolments
         return []
@@ -85,7 +99,7 @@ class Feed:
                 await core.execute(SQLModel.metadata.tables["journeys"].update().values(version=version, status=status))
         return program
 
-    async def rows(self, model: type[SQLModel]) -> list[dict[str, Json]]:
+    async def rows(self, model: type[SQLModel]) -> list[dict[str, Any]]:
         """All rows of a table."""
         async with self.database.read() as session:
             found = (await (await session.connection()).execute(select(model))).mappings().all()
@@ -96,12 +110,13 @@ class Feed:
         events = {row["seq"]: (row["source"], row["event_id"]) for row in await self.rows(LoggedEvent)}
         enrolments = [{**row, "entry_event": events.get(row["entry_event"])} for row in await self.rows(Enrolment)]
         return {
-            "learners": _sorted(await self.rows(Learner), without={"rejudge_until"}),
-            "events": _sorted(await self.rows(LoggedEvent), without={"seq"}),
+            "learners": _sorted(await self.rows(Learner), without=frozenset({"rejudge_until"})),
+            "events": _sorted(await self.rows(LoggedEvent), without=frozenset({"seq"})),
             "enrolments": _sorted(enrolments),
-            "inbox": _sorted(_named(await self.rows(InboxRow), events), without={"seq"}),
-            "unjudged": _sorted(_named(await self.rows(UnjudgedEntry), events), without={"seq"}),
-            "outbox": _sorted(await self.rows(OutboxRow), without={"seq"}),
+            "inbox": _sorted(_named(await self.rows(InboxRow), events), without=frozenset({"seq"})),
+            "journal": _sorted(await self.rows(JournalRow), without=frozenset({"seq", "data"})),
+            "unjudged": _sorted(_named(await self.rows(UnjudgedEntry), events), without=frozenset({"seq"})),
+            "outbox": _sorted(await self.rows(OutboxRow), without=frozenset({"seq"})),
         }
 
 
@@ -109,7 +124,7 @@ def _named(rows: Sequence[Mapping[str, Json]], events: Mapping[Json, object]) ->
     return [{**row, "event": events[row["event"]]} for row in rows]
 
 
-def _sorted(rows: Sequence[Mapping[str, object]], *, without: set[str] = frozenset()) -> list[dict[str, object]]:
+def _sorted(rows: Sequence[Mapping[str, object]], *, without: frozenset[str] = frozenset()) -> list[dict[str, object]]:
     return sorted(({k: v for k, v in row.items() if k not in without} for row in rows), key=repr)
 
 
@@ -171,8 +186,6 @@ def _cel(text: str | None) -> Expression | None:
     """Checked as the compiler does, so that what it reads is known."""
     if text is None:
         return None
-    from journeys.expressions import Scope, check
-
     checked = check(text, scope=Scope.EVENT, wants="value" if text.startswith("event.data.position") else "condition")
     assert checked.expression is not None, checked.findings
     return checked.expression

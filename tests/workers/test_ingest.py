@@ -13,7 +13,7 @@ from journeys.events import Json
 from journeys.program import Again
 from store import migrate
 from store.database import Database
-from store.tables import DeadLetter, Enrolment, InboxRow, Learner, LoggedEvent, OutboxRow, UnjudgedEntry
+from store.tables import DeadLetter, Enrolment, InboxRow, JournalRow, Learner, LoggedEvent, OutboxRow, UnjudgedEntry
 from tests.support.ingesting import MONDAY, Feed, event, hours, journey
 from workers.ingest import Incoming, Record, Refusal
 
@@ -322,6 +322,20 @@ async def test_the_entry_event_fires_nothing_of_its_own_enrolment(feed: Feed) ->
 
     await feed.take(event("hr.learner.promoted"))
 
+    assert [] == await feed.rows(InboxRow)
+
+
+async def test_a_condition_that_could_not_be_judged_is_in_the_journal(feed: Feed) -> None:
+    """With the field that was missing, and no personal value; the event fires nothing."""
+    await feed.publish(journey(awaits=[("lms.course.started", 'event.data.course == "A"')]))
+    await feed.take(event("hr.learner.promoted"))
+    await _begin_all(feed)
+
+    await feed.take(event("lms.course.started", at=hours(1)))
+
+    (line,) = await feed.rows(JournalRow)
+    assert "event.data.course" in str(line["text"])
+    assert MONDAY + hours(1) == line["at"]
     assert [] == await feed.rows(InboxRow)
 
 

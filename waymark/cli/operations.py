@@ -38,7 +38,7 @@ def add(app: typer.Typer) -> None:
 
 
 def publish(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Definitions.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Definitions.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
     """Check definitions and publish them; where one has errors, none is published.
@@ -107,7 +107,7 @@ def _tell_published(file: Path, answer: Body) -> None:
 def enrol(
     journey: Annotated[str, typer.Argument(help="The journey.", show_default=False)],
     learners: Annotated[
-        list[str], typer.Argument(metavar="LEARNER...", help="The source's id or ours.", show_default=False)
+        list[str], typer.Argument(metavar="LEARNER", help="The source's id or ours.", show_default=False)
     ],
     key: Annotated[str, typer.Option(help="The entry key; none: one enrolment for each learner.")] = "",
     data: Annotated[str | None, typer.Option(help="A JSON object: `entry.data`.")] = None,
@@ -137,7 +137,7 @@ def _object(text: str | None) -> Body:
 
 def withdraw(
     enrolments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ENROLMENT]...", help="Enrolments, by id.", show_default=False)
+        list[str] | None, typer.Argument(metavar="ENROLMENT", help="Enrolments, by id.", show_default=False)
     ] = None,
     journey: Annotated[str | None, typer.Option(help="All that run in this journey.")] = None,
     learner: Annotated[str | None, typer.Option(help="All that run of this learner.")] = None,
@@ -236,9 +236,7 @@ def go(as_json: AsJson = False) -> None:
 
 # dead letters
 
-Letters = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters, by id.", show_default=False)
-]
+Letters = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Dead letters, by id.", show_default=False)]
 Reason = Annotated[str | None, typer.Option(help="Only those with this reason.")]
 Topic = Annotated[str | None, typer.Option(help="Only those of this topic.")]
 Every = Annotated[bool, typer.Option("--all", help="All that match.")]

@@ -151,13 +151,13 @@ async def run_bridge(house: House, *, stop: asyncio.Event, ready: Callable[[], N
         raise WrongUsage(
             "no Kafka is configured: set WAYMARK_KAFKA_BOOTSTRAP to host:port, or to off where events come over HTTP"
         )
-    ready()
     await bridge.run_bridge(
         database=house.database,
         ingest=house.ingest,
         bootstrap=None if bootstrap == "off" else bootstrap,
         clock=real_clock,
         stop=stop,
+        ready=ready,
     )
 
 

@@ -257,7 +257,9 @@ class Histories:
 
 
 def _line(enrolment: str, finding: str, happened: Happened) -> JournalRow:
-    """The line that says why an event did nothing, without personal values."""
+    """The line that says why an event did nothing, in the rehearsal's words, without personal values."""
     event = happened.event
     text = f"{event.type} came, and {finding}."
-    return JournalRow(enrolment=enrolment, at=event.time, kind="event", text=text, data={"event": str(happened.seq)})
+    return JournalRow(
+        enrolment=enrolment, at=event.time, kind="not_judged", text=text, data={"event": str(happened.seq)}
+    )

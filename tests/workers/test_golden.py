@@ -1,4 +1,6 @@
-"""Every golden script on the real performer: real Temporal with its time moved, real SMTP and webhooks; to the second."""
+"""Every golden script on the real performer: real Temporal with its time moved, real SMTP and webhooks; to the
+second.
+"""
 
 import math
 import re
@@ -130,6 +132,8 @@ async def _told(house: Running, script: GoldenScript, sink: SmtpSink, receiver: 
 
 async def _enrolment(house: Running, enrolment: Enrolment, deliveries: Any, sink: SmtpSink, receiver: Receiver) -> Form:
     rows = await house.journal(enrolment.id)
+    # what could not be judged is ingest's to say; the rehearsal remarks on it beside the journal
+    rows = [row for row in rows if row.kind != "not_judged"]
     notes = [Note(r.at, r.kind, r.step, r.text, r.data) for r in rows]  # type: ignore[arg-type]  # a kind, as it was kept
     sent_at = {(n.step, n.data["message"]): n.at for n in notes if n.data.get("status") == "sent"}
     order = list(sent_at)

@@ -113,7 +113,7 @@ def _fire(doing: _Advance, fired: Fired) -> None:
                 None,
                 f"{fired.event_type} came: the exit rule for {outcome}.",
                 {"event": fired.event, "trigger": fired.trigger},
-            )  # fmt: skip
+            )
         )
         return _end(doing, outcome)
     doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired.at)})

@@ -6,6 +6,7 @@ alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from journeys.effects import Deliver
@@ -19,6 +20,10 @@ from journeys.templates import Failed, LinkFacts, Missing, Rendered, render
 SkipReason = Literal[
     "no_address", "no_channel", "refused", "variable_missing", "template_failed", "expired", "withheld", "withdrawn"
 ]
+
+
+SAFE_LINKS = ("https://", "http://", "mailto:")
+"""What a link may begin with, whatever its template makes of an event's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ def compose(
     program: Program,
     deliver: Deliver,
     *,
+    now: datetime,
     run: Run,
     entry: Entry,
     learner: Mapping[str, Json],
@@ -76,6 +82,8 @@ def compose(
     `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by
     name.
     """
+    if deliver.expires_at is not None and now > deliver.expires_at:
+        return Skip("expired")
     chosen = _choose(deliver.via, recipient, reach)
     if isinstance(chosen, Skip):
         return chosen
@@ -119,14 +127,18 @@ def _choose(
     return Skip(reason)
 
 
-def _link(message: Message, context: Mapping[str, object]) -> Link | None | Skip:
+def _link(message: Message, context: Mapping[str, object]) -> Link | Skip | None:
     if message.link is None:
         return None
     label = _rendered(message.link.label, context)
     url = _rendered(message.link.url, context)
     if isinstance(label, Skip):
         return label
-    return url if isinstance(url, Skip) else Link(label.strip(), url.strip())
+    if isinstance(url, Skip):
+        return url
+    if not url.strip().startswith(SAFE_LINKS):
+        return Skip("template_failed", f"the link does not begin with {' or '.join(SAFE_LINKS)}")
+    return Link(label.strip(), url.strip())
 
 
 def _rendered(source: str, context: Mapping[str, object]) -> str | Skip:

@@ -8,8 +8,9 @@
     Withdraw    none: queued deliveries fall      store
     End         none: the outcome stands          store
 
-What asks for an answer stands in the run (`Pending`) until the answer came; the others are handed over. Every effect is safe to perform again:
-`Deliver` by the key of its delivery, the others because they are kept with the run in one transaction.
+What asks for an answer stands in the run (`Pending`) until the answer came; the others are handed over. Every effect
+is safe to perform again: `Deliver` by the key of its delivery, the others because they are kept with the run in one
+transaction.
 """
 
 from collections.abc import Mapping

@@ -284,12 +284,11 @@ class _Performer:
         return Delivered(now, "sent", composed.channel)
 
     def _compose(self, run: Run, deliver: Deliver, now: datetime) -> Composed | Skip:
-        if deliver.expires_at is not None and now > deliver.expires_at:
-            return Skip("expired")
         person = self._enrolment.person
         return compose(
             self._stage.program,
             deliver,
+            now=now,
             run=run,
             entry=self._enrolment.entry,
             learner=person.history.profile,

@@ -70,15 +70,16 @@ def is_deadlock(error: DBAPIError) -> bool:
 
 
 def _open(url: str, pool_size: int) -> AsyncEngine:
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "hide_parameters": True,  # an error's text goes to logs, and parameters are personal
+        "json_serializer": _dumps,
+        "json_deserializer": orjson.loads,
+    }
     if url.startswith("postgresql"):
-        return create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True,
-            json_serializer=_dumps, json_deserializer=orjson.loads,
-        )  # fmt: skip
-    engine = create_async_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True, json_serializer=_dumps, json_deserializer=orjson.loads,
-        connect_args={"timeout": BUSY_SECONDS},
-    )  # fmt: skip
+        return create_async_engine(url, pool_pre_ping=True, **options)
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -7,6 +7,9 @@ everywhere: learner, then enrolment.
         1─* events                       1─* enrolments 1─* inbox, journal, deliveries
 """
 
+# pyright: reportAssignmentType=false
+# SQLModel declares __tablename__ as a declared_attr and takes a text
+
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +34,7 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError("an instant needs a zone; a naive datetime was given: use datetime.now(UTC)")
         return value if dialect.name == "postgresql" else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

@@ -21,8 +21,9 @@ from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from connectors.channels.base import Channel, Outgoing, OutgoingLink, Receipt
+from connectors.channels.base import Channel
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
+from connectors.outgoing import Outgoing, OutgoingLink, Receipt
 from journeys.composing import Composed, Reach, Skip, compose
 from journeys.effects import Deliver
 from journeys.identity import delivery_id
@@ -116,11 +117,10 @@ class Delivering:
 
     def compose(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> Ready | Skip:
         """The message as it would go now, or why it cannot."""
-        if deliver.expires_at is not None and now > deliver.expires_at:
-            return Skip("expired", None)
         composed = compose(
             standing.program,
             deliver,
+            now=now,
             run=standing.run,
             entry=standing.entry,
             learner=standing.learner.profile,

@@ -44,7 +44,7 @@ async def claim(
             status="queued",
             channel=channel,
             updated_at=clock,
-        )  # fmt: skip
+        )
     )
     return changed(claimed) == 1
 

@@ -254,7 +254,8 @@ def test_locks_name_no_host() -> None:
 def _pins(lock: Path) -> dict[str, str]:
     lines = [line for line in lock.read_text().splitlines() if re.match(r"[a-z]", line)]
     assert all(re.fullmatch(r"[a-z0-9._-]+==\S+ .*\\", line) for line in lines), "each pin goes on with its hashes"
-    return {name: version for name, version in (line.split()[0].split("==") for line in lines)}
+    pins = (line.split()[0].partition("==") for line in lines)
+    return {name: version for name, _, version in pins}
 
 
 def interpolate(text: str, given: dict[str, str]) -> str:

@@ -1,7 +1,9 @@
-"""The whole house in the test's own process, on real servers: ingest, gateway, turns, retries; and how to wait for it."""
+"""The whole house in the test's own process, on real servers: ingest, gateway, turns, retries; and how to wait for
+it.
+"""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +23,7 @@ from tests.support.until import until
 from waymark.settings import Settings
 from waymark.wiring import House, migrate, open_activities, open_house, vocabulary
 from workers.ingest import Incoming, Taken
-from workers.turns import Turns
-from workers.worker import Activities, retries_worker, turns_worker
+from workers.worker import Activities, TakesTurns, retries_worker, turns_worker
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
 
@@ -114,7 +115,7 @@ class Running:
 class _StoryTurns:
     """A workflow that starts in the middle of a story has the real clock yet; its first turn is told the story's."""
 
-    def __init__(self, turns: Turns, clock: Callable[[], datetime]) -> None:
+    def __init__(self, turns: TakesTurns, clock: Callable[[], datetime]) -> None:
         self._turns = turns
         self._clock = clock
         self._begun: set[str] = set()
@@ -129,7 +130,7 @@ class _StoryTurns:
 @asynccontextmanager
 async def running_house(
     *, database_url: str, temporal_address: str, smtp_url: str, home: Path, **overrides: Any
-) -> AsyncIterator[Running]:
+) -> AsyncGenerator[Running]:
     """Everything but Kafka and HTTP, with a worker whose workflows run in the sandbox."""
     settings = Settings(
         home=home,

@@ -9,7 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 20.0, every: float = 0.05) -> T:
+async def until(
+    condition: Callable[[], T | Awaitable[T | None] | None], *, timeout: float = 20.0, every: float = 0.05
+) -> T:
     """What `condition` answers once that is true; an AssertionError in it counts as not yet.
 
     Raises AssertionError after `timeout` seconds, with the last that was found.
@@ -24,7 +26,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 2
         await asyncio.sleep(every)
 
 
-async def _ask(condition: Callable[[], T | Awaitable[T]]) -> tuple[T | None, AssertionError | None]:
+async def _ask(condition: Callable[[], T | Awaitable[T | None] | None]) -> tuple[T | None, AssertionError | None]:
     try:
         found = condition()
         return (await found if inspect.isawaitable(found) else found), None

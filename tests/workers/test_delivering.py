@@ -1,6 +1,8 @@
-"""What becomes of a message when its provider, an operator or an exit gets in its way; on real servers and both databases."""
+"""What becomes of a message when its provider, an operator or an exit gets in its way; on real servers and both
+databases.
+"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,7 +201,7 @@ async def test_while_deliveries_are_halted_nothing_goes_and_afterwards_it_does(
 
 
 @asynccontextmanager
-async def _abandoned(house: Running) -> AsyncIterator[None]:
+async def _abandoned(house: Running) -> AsyncGenerator[None]:
     """A process that claimed the only delivery, and was killed before it could say what came of it."""
     await _halt(house, {"since": now().isoformat()})
     await house.publish_program(program_of([send("one")]))

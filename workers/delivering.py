@@ -174,9 +174,23 @@ class Delivering:
                 breaker.saw_good(time.monotonic() - began)
             else:
                 breaker.saw_bad()
-            return _of_error(error)
+            return self._of_error(error)
         breaker.saw_good(time.monotonic() - began)
         return _of_receipt(receipt)
+
+    def _of_error(self, error: ConnectorError) -> Outcome:
+        """Who must act on it: nobody (again), an admin (failed, in doubt), an operator (again, more slowly)."""
+        words = error.provider_words
+        match error:
+            case Permanent():
+                return Outcome("failed", words or str(error), words=words)
+            case InDoubt() if self.in_doubt == "leave":
+                return Outcome("may_have_gone", str(error), words=words)
+            case Misconfigured():
+                return Outcome("again", str(error), words=words, after=timedelta(minutes=1))
+            case _:
+                after = error.after if isinstance(error, Retryable) else None
+                return Outcome("again", str(error), words=words, after=after)
 
     async def conclude(self, session: AsyncSession, claim: Claim, outcome: Outcome, *, now: datetime) -> None:
         """Write what came of the attempt; `now` is the journey's instant."""
@@ -232,18 +246,3 @@ class Delivering:
 
 def _of_receipt(receipt: Receipt) -> Outcome:
     return Outcome("sent", provider_id=receipt.provider_id, words=receipt.words)
-
-
-def _of_error(error: ConnectorError) -> Outcome:
-    words = error.provider_words
-    match error:
-        case Permanent():
-            return Outcome("failed", words or str(error), words=words)
-        case InDoubt():
-            return Outcome("may_have_gone", str(error), words=words)
-        case Retryable():
-            return Outcome("again", str(error), words=words, after=error.after)
-        case Misconfigured():
-            return Outcome("again", str(error), words=words, after=timedelta(minutes=1))
-        case _:
-            return Outcome("again", str(error), words=words)

@@ -240,6 +240,21 @@ async def test_an_attempt_whose_process_died_is_sent_again_where_that_is_wanted(
         assert ("sent", 1) == ((await only_delivery(house)).status, len(smtp_sink.for_(ADA)))
 
 
+async def test_a_doubt_is_sent_again_where_that_is_wanted(
+    sqlite_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    """WAYMARK_IN_DOUBT=resend, and the line drops after DATA: none is lost, and it may come twice."""
+    smtp_sink.treat(ADA, "drop_after_data")
+    async with running_house(
+        database_url=sqlite_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
+        in_doubt="resend", **QUICK,
+    ) as house:  # fmt: skip
+        await house.publish_program(program_of([send("one")]))
+        await house.take(promoted("ada", now()))
+        await ended(house)
+        assert ("sent", 2) == ((await only_delivery(house)).status, len(smtp_sink.for_(ADA)))
+
+
 @pytest.mark.parametrize(
     ("rule", "arrives_at"),
     [

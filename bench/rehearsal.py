@@ -1,19 +1,17 @@
 """How fast the pure core decides: no server, no I/O, one thread.
 
-    python -m bench.rehearsal [--learners 1000]
+    python -m bench --only rehearsal
 
 Figures: a rehearsal of so many learners over 90 days; `advance` calls a second on a run that goes through every step
 type; events a second that are matched with the triggers of fifty journeys.
 """
 
-import argparse
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from bench.figures import Column, Row, Table
 from journeys.advance import advance
 from journeys.compiler import compile_definition
 from journeys.composing import Reach
@@ -80,19 +78,15 @@ class Figure:
     seconds: float
     remark: str = ""
 
-    def __str__(self) -> str:
-        rate = f"{self.number / self.seconds:>12,.0f}/s"
-        return f"{self.name:<46}{self.number:>10,} in {self.seconds:6.2f} s {rate}  {self.remark}".rstrip()
 
-
-def main() -> None:
-    """Print each figure beside the machine it was taken on."""
-    parser = argparse.ArgumentParser(description="How fast the pure core decides.")
-    parser.add_argument("--learners", type=int, default=1_000, help="how many learners the rehearsal has")
-    learners = parser.parse_args().learners
-    print(_machine())
-    for figure in measure(learners=learners):
-        print(figure)
+def table(*, learners: int = 1_000) -> Table:
+    """Every figure."""
+    rows = [
+        Row(f.name, {"number": f.number, "seconds": f.seconds, "per second": f.number / f.seconds}, f.remark)
+        for f in measure(learners=learners)
+    ]
+    columns = (Column("number"), Column("seconds", decimals=2), Column("per second"))
+    return Table("rehearsal", "how fast the pure core decides: no server, one thread", columns, rows)
 
 
 def measure(*, learners: int = 1_000) -> Iterator[Figure]:
@@ -195,18 +189,3 @@ def _events(number: int) -> Iterator[Event]:
         )
         for place, (after, type_, data) in enumerate(story):
             yield Event(f"{n}-{place}", "/bench", type_, f"learner-{n}", at + after, data)
-
-
-def _machine() -> str:
-    cores = _count("/proc/cpuinfo", lambda line: line.startswith("processor"))
-    python = platform.python_version()
-    return f"{platform.system()} {platform.machine()}, {cores} cores, Python {python}; one thread is used"
-
-
-def _count(file: str, is_counted: Callable[[str], bool]) -> int | str:
-    path = Path(file)
-    return sum(map(is_counted, path.read_text().splitlines())) if path.exists() else "unknown number of"
-
-
-if __name__ == "__main__":
-    main()

@@ -77,11 +77,25 @@ def turns_worker(
     client: Client, activities: Activities, *, queues: Queues, runner: WorkflowRunner | None = None
 ) -> Worker:
     """The worker that carries enrolments and takes their turns, as local activities."""
+    return carrying(client, queues.turns, EnrolmentWorkflow, activities.take_turn, runner=runner)
+
+
+def carrying(
+    client: Client,
+    queue: str,
+    workflow: type[object],
+    local_activity: Callable[..., Awaitable[object]],
+    *,
+    runner: WorkflowRunner | None = None,
+) -> Worker:
+    """A worker for many small workflows that call one local activity; what Waymark is measured against is set up so
+    too.
+    """
     return Worker(
         client,
-        task_queue=queues.turns,
-        workflows=[EnrolmentWorkflow],
-        activities=[activities.take_turn],
+        task_queue=queue,
+        workflows=[workflow],
+        activities=[local_activity],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=5_000,
         max_concurrent_workflow_tasks=40,

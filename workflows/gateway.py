@@ -20,6 +20,9 @@ from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
 from workflows.contracts import ENROLMENT_WORKFLOW, POKE, Living, Queues
 
+CONCURRENCY = 32
+"""Pokes under way at once."""
+
 _LATER = {
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAVAILABLE,
@@ -64,7 +67,7 @@ async def connect(address: str | None, *, namespace: str | None = None) -> Clien
 class Gateway:
     """Pokes, at most `concurrency` at once."""
 
-    def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = 32) -> None:
+    def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = CONCURRENCY) -> None:
         self._client = client
         self._queue = queues.turns
         self._places = asyncio.Semaphore(concurrency)

@@ -1,0 +1,66 @@
+"""`python -m bench`: every figure, beside the machine it was taken on.
+
+python -m bench [--only throughput] [--quick | --full] [--json]
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from bench import rehearsal, throughput
+from bench.figures import Machine, Table, as_json
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for; `entries` and `on` are None where the size decides."""
+
+    size: str
+    entries: int | None
+    on: tuple[str, ...]
+
+
+def _rehearsal(asked: Asked) -> Table:
+    return rehearsal.table(learners={"quick": 100}.get(asked.size, 1_000))
+
+
+def _throughput(asked: Asked) -> Table:
+    entries = asked.entries or {"quick": 200}.get(asked.size, 2_000)
+    return asyncio.run(throughput.measure(entries=entries, on=asked.on))
+
+
+BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {"rehearsal": _rehearsal, "throughput": _throughput}
+
+
+def main() -> None:
+    """Take the figures and print them."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Every figure, beside the machine.")
+    parser.add_argument("--only", choices=sorted(BENCHMARKS), help="one benchmark alone")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="small, while something is being changed")
+    size.add_argument("--full", action="store_true", help="the long ones too")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--entries", type=int, help="how many entries the burst has")
+    parser.add_argument(
+        "--on", default="floor,sqlite,postgresql", help="what the burst runs on: floor, sqlite, postgresql"
+    )
+    given = parser.parse_args()
+    chosen = "quick" if given.quick else "full" if given.full else "usual"
+    asked = Asked(chosen, given.entries, tuple(given.on.split(",")))
+    machine = Machine()
+    tables: list[Table] = []
+    if not given.json:
+        print(machine, end="\n\n")
+    for name in [given.only] if given.only else BENCHMARKS:
+        tables.append(BENCHMARKS[name](asked))
+        if not given.json:
+            print(tables[-1], flush=True)
+    if given.json:
+        print(orjson.dumps(as_json(machine, tables), option=orjson.OPT_INDENT_2).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What every benchmark answers: tables of figures, beside the machine they were taken on."""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def _processor() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", _content("/proc/cpuinfo"), re.MULTILINE)
+    return found.group(1) if found else platform.processor() or "unknown processor"
+
+
+def _memory_gib() -> float:
+    found = re.search(r"^MemTotal:\s*(\d+)", _content("/proc/meminfo"), re.MULTILINE)
+    return int(found.group(1)) / 2**20 if found else 0.0
+
+
+def _content(file: str) -> str:
+    path = Path(file)
+    return path.read_text() if path.exists() else ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of each row; `unit` is empty for counts and shares."""
+
+    name: str
+    unit: str = ""
+    decimals: int = 0
+
+    @property
+    def heading(self) -> str:
+        """Name and unit."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+    def shown(self, value: float | None) -> str:
+        """A figure as people read it."""
+        return "" if value is None else f"{value:,.{self.decimals}f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject and its figures, by the column's name; a figure that was not taken is left out."""
+
+    subject: str
+    figures: Mapping[str, float]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """All figures of one benchmark."""
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row] = ()
+    remarks: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """For a terminal."""
+        headings = ["", *(column.heading for column in self.columns)]
+        cells = [[row.subject, *(c.shown(row.figures.get(c.name)) for c in self.columns)] for row in self.rows]
+        widths = [max(len(line[place]) for line in [headings, *cells]) for place in range(len(headings))]
+        lines = [_aligned(line, widths) for line in [headings, *cells]]
+        for place, row in enumerate(self.rows, start=1):
+            lines[place] = f"{lines[place]}  {row.remark}".rstrip()
+        return "\n".join([self.title, "", *lines, "", *self.remarks]).rstrip() + "\n"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where figures were taken. `load` is the machine's own average before the run: what else was going on."""
+
+    system: str = field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
+    processor: str = field(default_factory=_processor)
+    cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    memory_gib: float = field(default_factory=_memory_gib)
+    python: str = field(default_factory=platform.python_version)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    taken_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def __str__(self) -> str:
+        """In one line."""
+        return (
+            f"{self.system}, {self.processor}, {self.cores} cores, {self.memory_gib:.0f} GiB, Python {self.python}; "
+            f"load before the run {self.load:.1f}; {self.taken_at}"
+        )
+
+
+def as_json(machine: Machine, tables: Sequence[Table]) -> dict[str, object]:
+    """For programs: the same figures under the same names, with their units."""
+    return {
+        "machine": asdict(machine),
+        "benchmarks": {
+            table.name: {
+                "title": table.title,
+                "units": {column.name: column.unit for column in table.columns},
+                "rows": {row.subject: dict(row.figures) for row in table.rows},
+                "remarks": [*table.remarks, *(row.remark for row in table.rows if row.remark)],
+            }
+            for table in tables
+        },
+    }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of them do not exceed (nearest rank)."""
+    if not values:
+        raise ValueError("there is no percentile of nothing")
+    rank = max(1, -int(-share * len(values) // 1))
+    return sorted(values)[rank - 1]
+
+
+class Progress:
+    """One line on a terminal that says how far a benchmark is; nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        self._is_seen = sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """Say where it stands."""
+        if self._is_seen:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    def done(self) -> None:
+        """Take the line away."""
+        self.say("")
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+    return "  ".join([line[0].ljust(len(first)), *others]).rstrip()

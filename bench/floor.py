@@ -12,6 +12,7 @@ workflow's own clock.
 
 import argparse
 import asyncio
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -158,6 +159,7 @@ def main() -> None:
         asyncio.run(work(given.address, given.file, given.ready_file))
     else:
         asyncio.run(start(given.address, given.file, prefix=given.prefix, entries=given.entries, seconds=given.seconds))
+        os._exit(0)  # the SDK's threads may still be ending, and an interpreter that ends under them aborts
 
 
 if __name__ == "__main__":

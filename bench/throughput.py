@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -228,7 +228,7 @@ def _with_shares(rows: Sequence[Row]) -> list[Row]:
 
 
 @asynccontextmanager
-async def _servers(folder: Path) -> AsyncIterator[Bench]:
+async def _servers(folder: Path) -> AsyncGenerator[Bench]:
     """Temporal with its database in a file, as `waymark up` starts it, and Kafka."""
     server = temporal.TemporalServer(temporal.take(_say).what, process.free_port())
     broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())

@@ -10,7 +10,9 @@ from typing import Literal, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-Behaviour = Literal["refuse", "later", "hang", "hang_after_data", "drop_after_data", "later_after_data", "slow"]
+Behaviour = Literal[
+    "refuse", "later", "hang", "held", "hang_after_data", "drop_after_data", "later_after_data", "slow", "late", "held_after_data"
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class SmtpSink:
 
     `refuse` 550 at RCPT; `later` 451 at RCPT; `hang` never answers RCPT; after DATA: `later_after_data` 451,
     `hang_after_data` never answers, `drop_after_data` closes the line, and in both the message *did* arrive;
-    `slow` answers DATA after `slow_seconds`.
+    `slow` answers DATA after `slow_seconds`, and takes the message only then; `late` takes it, then answers after
+    `slow_seconds`; `held` answers RCPT, `held_after_data` takes the message and answers, once `released` is set.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +50,7 @@ class SmtpSink:
     slow_seconds: float = 1.0
     arrived: list[Mail] = field(default_factory=list[Mail])
     attempts: list[str] = field(default_factory=list[str])
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     _behaviours: dict[str, list[Behaviour]] = field(default_factory=dict[str, list[Behaviour]])
     _always: dict[str, Behaviour] = field(default_factory=dict[str, Behaviour])
     _server: asyncio.Server | None = None
@@ -125,6 +129,8 @@ class _Handler:
                 return "451 4.7.1 try again later"
             case "hang":
                 await _for_ever()
+            case "held":
+                await self.sink.released.wait()
             case _:
                 pass
         envelope.rcpt_tos.append(address)
@@ -140,6 +146,10 @@ class _Handler:
             await asyncio.sleep(self.sink.slow_seconds)
         raw = cast(bytes, envelope.content)
         self.sink.arrived.extend(Mail(envelope.mail_from or "", to, raw) for to in envelope.rcpt_tos)
+        if "late" in behaviours:
+            await asyncio.sleep(self.sink.slow_seconds)
+        if "held_after_data" in behaviours:
+            await self.sink.released.wait()
         if "hang_after_data" in behaviours:
             await _for_ever()
         if "drop_after_data" in behaviours:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import rehearsal, throughput
+from bench import rehearsal, throughput, turns
 from bench.figures import Machine, Table, as_json
 
 
@@ -32,7 +32,16 @@ def _throughput(asked: Asked) -> Table:
     return asyncio.run(throughput.measure(entries=entries, on=asked.on))
 
 
-BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {"rehearsal": _rehearsal, "throughput": _throughput}
+def _turns(asked: Asked) -> Table:
+    entries = asked.entries or {"quick": 100}.get(asked.size, 500)
+    return asyncio.run(turns.measure(entries=entries, on=[each for each in asked.on if each != "floor"]))
+
+
+BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
+    "rehearsal": _rehearsal,
+    "turns": _turns,
+    "throughput": _throughput,
+}
 
 
 def main() -> None:

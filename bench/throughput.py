@@ -280,10 +280,10 @@ async def _waymark(bench: Bench, database: str, entries: int) -> Burst:
     folder = bench.folder / database
     folder.mkdir()
     async with AsyncExitStack() as stack:
-        url, pids = await _open_database(stack, database, folder)
-        arrived, smtp, sink = await _open_sink(stack, folder)
+        url, pids = await open_database(stack, database, folder)
+        arrived, smtp, sink = await open_sink(stack, folder)
         await upgrade(url)
-        await _publish(url)
+        await publish_journey(url)
         environment = _environment(bench, folder, url, smtp)
         for name in ("worker", "bridge"):
             part = Background(name, folder / f"{name}.ready", environment)
@@ -304,7 +304,8 @@ async def _waymark(bench: Bench, database: str, entries: int) -> Burst:
     return Burst(began_at, arrivals, instants, cpu)
 
 
-async def _open_database(stack: AsyncExitStack, database: str, folder: Path) -> tuple[str, dict[str, int]]:
+async def open_database(stack: AsyncExitStack, database: str, folder: Path) -> tuple[str, dict[str, int]]:
+    """The URL of an empty database of one's own, and the process of its server where it has one."""
     if database == "sqlite":
         return f"sqlite+aiosqlite:///{folder / 'waymark.db'}", {}
     server = postgres.PostgresServer(postgres.take(_say).what, process.free_port())
@@ -312,7 +313,8 @@ async def _open_database(stack: AsyncExitStack, database: str, folder: Path) -> 
     return server.url(), {"database": started.pid}
 
 
-async def _open_sink(stack: AsyncExitStack, folder: Path) -> tuple[Written, str, int]:
+async def open_sink(stack: AsyncExitStack, folder: Path) -> tuple[Written, str, int]:
+    """An SMTP server: what arrived there, its URL, its process."""
     port = process.free_port()
     arrived = Written(folder / "arrived.txt")
     arguments = ("--port", str(port), "--file", str(arrived.file))
@@ -332,7 +334,8 @@ def _environment(bench: Bench, folder: Path, url: str, smtp: str) -> dict[str, s
     }
 
 
-async def _publish(url: str) -> None:
+async def publish_journey(url: str) -> None:
+    """The journey of the burst is live."""
     compiled = compile_definition(DEFINITION, vocabulary=vocabulary())
     assert compiled.program is not None, compiled.problems
     program = compiled.program
@@ -347,14 +350,15 @@ async def _publish(url: str) -> None:
 async def _produce(producer: Producer, prefix: str, entries: int) -> dict[str, float]:
     """Produce the events that enter; answers each learner's event time."""
     began_at = {f"{prefix}-{number}": time.time() for number in range(entries)}
-    records = [Outgoing(0, "hr.events", learner, _event(learner, at)) for learner, at in began_at.items()]
+    records = [Outgoing(0, "hr.events", learner, event_of(learner, at)) for learner, at in began_at.items()]
     sent = await asyncio.to_thread(producer.send, records)
     if sent < entries:
         raise Wrong(f"Kafka took {sent} of {entries} events")
     return began_at
 
 
-def _event(learner: str, at: float) -> str:
+def event_of(learner: str, at: float) -> str:
+    """The event that enters, as a CloudEvent."""
     event = {
         "specversion": "1.0", "id": f"{learner}-promoted", "source": "/bench/hr", "type": "hr.learner.promoted",
         "subject": learner, "time": datetime.fromtimestamp(at, UTC).isoformat(), "datacontenttype": "application/json",

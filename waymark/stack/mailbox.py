@@ -291,10 +291,11 @@ async def serve(folder: Folder, *, smtp_port: int, page_port: int) -> None:
 @contextlib.asynccontextmanager
 async def _taking_mail(folder: Folder, port: int) -> AsyncGenerator[None]:
     loop = asyncio.get_running_loop()
+    handler = Handler(folder)  # one for all lines: it counts the numbers
 
     def line() -> SMTP:
         options: dict[str, Any] = {"enable_SMTPUTF8": True, "data_size_limit": LARGEST_BYTES, "loop": loop}
-        return SMTP(Handler(folder), ident="Waymark's mailbox", **options)
+        return SMTP(handler, ident="Waymark's mailbox", **options)
 
     server = await loop.create_server(line, "127.0.0.1", port)
     try:

@@ -1,5 +1,6 @@
 """The mailbox takes what is sent to it, keeps it for its owner alone, and shows it harmlessly."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -47,6 +48,21 @@ async def test_what_is_sent_is_listed_newest_first(mailbox: Mailbox) -> None:
     ]
     only_ada = (await _get(mailbox, "/messages?to=ada@example.org")).json()
     assert [one["number"] for one in only_ada["items"]] == [1]
+
+
+async def test_what_comes_by_several_lines_at_once_is_all_kept(mailbox: Mailbox) -> None:
+    """Ten lines that are open together bring twenty messages, and no message takes the place of another."""
+    lines = [aiosmtplib.SMTP(hostname="127.0.0.1", port=mailbox.smtp_port, start_tls=False) for _ in range(10)]
+    await asyncio.gather(*(line.connect() for line in lines))
+    for turn in ("a", "b"):
+        raw = [f"Subject: {turn}{number}\r\n\r\nbody\r\n" for number in range(10)]
+        sendings = [
+            line.sendmail("a@example.org", ["b@example.org"], text) for line, text in zip(lines, raw, strict=True)
+        ]
+        await asyncio.gather(*sendings)
+    await asyncio.gather(*(line.quit() for line in lines))
+    listed = (await _get(mailbox, "/messages")).json()
+    assert {f"{turn}{number}" for turn in "ab" for number in range(10)} == {one["subject"] for one in listed["items"]}
 
 
 async def test_one_message_has_both_parts(mailbox: Mailbox) -> None:

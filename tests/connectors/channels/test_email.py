@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from connectors.channels import Channel, Limits, open_channels
 from connectors.channels.email import plain_address, server_of
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable, Unsupported
-from tests.connectors.channels.suite import PATIENT, SENT_AT, SLOW_SECONDS, Behaviour, ChannelSuite, outgoing
+from tests.connectors.channels.suite import PATIENT, QUICK, SENT_AT, SLOW_SECONDS, Behaviour, ChannelSuite, outgoing
 from tests.support import smtp
 from tests.support.smtp import Mail, SmtpSink
 from tests.support.until import until
@@ -217,8 +217,8 @@ async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None, **opti
     server.close()
 
 
-async def sent_to(provider: EmailProvider, url: str) -> ConnectorError | None:
-    channel = opened(url)
+async def sent_to(provider: EmailProvider, url: str, *, limits: Limits = PATIENT) -> ConnectorError | None:
+    channel = opened(url, limits=limits)
     try:
         await channel.send(outgoing(provider))
     except ConnectorError as error:
@@ -307,14 +307,14 @@ async def test_a_server_without_smtputf8(provider: EmailProvider) -> None:
 async def test_a_server_that_talks_but_never_gets_ready(provider: EmailProvider) -> None:
     """A server that hangs at RCPT, before the letter, is tried again."""
     provider.sink.treat("ada@people.example.com", "hang")
-    error = await sent_to(provider, provider.sink.url)
+    error = await sent_to(provider, provider.sink.url, limits=QUICK)
     assert type(error) is Retryable
     assert provider.sink.arrived == []
 
 
 async def test_all_lines_busy_is_for_later(provider: EmailProvider) -> None:
     """Where every line waits for an answer, the next attempt ends within the short limit, and leaves no doubt."""
-    channel = opened(provider.sink.url, limits=Limits(0.4, 20, connections=1))
+    channel = opened(provider.sink.url, limits=Limits(2, 20, connections=1))
     provider.treat("bad", "hang_after")
     bad = asyncio.create_task(channel.send(outgoing(provider, "bad")))
     await until(lambda: provider.sink.arrived)

@@ -184,7 +184,7 @@ async def test_a_body_that_was_not_read_in_full_leaves_no_doubt(provider: Webhoo
 
 async def test_a_cancelled_attempt_frees_its_place(provider: WebhookProvider) -> None:
     """Cancelling what hangs leaves room for the next, even with one connection allowed."""
-    channel = open_channels(provider.values, limits=Limits(0.4, 20, connections=1))["webhook"]
+    channel = open_channels(provider.values, limits=Limits(2, 20, connections=1))["webhook"]
     provider.treat("bad", "hang_after")
     bad = asyncio.create_task(channel.send(outgoing(provider, "bad")))
     await until(lambda: provider.receiver.received)

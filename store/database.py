@@ -5,16 +5,19 @@ an exception. `read()` is one that writes nothing. On SQLite a write begins with
 wait for each other at the beginning and never meet a lock that cannot be had in the middle.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import orjson
-from sqlalchemy import CursorResult, event
+from sqlalchemy import CursorResult, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from store import sqlite
 
 T = TypeVar("T")
 
@@ -28,20 +31,34 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
         self.is_postgres = url.startswith("postgresql")
-        self.engine = _open(url, pool_size)
-        self._reading = self.engine.execution_options(reading=True)
+        self._reading = _open(url, pool_size)
+        self._writing = self._reading if self.is_postgres else _open_to_write(url)
+        self._turn = None if self.is_postgres else asyncio.Lock()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For migrations, which make their own transactions."""
+        return self._writing
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
-        """A transaction that may write."""
-        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+        """A transaction that may write; on SQLite one after the other, in the order in which they asked."""
+        async with self._in_turn(), _session(self._writing) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that only reads; it never waits for a writer."""
-        async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session, session.begin():
+        async with _session(self._reading) as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncGenerator[None]:
+        if self._turn is None:
+            yield
+            return
+        async with self._turn:
+            yield
 
     async def retrying(self, transaction: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
         """Run a whole transaction again where the database broke a deadlock; anything else is the caller's."""
@@ -55,7 +72,8 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back."""
-        await self.engine.dispose()
+        await self._reading.dispose()
+        await self._writing.dispose()
 
 
 def changed(result: object) -> int:
@@ -69,20 +87,41 @@ def is_deadlock(error: DBAPIError) -> bool:
     return code in {"40001", "40P01"} or "database is locked" in str(error.orig)
 
 
+def _session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(engine, expire_on_commit=False, autoflush=False)
+
+
 def _open(url: str, pool_size: int) -> AsyncEngine:
-    options: dict[str, Any] = {
-        "pool_size": pool_size,
-        "max_overflow": pool_size,
-        "hide_parameters": True,  # an error's text goes to logs, and parameters are personal
-        "json_serializer": _dumps,
-        "json_deserializer": orjson.loads,
-    }
+    options = {"pool_size": pool_size, "max_overflow": pool_size, **_options()}
     if url.startswith("postgresql"):
         return create_async_engine(url, pool_pre_ping=True, **options)
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_reading)
     return engine
+
+
+def _open_to_write(url: str) -> AsyncEngine:
+    """One connection to SQLite, as one task of a process writes at a time; see `store.sqlite`."""
+    engine = create_async_engine(
+        make_url(url).set(drivername=sqlite.DRIVER),
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "factory": sqlite.DirectConnection},
+        **_options(),
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "connect", _never_block)
+    event.listen(engine.sync_engine, "begin", _begin_writing)
+    return engine
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "hide_parameters": True,  # an error's text goes to logs, and parameters are personal
+        "json_serializer": _dumps,
+        "json_deserializer": orjson.loads,
+    }
 
 
 def _dumps(value: object) -> str:
@@ -91,13 +130,21 @@ def _dumps(value: object) -> str:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """WAL for readers beside a writer; NORMAL loses nothing that a killed process had committed."""
-    connection.isolation_level = None  # transactions are begun by us, see `_begin_sqlite`
+    connection.isolation_level = None  # transactions are begun by us, see below
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    is_reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+def _never_block(connection: Any, _record: object) -> None:
+    """Waiting for another process is given back to the loop, see `store.sqlite.begin`."""
+    sqlite.never_block(connection)
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: Connection) -> None:
+    sqlite.begin(connection, busy_seconds=BUSY_SECONDS)

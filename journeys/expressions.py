@@ -104,7 +104,7 @@ def check(text: str, *, scope: Scope, wants: Literal["condition", "value"] = "co
         serialized = compiled.serialize()
         yields = compiled.return_type().name()
     except Exception as error:  # noqa: BLE001 - the library raises RuntimeError, UnicodeError and others
-        return Checked(None, _said_once(text, tuple(_findings_of(str(error), scope))))
+        return Checked(None, _said_once(text, tuple(_findings_of(text, str(error), scope))))
     if wants == "condition" and yields not in ("BOOL", "DYN"):
         return _refused("not_a_condition", f"the expression yields {_type_word(yields)}, not true or false")
     if wants == "value" and yields not in _VALUES:
@@ -155,6 +155,7 @@ _TYPE_WORDS = {
     "TIMESTAMP": "an instant",
     "DURATION": "a duration",
     "BYTES": "bytes",
+    "waymark.Learner": "the whole learner",
 }
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): ((?:.|\n(?! \||ERROR:))*)")
 _OVERLOAD = re.compile(r"found no matching overload for '(.+?)' applied to '(.*?)'", re.DOTALL)
@@ -183,17 +184,17 @@ def _said_once(text: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return (replace(syntax[0], suggestion=suggestion),)
 
 
-def _findings_of(error: str, scope: Scope) -> Iterable[Finding]:
+def _findings_of(text: str, error: str, scope: Scope) -> Iterable[Finding]:
     found = [m for m in _ERROR.finditer(error) if "parsetree" not in m[3]]
     if not found:
         is_deep = "recursion limit" in error
         detail = "the expression is nested too deep (at most 32 levels)" if is_deep else "the expression cannot be read"
         yield Finding("bad_expression", detail)
     for match in found:
-        yield _finding(match[3].strip(), int(match[1]), int(match[2]), scope)
+        yield _finding(text, match[3].strip(), int(match[1]), int(match[2]), scope)
 
 
-def _finding(detail: str, line: int, column: int, scope: Scope) -> Finding:
+def _finding(text: str, detail: str, line: int, column: int, scope: Scope) -> Finding:
     if match := re.match(r"undefined field '(.*?)'", detail):
         close = get_close_matches(match[1], LEARNER_FIELDS, 1)
         suggestion = f"did you mean learner.{close[0]}?" if close else f"did you mean learner.attributes.{match[1]}?"
@@ -201,18 +202,24 @@ def _finding(detail: str, line: int, column: int, scope: Scope) -> Finding:
             "unknown_field", f"learner has no field {match[1]!r}", line, column + 1, LEARNER_FIELDS, suggestion
         )
     if match := re.match(r"undeclared reference to '(.*?)'", detail):
-        return _unknown_name(match[1], line, column, scope)
+        root = match[1].split(".", maxsplit=1)[0]
+        return _unknown_name(root, line, _begins(text, root, line, column), scope)
     if match := _OVERLOAD.match(detail):
         return _wrong_types(match[1], match[2], line, column)
     return Finding("expression_syntax", _clean(detail), line, column)
 
 
-def _unknown_name(name: str, line: int, column: int, scope: Scope) -> Finding:
-    root = name.split(".", maxsplit=1)[0]
+def _begins(text: str, name: str, line: int, column: int) -> int:
+    """Where an unknown name begins: of a name with something behind it CEL tells where that begins."""
+    written = text.split("\n")[line - 1][: column + len(name)]
+    return max((m.start() + 1 for m in re.finditer(rf"\b{re.escape(name)}\b", written)), default=column)
+
+
+def _unknown_name(root: str, line: int, column: int, scope: Scope) -> Finding:
     every = {n for s in Scope for n in s.value}
     if root in every:
         where = "the `when` and `key` of enter, and the `when` of exit and await" if root == "event" else "steps"
-        return Finding("unknown_name", f"{root!r} is known only in {where}", line, 1, scope.value)
+        return Finding("unknown_name", f"{root!r} is known only in {where}", line, column, scope.value)
     close = get_close_matches(root, scope.value, 1)
     suggestion = f"did you mean {close[0]}?" if close else f'a text is written in quotes: "{root}"'
     return Finding("unknown_name", f"nothing here is called {root!r}", line, column, scope.value, suggestion)

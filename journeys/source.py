@@ -160,7 +160,7 @@ class _Open:
 
 class _Reading:
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = _without_breaks(text)
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self.open: list[_Open] = []
@@ -244,7 +244,7 @@ class _Reading:
 
     def scalar(self, event: Any) -> Scalar:
         line, column = _at(event)
-        text = _joined(str(event.value))
+        text = _with_breaks(_joined(str(event.value)))
         if found := _UNREADABLE.search(text):
             self.problem("bad_character", line, column, f"the character U+{ord(found[0]):04X} is not allowed")
             text = _UNREADABLE.sub("?", text)
@@ -267,7 +267,7 @@ class _Reading:
             self.begin_entry(top, top.node, node)
         else:
             if top.key is not None:
-                top.node.entries[top.key] = node
+                top.node.entries[top.key] = _placed(node, top.node.keys[top.key])
             top.key, top.is_key_unusable = None, False
 
     def begin_entry(self, top: _Open, into: Map, key: Node) -> None:
@@ -285,6 +285,26 @@ class _Reading:
         top.key = key.text
         into.keys[key.text] = (key.line, key.column)
         return None
+
+
+def _placed(node: Node, key_at: tuple[int, int]) -> Node:
+    """Where nothing stands behind a key, the parser tells the place of whatever comes next: the key's is meant."""
+    is_nothing = isinstance(node, Scalar) and node.value is None and not node.text
+    return replace(node, line=key_at[0], column=key_at[1]) if is_nothing else node
+
+
+_BREAKS = {0x0085: 0xF0085, 0x2028: 0xF2028, 0x2029: 0xF2029}
+"""Line breaks of YAML 1.1, which 1.2 reads as characters like any other; each with its stand-in while reading."""
+
+_MEANT = {stand_in: meant for meant, stand_in in _BREAKS.items()}
+
+
+def _without_breaks(text: str) -> str:
+    return text if text.isascii() else text.translate(_BREAKS)
+
+
+def _with_breaks(text: str) -> str:
+    return text if text.isascii() else text.translate(_MEANT)
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -336,7 +356,7 @@ def _syntax(error: MarkedYAMLError, text: str, path: str) -> Problem:
     for number in (line, line - 1):
         shown = lines[number - 1] if 0 < number <= len(lines) else ""
         match = _EXPRESSION.search(shown[:2_000])
-        if match and (match["value"][0] in "!\"'[{@`%&*|>" or ": " in match["value"]):
+        if match and _misleads(match["value"]):
             at = match.start("value") + 1
             detail = "YAML misreads this expression: quote this expression"
             is_inside = path == match["key"] or path.endswith("." + match["key"])
@@ -346,6 +366,10 @@ def _syntax(error: MarkedYAMLError, text: str, path: str) -> Problem:
     context = f" {found.context}" if found.problem and found.context else ""
     detail = f"the text cannot be read as YAML{context}: {said}"[:500]
     return replace(_problem("yaml_syntax", line, column, detail), path=path)
+
+
+def _misleads(value: str) -> bool:
+    return value[0] in "!\"'[{@`%&*|>" or value.startswith(("- ", "? ")) or ": " in value
 
 
 def _quoted(text: str, line: int, column: int) -> str | None:

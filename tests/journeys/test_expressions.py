@@ -175,3 +175,28 @@ def test_is_fast() -> None:
     for _ in range(5_000):
         holds(expression, FACTS)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("event.data.x == 1", 1, 1),
+        ("has(learner.country) && vars.x == 1 && event.data.y == 2", 1, 40),
+        ("true &&\n  event.x == 1", 2, 3),
+        ('"event" == event.x', 1, 12),
+        ("sent[event.data.m].status == 'x'", 1, 6),
+        ("now() > 1", 1, 1),
+        ("learner.foo()", 1, 9),
+        ("1 == zed", 1, 6),
+    ],
+)
+def test_an_unknown_name_is_told_where_it_begins(text: str, line: int, column: int) -> None:
+    """Whatever stands behind it or before it."""
+    (finding,) = check(text, scope=Scope.STEP).findings
+    assert ("unknown_name", line, column) == (finding.code, finding.line, finding.column)
+
+
+def test_the_whole_learner_is_no_condition() -> None:
+    """Said in the words of this language."""
+    (finding,) = check("learner", scope=Scope.STEP).findings
+    assert finding.detail == "the expression yields the whole learner, not true or false"

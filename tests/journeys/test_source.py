@@ -146,3 +146,30 @@ def test_depth() -> None:
     """What is nested as deep as may be is read; one level more is a problem."""
     assert read_source("[" * DEEPEST + "]" * DEEPEST).problems == ()
     assert read_source("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1)).problems[0].code == "too_deep"
+
+
+@pytest.mark.parametrize("character", ["\u0085", "\u2028", "\u2029"])
+def test_breaks_of_older_yaml_are_characters(character: str) -> None:
+    """What YAML 1.1 took for the end of a line is a character of the text, and the lines are counted without it."""
+    root = read_source(f"a: |\n  x{character}y\nb: 'x{character}y'\nc: 1\n").root
+    assert isinstance(root, Map)
+    assert [f"x{character}y\n", f"x{character}y"] == [
+        node.value for node in (root.entries["a"], root.entries["b"]) if isinstance(node, Scalar)
+    ]
+    assert (4, 1) == root.keys["c"]
+
+
+def test_nothing_stands_at_its_key() -> None:
+    """A key without a value is told where the key is, not where the next one begins."""
+    root = read_source("a:\n\n\nb: {c: , d: 1}\n").root
+    assert isinstance(root, Map)
+    inner = root.entries["b"]
+    assert isinstance(inner, Map)
+    assert [(1, 1), (4, 5)] == [(node.line, node.column) for node in (root.entries["a"], inner.entries["c"])]
+
+
+@pytest.mark.parametrize("expression", ["- 1 == vars.x", "? true : false"])
+def test_an_expression_like_a_list_or_a_key_wants_quotes(expression: str) -> None:
+    """What begins as YAML's lists and keys do is misread too."""
+    (problem,) = read_source(f"a: 1\nwhen: {expression}\n").problems
+    assert ("quote_expression", "when", f"write '{expression}'") == (problem.code, problem.path, problem.suggestion)

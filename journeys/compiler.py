@@ -15,7 +15,8 @@ from typing import Literal, cast
 
 from journeys.catalogue import is_our_own
 from journeys.codec import program_to_json
-from journeys.definition import OUTCOME, Cursor, Judging, Vocabulary, clip, shown, trigger_of
+from journeys.composing import SAFE_LINKS
+from journeys.definition import Cursor, Judging, Vocabulary, clip, shown, trigger_of
 from journeys.drafts import StepDraft, StepSource
 from journeys.expressions import Scope
 from journeys.problems import Problem, did_you_mean, is_ok
@@ -142,7 +143,7 @@ def _entry_rules(given: Cursor) -> Iterator[EntryRule]:
 def _exits(given: Cursor) -> Iterator[Trigger]:
     for place, item in enumerate(given.items("a list of rules, each {on, when, as}") or (), start=1):
         fields = item.fields(("on", "when", "as"), required=("on",)) or {}
-        outcome = fields["as"].word(OUTCOME, "a word: a-z 0-9 - _") if "as" in fields else "goal"
+        outcome = fields["as"].outcome("a word: a-z 0-9 - _") if "as" in fields else "goal"
         trigger = trigger_of(fields, f"exit-{place}", outcome)
         if trigger is not None:
             yield trigger
@@ -209,9 +210,9 @@ def _link(given: Cursor) -> Link | None:
     fields = given.fields(("label", "url"), required=("label", "url")) or {}
     label = fields["label"].template(has_link=False) if "label" in fields else None
     url = fields["url"].template(has_link=False) if "url" in fields else None
-    if url is not None and not re.match(r"https?://|\{\{", url):
+    if url is not None and not url.strip().startswith((*SAFE_LINKS, "{{", "{%")):
         detail = f"{clip(url)!r} is no address of a page"
-        fields["url"].report("bad_value", detail, allowed=("https://...", "http://..."))
+        fields["url"].report("bad_value", detail, allowed=[f"{beginning}..." for beginning in SAFE_LINKS])
     return None if label is None or url is None else Link(label, url)
 
 
@@ -243,7 +244,8 @@ def _look_at_texts(entry: Cursor, channels: tuple[str, ...]) -> None:
         detail = f"the message has no `body`, and no wording of its own for {', '.join(silent)}"
         entry.report("missing_key", detail, allowed=("body", *silent), at=entry.key_at)
     if "email" in channels and "subject" not in given:
-        entry.report("missing_key", "an email needs the key 'subject'", allowed=("subject",), at=entry.key_at)
+        detail = "an email without `subject` goes with the journey's title"
+        entry.report("no_subject", detail, allowed=("subject",), at=entry.key_at, severity="warning")
 
 
 # --- steps --------------------------------------------------------------------------------------------------------

@@ -95,10 +95,11 @@ class Cursor:
         """Refuse what the language has and this version does not, by name."""
         self.report("not_supported_yet", f"{what} is not supported yet", at=self.key_at)
 
-    def wrong(self, wanted: str, *, allowed: Iterable[str] = ()) -> None:
+    def wrong(self, wanted: str, *, allowed: Iterable[str] = (), suggestion: str | None = None) -> None:
         """Report that something else is wanted here."""
         if self.is_given:
-            suggestion = 'put it in quotes: "..."' if wanted.startswith("a text") and _is_bare(self.node) else None
+            if wanted.startswith("a text") and _is_bare(self.node):
+                suggestion = suggestion or 'put it in quotes: "..."'
             self.report(
                 "wrong_type", f"found {shown(self.node)}, {wanted} is wanted", allowed=allowed, suggestion=suggestion
             )
@@ -143,7 +144,7 @@ class Cursor:
     def items(self, wanted: str = "a list") -> "list[Cursor] | None":
         """The list's items; an empty list is reported."""
         if not isinstance(self.node, List):
-            self.wrong(wanted)
+            self.wrong(wanted, suggestion=_as_list(self.node))
             return None
         if not self.node.items:
             self.report("empty_list", "the list is empty: put something in it or leave it out")
@@ -173,6 +174,14 @@ class Cursor:
         self.report("bad_value", f"{clip(found)!r} cannot stand here", allowed=[allowed])
         return None
 
+    def outcome(self, allowed: str) -> str | None:
+        """The word for how an enrolment ends; one that Waymark itself uses warns."""
+        found = self.word(_OUTCOME, allowed)
+        if found in _OUR_OUTCOMES:
+            detail = f"{found!r} is what Waymark itself calls an end: reports will not tell yours from its own"
+            self.report("reserved_outcome", detail, suggestion="take another word", severity="warning")
+        return found
+
     def choice(self, allowed: Iterable[str], *, code: str = "bad_value", what: str = "") -> str | None:
         """One of these texts."""
         names = sorted(allowed)
@@ -185,10 +194,14 @@ class Cursor:
 
     def duration(self, *, may_be_nothing: bool = False) -> timedelta | None:
         """A duration, longer than nothing unless that may be."""
+        if isinstance(self.node, Scalar) and type(self.node.value) is int:
+            wanted = "a duration, a number with its unit,"
+            self.wrong(wanted, allowed=_DURATIONS, suggestion=f"did you mean {shown(self.node)}d?")
+            return None
         found = self.text(wanted="a text with a duration (30s 15m 4h 3d 2w, joined as 1w 2d)")
         if found is None:
             return None
-        if re.fullmatch(r"[0-9]+wd", found.strip()):
+        if re.fullmatch(r"(?:[0-9]+(?:[smhdw]|wd) +)*[0-9]+wd(?: +[0-9]+(?:[smhdw]|wd))*", found):
             self.report("not_supported_yet", f"working days ({clip(found)}) are not supported yet")
             return None
         try:
@@ -205,10 +218,10 @@ class Cursor:
         """A whole number within these bounds."""
         value = self.node.value if isinstance(self.node, Scalar) else None
         if isinstance(value, bool) or not isinstance(value, int):
-            self.wrong(f"a whole number from {lowest} to {highest}")
+            self.wrong(f"a whole number from {lowest} to {highest}", allowed=[f"{lowest} to {highest}"])
             return None
         if not lowest <= value <= highest:
-            self.report("bad_value", f"{value} is not from {lowest} to {highest}")
+            self.report("bad_value", f"{value} is not from {lowest} to {highest}", allowed=[f"{lowest} to {highest}"])
             return None
         return value
 
@@ -295,8 +308,9 @@ class Cursor:
         return None
 
 
-OUTCOME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-"""What an outcome may be called."""
+_OUTCOME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_OUR_OUTCOMES = ("withdrawn", "expired", "holdout", "erased", "failed")
+"""Outcomes that Waymark itself gives; an author's own of the same name would be counted among them."""
 
 _DURATIONS = ("30s", "15m", "4h", "3d", "2w", "1w 2d")
 
@@ -371,6 +385,13 @@ def shown(node: Node) -> str:
 def clip(text: str, longest: int = 80) -> str:
     """The beginning of a text, so that a problem stays readable."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _as_list(node: Node) -> str | None:
+    """What it would be as a list of one."""
+    if isinstance(node, Map):
+        return "begin it with `- `: a list of one"
+    return f"write [{clip(node.text)}]" if isinstance(node, Scalar) and node.text else None
 
 
 def _is_bare(node: Node) -> bool:

@@ -45,10 +45,10 @@ class Branch:
         questions: list[Expression] = []
         leads: dict[str, Cursor | None] = {}
         for place, arm in enumerate(arms):
-            if "else" in arm.entries():
+            if "else" in arm.entries() and not {"if", "do"} & arm.entries().keys():
                 leads["else"] = _else_arm(arm, is_last=place == len(arms) - 1)
                 continue
-            fields = arm.fields(("if", "do"), required=("if", "do")) or {}
+            fields = _condition_arm(arm)
             question = fields["if"].expression(Scope.STEP) if "if" in fields else None
             leads[f"arm-{place}"] = fields.get("do")
             if question is not None:
@@ -79,6 +79,15 @@ class Branch:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+
+def _condition_arm(arm: Cursor) -> dict[str, Cursor]:
+    fields = arm.fields(("if", "do", "else"), required=("if", "do")) or {}
+    other = fields.pop("else", None)
+    if other is not None:
+        detail = "`else` is an arm of its own: begin it with `- `, behind the last `if`"
+        other.report("else_in_arm", detail, at=other.key_at)
+    return fields
 
 
 def _else_arm(arm: Cursor, *, is_last: bool) -> Cursor | None:

@@ -8,7 +8,7 @@ A journey ends as `completed` by itself after its last step.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from journeys.definition import OUTCOME, Cursor
+from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.steps.base import Finish, Move, Resuming, Stand, step_type
 
@@ -34,7 +34,7 @@ class EndStep:
 
     @staticmethod
     def compile(step: StepSource) -> StepDraft:
-        outcome = step.value.word(OUTCOME, "goal, completed or a word of your own: a-z 0-9 - _")
+        outcome = step.value.outcome("goal, completed or a word of your own: a-z 0-9 - _")
         return StepDraft(None if outcome is None else EndOptions(outcome))
 
     @staticmethod

@@ -40,7 +40,8 @@ class Wait:
     @staticmethod
     def compile(step: StepSource) -> StepDraft:
         if isinstance(step.value.node, Map):
-            step.value.not_supported("`wait` with `until`")
+            if step.value.fields(("until", "before"), required=("until",)) and "until" in step.value.entries():
+                step.value.not_supported("`wait` with `until`")
             return StepDraft(None, ONWARD)
         duration = step.value.duration(may_be_nothing=True)
         return StepDraft(None if duration is None else WaitOptions(duration), ONWARD)

@@ -266,6 +266,8 @@ def test_required(key: str) -> None:
         ("set: {a: 1}", "set", "set"),
         ("enrol: {journey: x}", "enrol", "enrol"),
         ("wait: 5wd", "wait", "5wd"),
+        ("wait: 1w 5wd", "wait", "1w 5wd"),
+        ("wait: 5wd 4h", "wait", "5wd 4h"),
         ("wait: {until: tomorrow 09:00}", "wait", "until"),
         ("await: {all: [{on: lms.course.started}], within: 3d}", "await.all", "all"),
         ("await: {any: [{on: lms.course.started}], within: 3d}", "await.any", "any"),
@@ -336,10 +338,16 @@ def test_not_supported_yet_elsewhere() -> None:
         ("- send: hello", "- send: hello\n  - branch: [{else: [{wait: 1d}]}]", "no_condition", "steps[1].branch"),
         ("- send: hello", "- send: hello\n  - branch: [{if: true}]", "missing_key", "steps[1].branch[0]"),
         ("- send: hello", "- send: hello\n  - wait: 5", "wrong_type", "steps[1].wait"),
+        ("- send: hello", "- send: hello\n  - wait: {untill: x}", "unknown_key", "steps[1].wait.untill"),
+        (
+            "- send: hello",
+            "- branch: [{if: true, do: [{send: hello}], else: [{wait: 1d}]}]",
+            "else_in_arm",
+            "steps[0].branch[0].else",
+        ),
         ("- send: hello", "- send: hello\n  - end: ''", "empty", "steps[1].end"),
         ("body: Hello there", "boddy: Hello there", "unknown_key", "messages.hello.boddy"),
         ("body: Hello there", "sms: Hello there", "missing_key", "messages.hello"),
-        ("subject: Hello, ", "", "missing_key", "messages.hello"),
         ("body: Hello there", "body: '{{ x'", "template_syntax", "messages.hello.body"),
         ("body: Hello there", "body: '{{ link }}'", "unknown_variable", "messages.hello.body"),
         ("body: Hello there", "body: '{{ learner.email.x }}'", "unknown_variable", "messages.hello.body"),
@@ -456,3 +464,40 @@ def test_report() -> None:
             }
         ],
     } == report
+
+
+def test_an_email_without_a_subject() -> None:
+    """It may go, with the journey's title; the page asks for no subject, so this only warns."""
+    text = ORDINARY.replace("subject: Hello, ", "")
+    assert [("warning", "no_subject", "messages.hello")] == [(p.severity, p.code, p.path) for p in problems(text)]
+    assert compile_definition(text).program is not None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x", "http://x", "mailto:a@example.com", "{{ entry.data.url }}", "{% if 1 %}x{% endif %}"]
+)
+def test_links(url: str) -> None:
+    """What may be a link when a message goes may be one in a definition."""
+    assert problems(ORDINARY.replace("body: Hello there", f"body: x, link: {{label: x, url: '{url}'}}")) == []
+
+
+@pytest.mark.parametrize("outcome", ["withdrawn", "expired", "holdout", "erased", "failed"])
+def test_outcomes_of_our_own(outcome: str) -> None:
+    """A word that Waymark itself uses warns, in an `end` and in an exit."""
+    text = ORDINARY.replace("steps:", f"exit: [{{on: hr.learner.left, as: {outcome}}}]\nsteps:")
+    text = text.replace("- send: bye", f"- send: bye\n  - end: {outcome}")
+    assert [("reserved_outcome", "exit[0].as"), ("reserved_outcome", "steps[2].end")] == found(text)
+    assert compile_definition(text).program is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "suggestion"),
+    [
+        ("- send: hello", "- {send: hello, via: email}", "write [email]"),
+        ("\n  - on: hr.learner.promoted", " {on: hr.learner.promoted}", "begin it with `- `: a list of one"),
+        ("- send: hello", "- wait: 5", "did you mean 5d?"),
+    ],
+)
+def test_suggestions(old: str, new: str, suggestion: str) -> None:
+    """What was probably meant stands with the problem."""
+    assert suggestion in [p.suggestion for p in problems(ORDINARY.replace(old, new))]

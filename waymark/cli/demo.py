@@ -2,10 +2,12 @@
 
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from waymark.cli.errors import CommandError
 from waymark.cli.output import AsJson, print_json
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -37,7 +39,8 @@ def demo(
         summary = Tour(stage, console, as_json=as_json).run()
     except KeyboardInterrupt:
         console.print("\nstopping the demo's servers")
-        stage.down()
+        with suppress(CommandError):  # an `up` that was only beginning has been told by the same Ctrl-C
+            stage.down()
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json({**summary, **stage.addresses(), "stop": f"{stage.command} down"})

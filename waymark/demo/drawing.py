@@ -21,6 +21,8 @@ from waymark.demo.postbox import Mail
 from waymark.demo.story import WEEKS, Arrival, Story
 
 _DAYS = WEEKS * 7
+_NAME, _ENDING, _LEAST_TWIST = 8, 9, 12
+"""Widths of the columns beside the axis; the last is shown where it has room."""
 _MARKS: Mapping[str, tuple[str, str]] = {
     cast.PROMOTED: ("◆", "bold cyan"),
     cast.HIRED: ("◆", "bold cyan"),
@@ -32,7 +34,9 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     cast.LEFT: ("✕", "bold red"),
 }
 _MAIL = ("●", "green")
-_MAILS = ("⬤", "bold green")
+_MAILS = ("◉", "bold green")
+_AND_MAIL = "bold green"
+"""How a mark of something she did is drawn on a day on which she also got a message."""
 _WAY = ("·", "bright_black")
 _WORDS: Mapping[str, str] = {
     cast.PROMOTED: "is promoted",
@@ -45,8 +49,8 @@ _WORDS: Mapping[str, str] = {
     cast.LEFT: "leaves the company",
 }
 _OUTCOMES: Mapping[str, str] = {"goal": "bold green", "completed": "green", "left": "red"}
-_RANK = {"⬤": 2, "●": 1, "▫": 0, "▹": 0}
-"""Of two marks on one day the higher is shown; what she did goes before what she got."""
+_RANK = {"◆": 2, "✕": 2, "✓": 1, "▫": -1, "▹": -1}
+"""Of two things she did on one day the higher is shown, of two alike the later."""
 
 
 @dataclass
@@ -55,26 +59,34 @@ class _Line:
 
     person: Person
     marks: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    mails: dict[int, int] = field(default_factory=dict[int, int])
     is_active: bool = False
     until_day: int = 0
     from_day: int | None = None
     outcomes: list[str] = field(default_factory=list[str])
-    mails: int = 0
 
     def mark(self, day: int, mark: tuple[str, str]) -> None:
-        """Put a mark on a day of hers."""
+        """Put a mark of what she did on a day of hers."""
         there = self.marks.get(day)
-        if there is None or _RANK.get(mark[0], 3) >= _RANK.get(there[0], 3):
+        if there is None or _RANK.get(mark[0], 0) >= _RANK.get(there[0], 0):
             self.marks[day] = mark
 
     def axis(self) -> Text:
         """Her line on the axis."""
         text = Text(no_wrap=True)
         for day in range(_DAYS):
-            is_on_her_way = self.from_day is not None and self.from_day <= day < self.until_day
-            sign, style = self.marks.get(day, _WAY if is_on_her_way else (" ", ""))
-            text.append(sign, style)
+            text.append(*self._sign(day))
         return text
+
+    def _sign(self, day: int) -> tuple[str, str]:
+        mails = self.mails.get(day, 0)
+        if day in self.marks:
+            sign, style = self.marks[day]
+            return sign, _AND_MAIL if mails else style
+        if mails:
+            return _MAIL if mails == 1 else _MAILS
+        is_on_her_way = self.from_day is not None and self.from_day <= day < self.until_day
+        return _WAY if is_on_her_way else (" ", "")
 
 
 class Picture:
@@ -90,6 +102,7 @@ class Picture:
         self._events = 0
         self._mails = 0
         self._said: list[tuple[datetime, str]] = []
+        self._is_unfolded = False
         self.weeks = 0
 
     # what the player tells
@@ -109,9 +122,8 @@ class Picture:
             self._mails += 1
             line = self._by_address.get(mail.recipient)
             if line is not None:
-                line.mails += 1
                 day = self._day(mail.at)
-                line.mark(day, _MAILS if line.marks.get(day) in {_MAIL, _MAILS} else _MAIL)
+                line.mails[day] = line.mails.get(day, 0) + 1
                 self._said.append((mail.at, f'{line.person.given_name:<8} gets "{mail.subject}"'))
 
     def stands(self, person: Person, standings: Sequence[Standing], at: datetime) -> None:
@@ -134,6 +146,10 @@ class Picture:
         """The story is over: the clock stands."""
         self._seconds = time.monotonic() - self._began
 
+    def unfold(self) -> None:
+        """From now on every line is drawn, however low the window is."""
+        self._is_unfolded = True
+
     @property
     def seconds(self) -> float:
         """How long the story has taken."""
@@ -148,16 +164,19 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The whole picture; lines that have no room are left out and counted."""
-        room = (options.max_height if console.is_terminal else 1_000) - 6
+        room = 1_000 if self._is_unfolded or not console.is_terminal else options.max_height - 6
+        left_over = options.max_width - _NAME - _DAYS - _ENDING - 3
         lines = list(self._lines.values())
         shown = lines if len(lines) <= room else lines[: max(room - 1, 1)]
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=True, expand=False)
-        table.add_column("", no_wrap=True, width=8)
-        table.add_column(self._weeks_header(), no_wrap=True, width=_DAYS)
-        table.add_column("ends as", no_wrap=True, width=11, header_style="bright_black")
-        table.add_column("", no_wrap=True, overflow="ellipsis", style="bright_black")
+        table.add_column("", no_wrap=True, width=_NAME, min_width=_NAME)
+        table.add_column(self._weeks_header(), no_wrap=True, width=_DAYS, min_width=_DAYS)
+        table.add_column("ends as", no_wrap=True, width=_ENDING, header_style="bright_black")
+        if left_over >= _LEAST_TWIST:
+            table.add_column("", no_wrap=True, overflow="ellipsis", width=left_over, style="bright_black")
         for line in shown:
-            table.add_row(line.person.given_name, line.axis(), _ending(line), line.person.twist)
+            twist = (line.person.twist,) if left_over >= _LEAST_TWIST else ()
+            table.add_row(line.person.given_name, line.axis(), _ending(line), *twist)
         parts = [self._headline(), table]
         if len(shown) < len(lines):
             parts.append(Text(f"... and {len(lines) - len(shown)} more, for which this window is too low", "italic"))
@@ -182,18 +201,16 @@ class Picture:
 
 
 def _ending(line: _Line) -> Text:
-    text = Text(no_wrap=True)
-    for outcome in line.outcomes:
-        text.append(f"{outcome} ", _OUTCOMES.get(outcome, ""))
-    return text
+    return Text(" ").join(Text(outcome, _OUTCOMES.get(outcome, "")) for outcome in line.outcomes)
 
 
 def _legend() -> Text:
-    text = Text("\n")
+    text = Text("\n", no_wrap=False)
     for (sign, style), meaning in (
-        (_MARKS[cast.PROMOTED], "promoted"), (_MAIL, "a message"), (_MAILS, "two"),
-        (_MARKS[cast.STARTED], "starts"), (_MARKS[cast.COMPLETED], "completes a course"),
+        (_MAIL, "a message"), (_MAILS, "two"), (("green", _AND_MAIL), "and one"),
+        (_MARKS[cast.PROMOTED], "promoted"),
+        (_MARKS[cast.STARTED], "starts"), (_MARKS[cast.COMPLETED], "completes"),
         (_MARKS[cast.MEASURED], "measured"), (_MARKS[cast.CHANGED], "changed"), (_MARKS[cast.LEFT], "leaves"),
     ):  # fmt: skip
-        text.append(sign, style).append(f" {meaning}   ", "bright_black")
+        text.append(sign, style).append(f" {meaning}  ", "bright_black")
     return text

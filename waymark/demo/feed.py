@@ -23,10 +23,12 @@ class Feed:
         self._numbers = count(1)
         self._lock = asyncio.Lock()
         self.sent = 0
+        """Events that were put; the broken record is none."""
 
     async def put(self, event: Event) -> None:
         """Put one event on its topic; it is there when this returns."""
         await self._send(topic_of(event.type), event.subject or "", json.dumps(cloud_event(event)))
+        self.sent += 1
 
     async def put_broken(self) -> None:
         """Put a record that is no valid event."""
@@ -38,7 +40,6 @@ class Feed:
             taken = await asyncio.to_thread(self._producer.send, [record])
         if taken != 1:
             raise Unreachable("the demo's Kafka takes no more events: see its log in the demo's home")
-        self.sent += 1
 
     def close(self) -> None:
         """Let the producer go."""

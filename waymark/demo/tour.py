@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,14 @@ REFUSED = ("missing_field",)
 """Why the broken record cannot be used."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tour:
-    """A tour on this stage, shown on this console; `as_json` keeps standard output free."""
+    """A tour on this stage, shown on this console; `as_json` keeps standard output free. `drawn` is its picture."""
 
     stage: Stage
     console: Console
     as_json: bool = False
+    drawn: Picture | None = field(default=None, init=False)
 
     def run(self) -> dict[str, Any]:
         """Take it, from nothing to the verdict; the summary. Raises NotSo where what arrived is not as it must be."""
@@ -74,7 +75,7 @@ class Tour:
         api = connect(settings)
         program = self._publish(api, settings)
         told = story.tell(story.next_monday(datetime.now(UTC)))
-        picture = Picture(told, program.title)
+        picture = self.drawn = Picture(told, program.title)
         async with _opened(settings, self.stage, told, picture) as player:
             await self._show(player, picture)
             records = await asyncio.to_thread(read_records, api)
@@ -106,6 +107,7 @@ class Tour:
             finally:
                 if telling is not None:
                     telling.cancel()
+        picture.unfold()
         if is_live:
             self.console.print(picture)
         else:
@@ -147,7 +149,7 @@ class Tour:
             "",
             "[bold]To look at[/], until you stop it:",
             f"  messages    {stage.address_of('mailbox')}",
-            f"  API         {stage.address_of('api')}/docs   (key: {stage.shown}/admin.key)",
+            f"  API         {stage.address_of('api')}/openapi.json   (key: {stage.shown}/admin.key)",
             f"  Temporal    {stage.address_of('temporal')}   Kafka  {stage.address_of('kafka')}",
             f"  a learner   {example}",
             f"  to stop     {stage.command} down",

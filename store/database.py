@@ -14,12 +14,14 @@ import orjson
 from sqlalchemy import CursorResult, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store import sqlite
 
 T = TypeVar("T")
+
+_CONNECTION = "connection"
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one on SQLite."""
@@ -74,6 +76,14 @@ class Database:
         """Give all connections back."""
         await self._reading.dispose()
         await self._writing.dispose()
+
+
+async def connection_of(session: AsyncSession) -> AsyncConnection:
+    """The connection of the session's transaction, asked for once: each asking costs as much as a small statement."""
+    known: AsyncConnection | None = session.info.get(_CONNECTION)
+    if known is None:
+        known = session.info[_CONNECTION] = await session.connection()
+    return known
 
 
 def changed(result: object) -> int:

@@ -10,7 +10,7 @@ This file names no step type, writes no text and computes no date.
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -43,7 +43,8 @@ from journeys.turn import Interrupted, due_at, take_turn
 from store.database import Database
 from store.queries import deliveries, outbox
 from store.queries import turns as rows
-from store.tables import DeliveryRow, Enrolment
+from store.queries.turns import Held, Person
+from store.tables import DeliveryRow
 from workers.delivering import Claim, Delivering, Outcome, Standing
 from workers.programs import Programs
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
@@ -104,7 +105,7 @@ class _Performer:
         self._lease = lease
         program = await self.turns.programs.by_hash(session, lease.enrolment.program)
         run = codec.run_from_json(lease.enrolment.run)
-        await self._stand(program, run)
+        self._stand(program, run, lease.person)
         run = await take_turn(program, run, now=self.order.now, performer=self)
         await self._keep(run, lease_until=None)
         await self._commit()
@@ -200,15 +201,17 @@ class _Performer:
 
     async def _attempt(self, run: Run, claim: Claim, now: datetime) -> Answer:
         """Commit the claim with the run as it stands, send, and conclude in the next transaction."""
+        standing = self._at(run)
         await self._keep(run, lease_until=self.turns.clock() + LEASE + self.turns.delivering.attempt_limit)
         await self._commit()
         outcome = await self.turns.delivering.send(claim)
         session = await self._begin()
         await self.turns.delivering.conclude(session, claim, outcome, now=now)
-        if not await self._hold_on():
+        person = await self._hold_on()
+        if person is None:
             await self._commit()  # the answer counts, whoever goes on with the enrolment
             raise Overtaken
-        await self._reload()
+        self._standing = replace(standing, learner=person)  # it may have changed while the message was on its way
         return self._answer(claim, outcome, now)
 
     def _answer(self, claim: Claim, outcome: Outcome, now: datetime) -> Answer:
@@ -239,7 +242,7 @@ class _Performer:
         return self._session
 
     @property
-    def _row(self) -> Enrolment:
+    def _row(self) -> Held:
         assert self._lease is not None
         return self._lease.enrolment
 
@@ -253,15 +256,8 @@ class _Performer:
         stack, self._stack, self._session = self._stack, None, None
         await stack.aclose()
 
-    async def _stand(self, program: Program, run: Run) -> None:
-        learner = await rows.find_person(self._db, self._row.learner)
-        assert learner is not None, "an enrolment has a learner"
+    def _stand(self, program: Program, run: Run, learner: Person) -> None:
         self._standing = Standing(program, run, codec.entry_from_plain(self._row.entry), self._row.id, learner)
-
-    async def _reload(self) -> None:
-        """The profile may have changed while the message was on its way."""
-        assert self._standing is not None
-        await self._stand(self._standing.program, self._standing.run)
 
     def _at(self, run: Run) -> Standing:
         assert self._standing is not None
@@ -271,7 +267,7 @@ class _Performer:
         found = await rows.find_unread(self._db, self._row.id, self._row.program)
         return {seq: fired for seq, fired in found if seq not in self._unread}
 
-    async def _hold_on(self) -> bool:
+    async def _hold_on(self) -> Person | None:
         assert self._lease is not None
         until = self.turns.clock() + LEASE
         return await rows.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)

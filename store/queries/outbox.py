@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, Protocol
 
 import orjson
 from sqlalchemy import delete, insert, select, update
@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.inserting import insert_new
-from store.tables import DeadLetter, DeliveryRow, Enrolment, Installation, OutboxRow
+from store.tables import DeadLetter, DeliveryRow, Installation, OutboxRow
 
 OUTCOMES = "waymark.outcomes"
 DEAD_LETTERS = "waymark.dead-letters"
@@ -32,6 +32,19 @@ class Outgoing:
     topic: str
     key: str
     payload: str
+
+
+class Enrolled(Protocol):
+    """An enrolment, as far as outcomes tell of it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def journey(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def learner(self) -> str: ...
 
 
 async def record(session: AsyncSession, *, type: str, key: str, data: Mapping[str, Json], at: datetime) -> None:  # noqa: A002 - CloudEvents' name
@@ -61,7 +74,7 @@ async def record_many(session: AsyncSession, outcomes: Sequence[Outcome]) -> Non
 
 async def record_enrolment(
     session: AsyncSession,
-    row: Enrolment,
+    row: Enrolled,
     *,
     kind: Literal["started", "goal", "ended"],
     at: datetime,
@@ -72,7 +85,7 @@ async def record_enrolment(
 
 
 def of_enrolment(
-    row: Enrolment, *, kind: Literal["started", "goal", "ended"], at: datetime, outcome: str | None = None
+    row: Enrolled, *, kind: Literal["started", "goal", "ended"], at: datetime, outcome: str | None = None
 ) -> Outcome:
     """What `record_enrolment` writes."""
     data: dict[str, Json] = {

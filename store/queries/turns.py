@@ -3,22 +3,46 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.effects import Fired, Note
 from journeys.events import Json
-from store.database import changed
+from store.database import changed, connection_of
 from store.tables import Enrolment, InboxRow, JournalRow, Learner
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A learner as expressions and templates need her: the source's id and the profile."""
+
+    id: str
+    source_id: str
+    profile: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a turn must know of the enrolment it holds."""
+
+    id: str
+    journey: str
+    version: int
+    program: str
+    learner: str
+    entry: dict[str, Json]
+    run: str
 
 
 @dataclass(frozen=True)
 class Lease:
-    """An enrolment as a turn holds it: its row, and the token that its commits need."""
+    """An enrolment as a turn holds it, with its learner, and the token that its commits need."""
 
-    enrolment: Enrolment
+    enrolment: Held
+    person: Person
     fence: int
 
 
@@ -36,46 +60,75 @@ class Over:
     outcome: str
 
 
-@dataclass(frozen=True)
-class Person:
-    """A learner as expressions and templates need her: the source's id and the profile."""
+# The statements of a turn are made once: making one costs more than running it.
 
-    id: str
-    source_id: str
-    profile: dict[str, Json]
+_HER = col(Learner.id) == col(Enrolment.learner)
+_PERSON = (
+    col(Enrolment.learner),
+    select(col(Learner.source_id)).where(_HER).scalar_subquery(),
+    select(col(Learner.profile)).where(_HER).scalar_subquery(),
+)
+_THIS = col(Enrolment.id) == bindparam("this")
+_IS_OURS = col(Enrolment.fence) == bindparam("our_fence")
+
+_TAKE = (
+    update(Enrolment)
+    .where(
+        _THIS,
+        col(Enrolment.status) != "ended",
+        or_(col(Enrolment.lease_until).is_(None), col(Enrolment.lease_until) <= bindparam("clock")),
+    )
+    .values(fence=col(Enrolment.fence) + 1, lease_until=bindparam("until"), wake_wanted_at=None)
+    .returning(
+        col(Enrolment.fence), *_PERSON, col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version),
+        col(Enrolment.program), col(Enrolment.learner), col(Enrolment.entry), col(Enrolment.run),
+    )
+)  # fmt: skip
+_LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(_THIS)
+_CLEAR = update(Enrolment).where(_THIS).values(wake_wanted_at=None)
+_EXTEND = (
+    update(Enrolment)
+    .where(_THIS, _IS_OURS, col(Enrolment.status) != "ended")
+    .values(lease_until=bindparam("until"))
+    .returning(*_PERSON)
+)
+_KEEP = (
+    update(Enrolment)
+    .where(_THIS, _IS_OURS)
+    .values(
+        run=bindparam("new_run"), step=bindparam("new_step"), waiting_for=bindparam("waits"),
+        due_at=bindparam("due"), lease_until=bindparam("until"),
+    )
+)  # fmt: skip
+_KEEP_ENDED = _KEEP.values(status="ended", outcome=bindparam("new_outcome"), ended_at=bindparam("ended"))
+_UNREAD = (
+    select(col(InboxRow.seq), col(InboxRow.at), col(InboxRow.trigger), col(InboxRow.event), col(InboxRow.event_type))
+    .where(
+        col(InboxRow.enrolment) == bindparam("this"),
+        col(InboxRow.program) == bindparam("of_program"),
+        col(InboxRow.read_at).is_(None),
+    )
+    .order_by(col(InboxRow.seq))
+)
+_NOTE = insert(JournalRow)
 
 
 async def take_lease(
     session: AsyncSession, enrolment: str, *, clock: datetime, lease: timedelta
 ) -> Lease | Busy | Over:
     """Take the fencing token and clear `wake_wanted_at`, unless another turn's lease is alive or the row has ended."""
-    taken = await session.exec(
-        update(Enrolment)
-        .where(
-            col(Enrolment.id) == enrolment,
-            col(Enrolment.status) != "ended",
-            or_(col(Enrolment.lease_until).is_(None), col(Enrolment.lease_until) <= clock),
-        )
-        .values(fence=col(Enrolment.fence) + 1, lease_until=clock + lease, wake_wanted_at=None)
-        .returning(Enrolment),
-        execution_options={"synchronize_session": False, "populate_existing": True},
-    )
-    row: Enrolment | None = taken.scalars().first()
+    core = await connection_of(session)
+    taken = await core.execute(_TAKE, {"this": enrolment, "clock": clock, "until": clock + lease})
+    row: Any = taken.first()
     if row is not None:
-        return Lease(row, row.fence)
-    found = await (await session.connection()).execute(
-        select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(
-            col(Enrolment.id) == enrolment
-        )
-    )
-    standing = found.first()
+        fence, id_, source_id, profile, *held = row
+        return Lease(Held(*held), Person(id_, source_id, profile), fence)
+    standing = (await core.execute(_LOOK, {"this": enrolment})).first()
     if standing is None:
         return Over("erased")
     status, outcome, lease_until = standing
     if status == "ended":
-        await (await session.connection()).execute(
-            update(Enrolment).where(col(Enrolment.id) == enrolment).values(wake_wanted_at=None)
-        )
+        await core.execute(_CLEAR, {"this": enrolment})
         return Over(outcome or "completed")
     return Busy(max((lease_until or clock) - clock, timedelta(seconds=1)))
 
@@ -94,34 +147,30 @@ async def keep(
     outcome: str | None = None,
 ) -> bool:
     """Keep the run as it stands; False where another turn has taken the enrolment over since."""
-    ending = {} if outcome is None else {"status": "ended", "outcome": outcome, "ended_at": ended_at}
-    kept = await (await session.connection()).execute(
-        update(Enrolment)
-        .where(col(Enrolment.id) == enrolment, col(Enrolment.fence) == fence)
-        .values(run=run, step=step, waiting_for=waiting_for, due_at=due_at, lease_until=lease_until, **ending)
-    )
-    return changed(kept) == 1
+    values = {
+        "this": enrolment, "our_fence": fence, "new_run": run, "new_step": step, "waits": waiting_for, "due": due_at,
+        "until": lease_until,
+    }  # fmt: skip
+    core = await connection_of(session)
+    if outcome is None:
+        return changed(await core.execute(_KEEP, values)) == 1
+    return changed(await core.execute(_KEEP_ENDED, {**values, "new_outcome": outcome, "ended": ended_at})) == 1
 
 
-async def extend_lease(session: AsyncSession, *, enrolment: str, fence: int, lease_until: datetime) -> bool:
-    """Hold the enrolment on after a pause outside a transaction; False where another turn has taken it over."""
-    held = await (await session.connection()).execute(
-        update(Enrolment)
-        .where(col(Enrolment.id) == enrolment, col(Enrolment.fence) == fence, col(Enrolment.status) != "ended")
-        .values(lease_until=lease_until)
-    )
-    return changed(held) == 1
+async def extend_lease(session: AsyncSession, *, enrolment: str, fence: int, lease_until: datetime) -> Person | None:
+    """Hold the enrolment on after a pause outside a transaction, and its learner as she is now; None where another
+    turn has taken it over.
+    """
+    core = await connection_of(session)
+    held = await core.execute(_EXTEND, {"this": enrolment, "our_fence": fence, "until": lease_until})
+    row = held.first()
+    return None if row is None else Person(*row)
 
 
 async def find_unread(session: AsyncSession, enrolment: str, program: str) -> Sequence[tuple[int, Fired]]:
     """The unread rows of the inbox for this program, each with its number, in the order they came."""
-    rows = await (await session.connection()).execute(
-        select(
-            col(InboxRow.seq), col(InboxRow.at), col(InboxRow.trigger), col(InboxRow.event), col(InboxRow.event_type)
-        )
-        .where(col(InboxRow.enrolment) == enrolment, col(InboxRow.program) == program, col(InboxRow.read_at).is_(None))
-        .order_by(col(InboxRow.seq))
-    )
+    core = await connection_of(session)
+    rows = await core.execute(_UNREAD, {"this": enrolment, "of_program": program})
     return [(seq or 0, Fired(at, trigger, str(event), type_)) for seq, at, trigger, event, type_ in rows.all()]
 
 
@@ -140,7 +189,7 @@ async def record_notes(session: AsyncSession, enrolment: str, notes: Sequence[No
             {"enrolment": enrolment, "at": n.at, "kind": n.kind, "step": n.step, "text": n.text, "data": dict(n.data)}
             for n in notes
         ]
-        await (await session.connection()).execute(insert(JournalRow), lines)
+        await (await connection_of(session)).execute(_NOTE, lines)
 
 
 async def find_person(session: AsyncSession, learner: str) -> Person | None:

@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, NoReturn, cast
 
-from jinja2 import Undefined
+from jinja2 import Undefined, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 LONGEST_TEXT = 100_000
 """The longest text that may come of a template, in characters."""
@@ -67,10 +68,35 @@ class _Nothing(Undefined):
         return False
 
 
+class _Bounded(NodeTransformer):
+    """What Jinja does by itself and cannot be watched, as filters that mind the size: `a ~ b`, and lists written out,
+    which hold no lists: a few doublings of such would take for ever to compare.
+    """
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
+        parts = [self.visit(part) for part in node.nodes]
+        line = node.lineno
+        pieces = nodes.List(parts, lineno=line)
+        return nodes.Filter(pieces, "join", [nodes.Const("", lineno=line)], [], None, None, lineno=line)
+
+    def visit_List(self, node: nodes.List) -> nodes.List:  # noqa: N802 - Jinja's name
+        return nodes.List([self._flat(item) for item in node.items], lineno=node.lineno)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Tuple:  # noqa: N802 - Jinja's name
+        items = node.items if node.ctx == "store" else [self._flat(item) for item in node.items]
+        return nodes.Tuple(items, node.ctx, lineno=node.lineno)
+
+    def _flat(self, item: nodes.Expr) -> nodes.Filter:
+        return nodes.Filter(self.visit(item), FLAT, [], [], None, None, lineno=item.lineno)
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Reads maps by key alone, calls nothing, and lets no operator make a big text out of a small one."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+", "-", "/", "//"})
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        return cast("nodes.Template", _Bounded().visit(super()._parse(source, name, filename)))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self.getitem(obj, attribute)
@@ -99,6 +125,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if isinstance(operand, _Nothing):
                 return str(operand)
         is_text = operator == "+" and isinstance(left, str) and isinstance(right, str)
+        if is_text and len(left) + len(right) > LONGEST_TEXT:
+            raise SecurityError("the text gets too long")
         if operator == "**" or not (is_text or (_is_small(left) and _is_small(right))):
             raise SecurityError(f"{operator} is not for these values")
         return super().call_binop(context, operator, left, right)
@@ -199,7 +227,10 @@ def _title(value: Any) -> str:
 def _join(value: Any, between: str = ", ") -> str:
     if not isinstance(value, list):
         _fail_on(value, "a list")
-    return between.join(_text(item) for item in cast("list[Any]", value))
+    texts = [_text(item) for item in cast("list[Any]", value)]
+    if sum(map(len, texts)) + len(texts) * len(between) > LONGEST_TEXT:
+        raise SecurityError("the text gets too long")
+    return between.join(texts)
 
 
 def _length(value: Any) -> int:
@@ -327,6 +358,9 @@ FILTERS: Mapping[str, Any] = {
 }
 """The filters there are."""
 
+FLAT = "_flat"
+"""The filter around each item of a list that is written out; not for authors."""
+
 TESTS = (
     "defined",
     "undefined",
@@ -354,6 +388,12 @@ def _printed(value: Any) -> Any:
     return "" if isinstance(value, Undefined) else _text(value)  # `{{ a if b }}`: nothing is wanted where b is not so
 
 
+def _flat(value: Any) -> Any:
+    if isinstance(value, (list, tuple, _Known)):
+        raise SecurityError("a list in a list")
+    return value
+
+
 def _is_none(value: Any) -> bool:
     return value is None or isinstance(value, _Nothing)
 
@@ -364,7 +404,7 @@ def environment() -> Sandbox:
     made.context_class = _Roots
     made.globals.clear()
     made.filters.clear()
-    made.filters.update(FILTERS)
+    made.filters.update({**FILTERS, FLAT: _flat})
     made.tests = {name: test for name, test in made.tests.items() if name in TESTS}
     made.tests["none"] = _is_none
     return made

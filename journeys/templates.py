@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 
-from journeys.sandbox import FILTERS, LONGEST_TEXT, TESTS, LinkFacts, MissingError, environment
+from journeys.sandbox import FILTERS, FLAT, LONGEST_TEXT, TESTS, LinkFacts, MissingError, environment
 
 __all__ = ["LONGEST_TEXT", "CheckedTemplate", "Failed", "LinkFacts", "Missing", "Rendered", "check", "render"]
 
@@ -155,7 +155,7 @@ def _forbidden(tree: nodes.Template) -> Iterator[TemplateProblem]:
             yield TemplateProblem("template_forbidden", "a recursive loop is not allowed in a message", node.lineno)
         if isinstance(node, nodes.For) and node.find(nodes.For) is not None:
             yield TemplateProblem("template_forbidden", "a loop in a loop is not allowed in a message", node.lineno)
-        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        if isinstance(node, nodes.Filter) and node.name not in (*FILTERS, FLAT):
             detail = f"there is no filter {node.name!r}"
             yield TemplateProblem("unknown_filter", detail, node.lineno, tuple(sorted(FILTERS)))
         if isinstance(node, nodes.Test) and node.name not in TESTS:

@@ -42,6 +42,9 @@ CONTEXT: dict[str, object] = {
         ("{{ vars.when | date | default('soon') }}", "soon"),
         ("{{ learner.role | upper | default('-') }}", "-"),
         ("{% if learner.role is none %}a{% endif %}{% if learner.given_name is not none %}b{% endif %}", "ab"),
+        ("{{ learner.given_name ~ ' ' ~ vars.share ~ '!' }}", "Ada 0.75!"),
+        ("{% for a, b in [] %}{% endfor %}{% if learner.given_name in ['Ada', vars.share] %}yes{% endif %}", "yes"),
+        ("{{ [learner.given_name, 3] | join(' ') }}{% set a, b = 1, 2 %}{{ b }}", "Ada 32"),
         ("{{ 'a-b' | replace('-', ' ') }}", "a b"),
         ("{{ 'one two three four five' | truncate(12) }}", "one two..."),
         ("{{ -1.5 | abs }} {{ 'a b' | wordcount }} {{ 3 | float }} {{ 3 | string }}", "1.5 2 3.0 3"),
@@ -116,6 +119,18 @@ def test_size_is_limited() -> None:
     assert Failed(f"the text is longer than {LONGEST_TEXT} characters") == render(
         "{% for x in vars.list %}{{ x }}{% endfor %}", context
     )
+
+
+@pytest.mark.parametrize(
+    "doubled", ["a + a", "a ~ a", "[a, a] | join", "a | replace('x', 'xx')", "[a] | join(a) ~ a", "[a, a]", "(a, a)"]
+)
+def test_a_text_cannot_grow_by_doubling(doubled: str) -> None:
+    """A few lines cannot make a text that fills the memory of whoever renders it."""
+    began = time.process_time()
+    source = "{% set a = 'x' %}" + f"{{% set a = {doubled} %}}" * 60 + "{{ a }}"
+    assert check(source).problems == ()
+    assert render(source, {}) == Failed("the template does something that is not allowed")
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

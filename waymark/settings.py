@@ -8,10 +8,12 @@ below reads them. The look-up is ours, and not pydantic-settings', because it ca
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parseaddr
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -35,9 +37,19 @@ class SettingsError(WrongUsage):
 
 def _split_address(text: str, *, example: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"write host:port, as {example}")
+    if not colon or not _is_host(host) or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"write host:port, as {example}; an IPv6 address in brackets, as [::1]")
     return host.strip("[]"), int(port)
+
+
+def _is_host(text: str) -> bool:
+    """A name, an IPv4 address, or an IPv6 address in brackets."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return bool(IPv6Address(text[1:-1]))
+        except ValueError:
+            return False
+    return re.fullmatch(r"[A-Za-z0-9._-]+", text) is not None
 
 
 def _http_address(text: str) -> str:
@@ -87,10 +99,11 @@ def _smtp_url(text: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    if not text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-        raise ValueError(
-            "write sqlite+aiosqlite:///path/to/file.db or postgresql+asyncpg://user:password@host:5432/database"
-        )
+    example = "postgresql+asyncpg://user:password@host:5432/database"
+    if text.startswith("postgresql+asyncpg://"):
+        _url(text, schemes=("postgresql+asyncpg",), example=example)
+    elif not text.startswith("sqlite+aiosqlite:///"):
+        raise ValueError(f"write sqlite+aiosqlite:///path/to/file.db or {example}")
     return text
 
 
@@ -336,12 +349,17 @@ def load(*, environment: Mapping[str, str] | None = None, dotenv: Path = DOTENV,
                 break
     if with_home:
         for field, found in _in_home(Path(str(values.get("home", ".waymark")))).items():
-            if field not in values:
+            if field not in values or (field == "http_address" and _is_any_port(values[field])):
                 values[field], origins[field] = found, "home"
     try:
         return Loaded(Settings(**cast(dict[str, Any], values)), origins)
     except ValidationError as error:
         raise SettingsError(_explain(error, values, origins)) from None
+
+
+def _is_any_port(address: object) -> bool:
+    """Port 0 says that the address is known only once `up` has taken one."""
+    return str(address).endswith(":0")
 
 
 def load_settings() -> Settings:

@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, cast
 
+from sqlalchemy.exc import DBAPIError
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
@@ -32,7 +33,7 @@ from journeys.events import Event
 from store.database import Database
 from store.migrate import upgrade
 from waymark.cli.errors import Unreachable, WrongUsage
-from waymark.settings import Settings
+from waymark.settings import Settings, shown
 from workers import bridge
 from workers.breaker import Breaker
 from workers.dead_letters import DeadLetters
@@ -44,7 +45,7 @@ from workers.retrying import Retries
 from workers.turns import Turns
 from workers.worker import Activities
 from workflows.contracts import Queues
-from workflows.gateway import Gateway, connect
+from workflows.gateway import Gateway, NoAddress, connect
 
 ATTEMPT_SLACK = timedelta(seconds=5)
 """What an attempt may take beyond the limits of its channel, before it is given up as in doubt."""
@@ -70,15 +71,17 @@ class House:
 
 @asynccontextmanager
 async def open_house(settings: Settings, *, queues: Queues | None = None) -> AsyncGenerator[House]:
-    """Database, Temporal and what stands between them. Raises Unreachable where one does not answer."""
+    """Database, Temporal and what stands between them. Raises Unreachable where one does not answer, and WrongUsage
+    where it is not said where one is.
+    """
     queues = queues or Queues()
+    secret = settings.signing_secret()
     async with AsyncExitStack() as stack:
         database = Database(settings.database())
         stack.push_async_callback(database.close)
         client = await connect_temporal(settings)
         gateway = Gateway(client, queues=queues)
         programs = Programs()
-        secret = settings.signing_secret()
         ingest = Ingest(database, programs, secret, settings.event_lead, real_clock, gateway)
         yield House(settings, database, programs, client, gateway, ingest, queues)
 
@@ -87,6 +90,10 @@ async def connect_temporal(settings: Settings) -> Client:
     """Temporal, at the configured address."""
     try:
         return await connect(settings.temporal_address)
+    except NoAddress as error:
+        raise WrongUsage(
+            "no Temporal is configured: set WAYMARK_TEMPORAL_ADDRESS to host:port, or start one with `waymark up`"
+        ) from error
     except RuntimeError as error:
         where = settings.temporal_address or "the address of Temporal's own configuration"
         raise Unreachable(
@@ -223,5 +230,20 @@ def key_in(file: Path) -> str | None:
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the database to the newest form."""
+    """Bring the database to the newest form. Raises Unreachable where it cannot be opened."""
+    if settings.database_url is None:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    await _look_for_database(settings)
     await upgrade(settings.database())
+
+
+async def _look_for_database(settings: Settings) -> None:
+    database = Database(settings.database(), pool_size=1)
+    try:
+        async with database.engine.connect():
+            pass
+    except (OSError, DBAPIError) as error:
+        where, why = shown(settings.database()), str(getattr(error, "orig", None) or error)
+        raise Unreachable(f"the database {where} cannot be opened: {why}; is WAYMARK_DATABASE_URL right?") from error
+    finally:
+        await database.close()

@@ -50,17 +50,24 @@ class Refusal:
     status: str
 
 
+class NoAddress(Exception):
+    """Neither an argument nor Temporal's own environment configuration says where the server is."""
+
+
 async def connect(address: str | None, *, namespace: str | None = None) -> Client:
     """Connect to the server at `address`, or where Temporal's own environment configuration says.
 
-    Raises RuntimeError where no server answers.
+    Raises RuntimeError where no server answers, NoAddress where nobody says where it is.
     """
     config = ClientConfig.load_client_connect_config()
     if address is not None:
         config["target_host"] = address
     if namespace is not None:
         config["namespace"] = namespace
-    is_local = (config.get("target_host") or "").startswith(("127.", "localhost", "[::1]"))
+    host = config.get("target_host")
+    if not host:
+        raise NoAddress
+    is_local = host.startswith(("127.", "localhost", "[::1]"))
     return await Client.connect(**config, grpc_compression=GrpcCompression.NONE if is_local else GrpcCompression.GZIP)
 
 

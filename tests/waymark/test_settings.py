@@ -46,6 +46,20 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_home(read, tmp
     assert found["WAYMARK_DELIVER"] == ("all", "default")
 
 
+def test_any_port_is_the_one_that_up_took(read, tmp_path: Path) -> None:
+    """Whoever asks for port 0, in `.env` say, is led to where the API listens; nobody else's address is changed."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "stack.json").write_text(json.dumps({"settings": {"http_address": "127.0.0.1:4321"}}))
+    assert read(WAYMARK_HTTP_ADDRESS="127.0.0.1:0").settings.api() == "http://127.0.0.1:4321"
+    assert read(WAYMARK_HTTP_ADDRESS="127.0.0.1:10").settings.api() == "http://127.0.0.1:10"
+
+
+def test_an_ipv6_address_stands_in_brackets(read) -> None:
+    """As in a URL."""
+    settings = read(WAYMARK_HTTP_ADDRESS="[::1]:8800").settings
+    assert (settings.http_host_and_port(), settings.local_url()) == (("::1", 8800), "http://[::1]:8800")
+
+
 def test_temporals_own_variables_serve_too(read) -> None:
     """TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE configure; our own name wins."""
     settings = read(TEMPORAL_ADDRESS="theirs:7233", TEMPORAL_NAMESPACE="learning").settings
@@ -64,12 +78,16 @@ def test_an_empty_value_is_none(read) -> None:
     [
         ("WAYMARK_HTTP_ADDRESS", "8800", "host:port"),
         ("WAYMARK_HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
+        ("WAYMARK_HTTP_ADDRESS", "1:2:8800", "[::1]"),
+        ("WAYMARK_HTTP_ADDRESS", "[nowhere]:8800", "[::1]"),
+        ("WAYMARK_TEMPORAL_ADDRESS", "http://temporal:7233", "host:port"),
         ("WAYMARK_TEMPORAL_ADDRESS", "http://temporal", "host:port"),
         ("WAYMARK_KAFKA_BOOTSTRAP", "kafka", "host:port,host:port"),
         ("WAYMARK_KAFKA_BOOTSTRAP", "a:1,b", "or off"),
         ("WAYMARK_KAFKA_PORT", "many", "integer"),
         ("WAYMARK_MAILBOX_PORT", "70000", "65535"),
         ("WAYMARK_DATABASE_URL", "postgresql://x", "postgresql+asyncpg://"),
+        ("WAYMARK_DATABASE_URL", "postgresql+asyncpg://host:port/x", "postgresql+asyncpg://user:password@host:5432"),
         ("WAYMARK_SMTP_URL", "http://mail", "smtp:// or smtps://"),
         ("WAYMARK_SMTP_URL", "smtp://mail:25?starttls=maybe", "starttls=require"),
         ("WAYMARK_SMTP_URL", "smtp://mail:99999", "smtp://"),

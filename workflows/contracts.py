@@ -49,13 +49,15 @@ class RetryOrder:
     """Try this delivery again, on its channel's queue.
 
     `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed
-    since is added, because the workflow's clock may have been moved and this machine's has not.
+    since is added, because the workflow's clock may have been moved and this machine's has not. An attempt takes at
+    most `limit_seconds`: after that its process is gone, and Temporal lets another one look at it.
     """
 
     delivery: str
     queue: str
     now: datetime
     really_at: datetime
+    limit_seconds: float = 180.0
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class EnrolmentWorkflow:
         try:
             await workflow.execute_activity(
                 RETRY_DELIVERY, order, result_type=RetryEnded, task_queue=order.queue, retry_policy=_DELIVERY_RETRY,
-                start_to_close_timeout=timedelta(minutes=3),
+                start_to_close_timeout=timedelta(seconds=order.limit_seconds),
             )  # fmt: skip
         except ActivityError:
             workflow.logger.warning(

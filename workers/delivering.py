@@ -194,28 +194,38 @@ class Delivering:
 
     async def conclude(self, session: AsyncSession, claim: Claim, outcome: Outcome, *, now: datetime) -> None:
         """Write what came of the attempt; `now` is the journey's instant."""
-        status = "queued" if outcome.status == "again" else outcome.status
-        sent_at = now if outcome.status in {"sent", "may_have_gone"} else None
+        status = await self._write(session, claim, outcome, now)
+        if status is not None and status != "queued":
+            await outbox.record_delivery(session, claim.ready.delivery, status=status, at=now)
+
+    async def _write(self, session: AsyncSession, claim: Claim, outcome: Outcome, now: datetime) -> str | None:
+        """The status that the row has got by it; None where it got none."""
+        delivery, attempt, clock = claim.ready.delivery, claim.attempt, self.clock()
+        if outcome.status == "again":
+            return await deliveries.give_back(
+                session, delivery, attempt=attempt, clock=clock, reason=outcome.reason, words=outcome.words
+            )
         written = await deliveries.conclude(
             session,
-            claim.ready.delivery,
-            attempt=claim.attempt,
-            clock=self.clock(),
-            status=status,
+            delivery,
+            attempt=attempt,
+            clock=clock,
+            status=outcome.status,
             reason=outcome.reason,
-            sent_at=sent_at,
+            sent_at=now if outcome.status in {"sent", "may_have_gone"} else None,
             provider_id=outcome.provider_id,
             words=outcome.words,
         )
-        if written and status != "queued":
-            await outbox.record_delivery(session, claim.ready.delivery, status=status, at=now)
+        return outcome.status if written else None
 
-    async def settle_abandoned(self, session: AsyncSession, row: DeliveryRow, *, now: datetime) -> DeliveryRow:
+    async def settle_abandoned(
+        self, session: AsyncSession, row: DeliveryRow, *, now: datetime, is_wanted: bool = True
+    ) -> DeliveryRow:
         """An attempt whose owner is gone may have gone: marked so, or freed for another one, as `WAYMARK_IN_DOUBT`
-        says.
+        says. Where the journey does not want it any more it is marked in any case.
         """
         clock = self.clock()
-        if self.in_doubt == "resend":
+        if self.in_doubt == "resend" and is_wanted:
             await deliveries.change(session, row.id, clock=clock, attempt=None, attempt_until=None, status="queued")
             return row.model_copy(update={"attempt": None, "attempt_until": None, "status": "queued"})
         reason = "the process that was sending it ended before the answer came"
@@ -223,6 +233,21 @@ class Delivering:
         await deliveries.change(session, row.id, clock=clock, **changes)
         await outbox.record_delivery(session, row.id, status="may_have_gone", at=now)
         return row.model_copy(update=changes)
+
+    async def let_fall(self, session: AsyncSession, enrolment: str, *, outcome: str, now: datetime) -> timedelta | None:
+        """What an enrolment that has ended left open: skipped, or in doubt where its process died while it was sent.
+        Answers how long yet somebody may be sending; None where nothing is open any more.
+        """
+        waits: list[timedelta] = []
+        clock = self.clock()
+        for row in await deliveries.list_open(session, enrolment):
+            if row.attempt is not None and row.attempt_until is not None and row.attempt_until > clock:
+                waits.append(row.attempt_until - clock)
+            elif row.attempt is not None:
+                await self.settle_abandoned(session, row, now=now, is_wanted=False)
+        for delivery in await deliveries.withdraw(session, enrolment, reason=f"withdrawn: {outcome}", clock=clock):
+            await outbox.record_delivery(session, delivery, status="skipped", at=now)
+        return max(waits, default=None)
 
     def new_row(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> DeliveryRow:
         """The row a delivery begins as."""

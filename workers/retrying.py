@@ -17,6 +17,7 @@ from store.database import Database
 from store.queries import deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
 from workers.delivering import Claim, Delivering, Outcome, Ready, Standing
+from workers.outages import outlast
 from workers.programs import Programs
 from workers.turns import pending_delivery
 from workflows.contracts import RetryEnded, RetryOrder
@@ -39,8 +40,12 @@ class Retries:
         if isinstance(claimed, RetryEnded):
             return claimed
         outcome = await self.delivering.send(claimed)
-        async with self.database.write() as session:
-            await self.delivering.conclude(session, claimed, outcome, now=now)
+
+        async def conclude() -> None:
+            async with self.database.write() as session:
+                await self.delivering.conclude(session, claimed, outcome, now=now)
+
+        await outlast(conclude, within=self.delivering.attempt_limit)  # or what the provider said would be lost
         if outcome.status == "again":
             raise _again(outcome)
         return RetryEnded(outcome.status)

@@ -8,6 +8,7 @@ run, and is asked for again.
 This file names no step type, writes no text and computes no date.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,7 @@ from store.queries import turns as rows
 from store.queries.turns import Held, Person
 from store.tables import DeliveryRow
 from workers.delivering import Claim, Delivering, Outcome, Standing
+from workers.outages import outlast
 from workers.programs import Programs
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
 
@@ -98,8 +100,7 @@ class _Performer:
         session = await self._begin()
         lease = await rows.take_lease(session, self.order.enrolment, clock=self.turns.clock(), lease=LEASE)
         if isinstance(lease, rows.Over):
-            await self._commit()
-            return TurnTaken(outcome=lease.outcome)
+            return await self._after_the_end(session, lease.outcome)
         if isinstance(lease, rows.Busy):
             return TurnTaken(due_at=self.order.now + lease.remaining)
         self._lease = lease
@@ -117,7 +118,16 @@ class _Performer:
         """Roll back whatever is open."""
         if self._stack is not None:
             stack, self._stack, self._session = self._stack, None, None
-            await stack.aclose()
+            undone = Overtaken()
+            with contextlib.suppress(Overtaken):
+                await stack.__aexit__(Overtaken, undone, None)
+
+    async def _after_the_end(self, session: AsyncSession, outcome: str) -> TurnTaken:
+        """The outcome, once nothing is open any more: it may have ended while a message was on its way."""
+        now = self.order.now
+        wait = await self.turns.delivering.let_fall(session, self.order.enrolment, outcome=outcome, now=now)
+        await self._commit()
+        return TurnTaken(outcome=outcome) if wait is None else TurnTaken(due_at=now + wait)
 
     # what `journeys.turn` asks of a performer
 
@@ -205,14 +215,28 @@ class _Performer:
         await self._keep(run, lease_until=self.turns.clock() + LEASE + self.turns.delivering.attempt_limit)
         await self._commit()
         outcome = await self.turns.delivering.send(claim)
-        session = await self._begin()
-        await self.turns.delivering.conclude(session, claim, outcome, now=now)
-        person = await self._hold_on()
+        person = await outlast(
+            lambda: self._conclude(claim, outcome, now), within=self.turns.delivering.attempt_limit
+        )  # or what the provider said would be lost, and in doubt
         if person is None:
-            await self._commit()  # the answer counts, whoever goes on with the enrolment
             raise Overtaken
         self._standing = replace(standing, learner=person)  # it may have changed while the message was on its way
         return self._answer(claim, outcome, now)
+
+    async def _conclude(self, claim: Claim, outcome: Outcome, now: datetime) -> Person | None:
+        """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the
+        transaction stays open, and the learner is answered as she is now.
+        """
+        try:
+            session = await self._begin()
+            person = await self._hold_on()  # the enrolment before its delivery, as everywhere
+            await self.turns.delivering.conclude(session, claim, outcome, now=now)
+            if person is None:
+                await self._commit()
+        except BaseException:
+            await self.close()
+            raise
+        return person
 
     def _answer(self, claim: Claim, outcome: Outcome, now: datetime) -> Answer:
         if outcome.status == "again":
@@ -231,7 +255,8 @@ class _Performer:
 
     def _hand_to_queue(self, delivery: str, channel: str, because: str, now: datetime) -> Retrying:
         queue = self.turns.queues.deliveries(channel)
-        self.retries.append(RetryOrder(delivery, queue, now, self.turns.clock()))
+        limit = 2 * self.turns.delivering.attempt_limit + LEASE  # the attempt, and as long to write its answer
+        self.retries.append(RetryOrder(delivery, queue, now, self.turns.clock(), limit.total_seconds()))
         return Retrying(now, channel, because)
 
     # transactions

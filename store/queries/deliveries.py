@@ -4,62 +4,99 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import Select, bindparam, case, insert, update
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.database import changed
+from store.database import changed, connection_of
 from store.tables import DeliveryRow, Enrolment, Installation
 
 FINAL = frozenset({"sent", "skipped", "failed", "may_have_gone", "delivered", "bounced", "clicked", "replied"})
 """Statuses after which no attempt is made by itself."""
 
 
+_OPEN = col(DeliveryRow.status).in_(("queued", "deferred"))
+_THIS = col(DeliveryRow.id) == bindparam("this")
+
+# What every message needs is made once: making a statement costs more than running it.
+_COLUMNS: Any = vars(DeliveryRow)["__table__"].columns
+_FIND: Select[Any] = select_columns(*_COLUMNS).where(_THIS)
+_RECORD = insert(DeliveryRow)
+_CLAIM = (
+    update(DeliveryRow)
+    .where(_THIS, _OPEN, col(DeliveryRow.attempt).is_(None))
+    .values(
+        attempt=bindparam("by"), attempt_until=bindparam("until"), attempts=col(DeliveryRow.attempts) + 1,
+        status="queued", channel=bindparam("through"), updated_at=bindparam("clock"),
+    )
+)  # fmt: skip
+_WITHDRAW = (
+    update(DeliveryRow)
+    .where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, col(DeliveryRow.attempt).is_(None))
+    .values(status="skipped", reason=bindparam("because"), updated_at=bindparam("clock"))
+    .returning(col(DeliveryRow.id))
+)
+_HALTED = select_columns(col(Installation.value)).where(col(Installation.name) == "halted")
+
+
 async def find(session: AsyncSession, delivery: str) -> DeliveryRow | None:
     """One delivery by its key."""
-    query = select(DeliveryRow).where(col(DeliveryRow.id) == delivery)
-    return (await session.exec(query, execution_options={"populate_existing": True})).first()
+    found = (await (await connection_of(session)).execute(_FIND, {"this": delivery})).mappings().first()
+    return None if found is None else DeliveryRow(**found)
 
 
 async def record(session: AsyncSession, row: DeliveryRow) -> None:
     """A new delivery, in whatever status it begins."""
-    await (await session.connection()).execute(insert(DeliveryRow), [row.model_dump()])
+    await (await connection_of(session)).execute(_RECORD, row.model_dump())
 
 
 async def claim(
     session: AsyncSession, delivery: str, *, attempt: str, until: datetime, clock: datetime, channel: str
 ) -> bool:
     """Begin an attempt on a delivery that nobody is trying and that is not final; False where that is not so."""
-    claimed = await (await session.connection()).execute(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.id) == delivery,
-            col(DeliveryRow.status).in_(("queued", "deferred")),
-            col(DeliveryRow.attempt).is_(None),
-        )
-        .values(
-            attempt=attempt,
-            attempt_until=until,
-            attempts=col(DeliveryRow.attempts) + 1,
-            status="queued",
-            channel=channel,
-            updated_at=clock,
-        )
-    )
-    return changed(claimed) == 1
+    values = {"this": delivery, "by": attempt, "until": until, "through": channel, "clock": clock}
+    return changed(await (await connection_of(session)).execute(_CLAIM, values)) == 1
 
 
-async def conclude(session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any) -> bool:
-    """Write what came of an attempt; False where the row belongs to another attempt by now.
+async def conclude(
+    session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, status: str, **values: Any
+) -> bool:
+    """Write what came of an attempt; False where the row belongs to another attempt by now, or has that status.
 
     A row that was marked `may_have_gone` keeps its attempt, so that an answer which comes after all still counts.
     """
     concluded = await (await session.connection()).execute(
         update(DeliveryRow)
-        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt)
-        .values(attempt=None, attempt_until=None, updated_at=clock, **values)
+        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt, col(DeliveryRow.status) != status)
+        .values(attempt=None, attempt_until=None, updated_at=clock, status=status, **values)
     )
     return changed(concluded) == 1
+
+
+async def give_back(
+    session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any
+) -> str | None:
+    """An attempt ended and the message certainly did not go: queued again; but `failed` where the journey has taken it
+    for gone meanwhile (`may_have_gone`) and is past it. Answers the status, None where the row belongs to another
+    attempt by now.
+    """
+    status = case((col(DeliveryRow.status).in_(("queued", "deferred")), "queued"), else_="failed")
+    given = await (await session.connection()).execute(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt)
+        .values(attempt=None, attempt_until=None, sent_at=None, updated_at=clock, status=status, **values)
+        .returning(col(DeliveryRow.status))
+    )
+    return given.scalar_one_or_none()
+
+
+async def list_open(session: AsyncSession, enrolment: str) -> Sequence[DeliveryRow]:
+    """The deliveries of this enrolment that are not final."""
+    query = select(DeliveryRow).where(
+        col(DeliveryRow.enrolment) == enrolment, col(DeliveryRow.status).in_(("queued", "deferred"))
+    )
+    return (await session.exec(query, execution_options={"populate_existing": True})).all()
 
 
 async def change(session: AsyncSession, delivery: str, *, clock: datetime, **values: Any) -> None:
@@ -71,16 +108,8 @@ async def change(session: AsyncSession, delivery: str, *, clock: datetime, **val
 
 async def withdraw(session: AsyncSession, enrolment: str, *, reason: str, clock: datetime) -> Sequence[str]:
     """Skip every delivery of this enrolment that waits and that nobody is trying; answers their ids."""
-    fallen = await (await session.connection()).execute(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.enrolment) == enrolment,
-            col(DeliveryRow.status).in_(("queued", "deferred")),
-            col(DeliveryRow.attempt).is_(None),
-        )
-        .values(status="skipped", reason=reason, updated_at=clock)
-        .returning(col(DeliveryRow.id))
-    )
+    values = {"of": enrolment, "because": reason, "clock": clock}
+    fallen = await (await connection_of(session)).execute(_WITHDRAW, values)
     return list(fallen.scalars())
 
 
@@ -92,6 +121,5 @@ async def lock_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | N
 
 async def is_halted(session: AsyncSession) -> bool:
     """Whether every delivery of the installation is held (`waymark halt`)."""
-    query = select(Installation).where(col(Installation.name) == "halted")
-    found = (await session.exec(query)).first()
-    return found is not None and found.value.get("since") is not None
+    value = (await (await connection_of(session)).execute(_HALTED)).scalar()
+    return value is not None and value.get("since") is not None

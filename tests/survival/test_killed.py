@@ -95,9 +95,7 @@ class Killer:
 
 async def open_attempts(installed: Installation) -> set[str]:
     async with installed.database.read() as session:
-        query = select(DeliveryRow.id).where(
-            col(DeliveryRow.attempt).is_not(None), col(DeliveryRow.status) == "queued"
-        )
+        query = select(DeliveryRow.id).where(col(DeliveryRow.attempt).is_not(None), col(DeliveryRow.status) == "queued")
         return set((await session.exec(query)).all())
 
 
@@ -176,6 +174,9 @@ async def judge(installed: Installation, sink: SmtpSink) -> set[str]:
 
 def assert_told_once(lines: Sequence[JournalRow], enrolments: Sequence[Enrolment]) -> None:
     """Each journal tells each thing once, in order."""
-    kinds = {row.id: [line.kind for line in lines if line.enrolment == row.id and line.kind != "deferred"] for row in enrolments}
+    kinds = {
+        row.id: [line.kind for line in lines if line.enrolment == row.id and line.kind != "deferred"]
+        for row in enrolments
+    }
     expected = ["entered", "sent", "waiting", "sent", "waiting", "sent", "ended"]
     assert [] == [told for told in kinds.values() if told != expected]

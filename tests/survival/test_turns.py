@@ -1,0 +1,127 @@
+"""Turns that end before their end: what they leave, and what the next one makes of it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import select
+
+from journeys.events import Event
+from store.queries import deliveries as delivery_rows
+from store.queries import installation, withdrawing
+from store.tables import DeliveryRow, Enrolment
+from tests.support.definitions import program_of, send
+from tests.support.house import Running
+from tests.support.smtp import SmtpSink
+from waymark.settings import Settings
+from waymark.wiring import migrate, open_activities, open_house
+from workers.programs import UnknownProgram
+from workers.turns import Turns
+from workflows.contracts import Queues, TurnOrder, TurnTaken
+from workflows.timelapse import Timelapse
+
+
+@dataclass
+class Unmanned:
+    """A house without a worker: turns are taken by hand."""
+
+    running: Running
+    turns: Turns
+
+    async def take(self) -> TurnTaken:
+        """Take a turn of the only enrolment, now."""
+        (enrolment,) = await self.running.enrolments()
+        return await self.turns.take(TurnOrder(enrolment.id, datetime.now(UTC)))
+
+    async def delivery(self) -> DeliveryRow:
+        (delivery,) = await self.running.deliveries()
+        return delivery
+
+    async def halt(self) -> None:
+        async with self.running.house.database.write() as session:
+            await installation.halt(session, by="a test", at=datetime.now(UTC))
+
+    async def claim(self, *, until: timedelta) -> None:
+        """Another process claims the only delivery."""
+        now = datetime.now(UTC)
+        async with self.running.house.database.write() as session:
+            assert await delivery_rows.claim(
+                session, (await self.delivery()).id, attempt="another's", until=now + until, clock=now, channel="email"
+            )
+
+    async def withdraw(self) -> None:
+        (enrolment,) = await self.running.enrolments()
+        async with self.running.house.database.write() as session:
+            await withdrawing.withdraw(session, enrolment.id, by="a test", now=datetime.now(UTC))
+
+
+@pytest.fixture
+async def unmanned(
+    database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
+) -> AsyncIterator[Unmanned]:
+    settings = Settings(
+        home=tmp_path, database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url,
+        secret="a secret of this test",  # type: ignore[arg-type]
+    )  # fmt: skip
+    await migrate(settings)
+    async with (
+        open_house(settings, queues=Queues(prefix="nobody-")) as house,
+        open_activities(house) as (activities, _),
+    ):
+        running = Running(house, Timelapse(house.client))
+        assert isinstance(activities.turns, Turns)
+        await running.publish_program(program_of([send("one")]))
+        now = datetime.now(UTC)
+        data = {"given_name": "Ada", "email": "ada@example.org"}
+        await running.take(Event("promoted", "hr", "hr.learner.promoted", "ada", now, data))
+        yield Unmanned(running, activities.turns)
+
+
+async def test_a_turn_that_fails_leaves_nothing(unmanned: Unmanned) -> None:
+    """Not even its lease: the next one may begin at once."""
+    async with unmanned.running.house.database.write() as session:
+        await (await session.connection()).execute(update(Enrolment).values(program="unknown"))
+    with pytest.raises(UnknownProgram):
+        await unmanned.take()
+    (enrolment,) = await unmanned.running.enrolments()
+    assert (0, None) == (enrolment.fence, enrolment.lease_until)
+    assert enrolment.wake_wanted_at is not None
+
+
+async def test_what_was_being_sent_at_a_withdrawal_and_was_not_taken_falls(
+    unmanned: Unmanned, smtp_sink: SmtpSink
+) -> None:
+    """Its process gave it back after the end: nobody would ask for it any more."""
+    await unmanned.halt()
+    await unmanned.take()
+    await unmanned.claim(until=timedelta(seconds=30))
+    await unmanned.withdraw()
+    waiting = await unmanned.take()
+    assert waiting.outcome is None, "somebody may be sending yet"
+    assert waiting.due_at is not None
+    async with unmanned.running.house.database.write() as session:
+        given = await delivery_rows.give_back(
+            session, (await unmanned.delivery()).id, attempt="another's", clock=datetime.now(UTC)
+        )
+    assert "queued" == given
+    assert "withdrawn" == (await unmanned.take()).outcome
+    assert ("skipped", "withdrawn: withdrawn") == (
+        (await unmanned.delivery()).status,
+        (await unmanned.delivery()).reason,
+    )
+    assert [] == smtp_sink.attempts
+
+
+async def test_what_was_being_sent_at_a_withdrawal_by_a_process_that_died_is_in_doubt(unmanned: Unmanned) -> None:
+    """Marked by the turn that finds the enrolment ended."""
+    await unmanned.halt()
+    await unmanned.take()
+    await unmanned.claim(until=-timedelta(seconds=1))
+    await unmanned.withdraw()
+    assert "withdrawn" == (await unmanned.take()).outcome
+    assert "may_have_gone" == (await unmanned.delivery()).status
+    async with unmanned.running.house.database.read() as session:
+        assert [None] == [row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()]

@@ -10,6 +10,7 @@ import typer
 from journeys.compiler import Compiled
 from journeys.problems import Problem, report_of
 from waymark.cli.errors import NotSo, WrongUsage
+from waymark.cli.printable import printable
 
 Files = Annotated[
     list[Path], typer.Argument(help="Definitions, YAML or JSON; - is standard input.", show_default=False)
@@ -50,10 +51,10 @@ def _read(file: Path) -> bytes:
 
 
 def _compile(text: bytes) -> Compiled:
-    from connectors.channels import CHANNELS
-    from journeys.compiler import Vocabulary, compile_definition
+    from journeys.compiler import compile_definition
+    from waymark.vocabulary import vocabulary
 
-    return compile_definition(text, vocabulary=Vocabulary(channels=frozenset(CHANNELS)))
+    return compile_definition(text, vocabulary=vocabulary())
 
 
 def _print_json(results: dict[Path, Compiled]) -> None:
@@ -70,10 +71,11 @@ def _print(file: Path, compiled: Compiled) -> None:
     for problem in compiled.problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = f"{file}:{problem.line}:{problem.column}: "
-        head = Text.assemble((place, "bold"), (problem.severity, colour), f" {problem.code}", (_at(problem), "cyan"))
+        at = printable(_at(problem))
+        head = Text.assemble((place, "bold"), (problem.severity, colour), f" {problem.code}", (at, "cyan"))
         console.print(head)
         for line in _explained(problem):
-            console.print(Text(f"    {line}"))
+            console.print(Text(f"    {printable(line)}"))
     console.print(Text(_summary(file, compiled)), style="green" if compiled.is_ok else "red")
 
 

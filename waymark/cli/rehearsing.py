@@ -1,5 +1,6 @@
 """`waymark rehearse`: a journey on a virtual timeline. Needs no server and touches none."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from connectors.channels import CHANNELS
 from connectors.sources import Raw, Refused
 from connectors.sources.cloudevents import CloudEvents
-from journeys.compiler import Vocabulary, compile_definition
+from journeys.compiler import compile_definition
 from journeys.composing import Reach
 from journeys.durations import parse_duration
 from journeys.events import Event, Json
@@ -22,6 +23,9 @@ from journeys.rehearse import rehearse
 from journeys.source import List, Map, Node, read_source
 from journeys.timeline import Rehearsal, RehearsedLearner, TimelineEntry
 from waymark.cli.errors import NotSo, WrongUsage
+from waymark.cli.output import problem_line
+from waymark.cli.printable import printable
+from waymark.vocabulary import vocabulary
 
 SHOWN_PROBLEMS = 20
 """How many refused lines or fields are told at once."""
@@ -51,16 +55,16 @@ def rehearse_command(
     if as_json:
         typer.echo(orjson.dumps(rehearsal.to_json(), option=orjson.OPT_INDENT_2).decode())
     else:
-        typer.echo("\n".join(_told(program, rehearsal)))
+        typer.echo("\n".join(map(printable, _told(program, rehearsal))))
 
 
 # -- what is given -----------------------------------------------------------------------------------------------------
 
 
 def _compile(file: Path) -> Program:
-    compiled = compile_definition(_read(file), vocabulary=Vocabulary(channels=frozenset(CHANNELS)))
+    compiled = compile_definition(_read(file), vocabulary=vocabulary())
     for problem in compiled.problems:
-        typer.echo(_problem_line(file, problem), err=True)
+        typer.echo(printable(_line_of(file, problem)), err=True)
     if compiled.program is None:
         errors = sum(problem.severity == "error" for problem in compiled.problems)
         raise NotSo(f"{file} has {_counted(errors, 'problem')}: mend what is listed above, then rehearse again")
@@ -70,7 +74,7 @@ def _compile(file: Path) -> Program:
 def _read_events(file: Path) -> Sequence[Event]:
     events: list[Event] = []
     refused: list[str] = []
-    for number, line in enumerate(_read(file).splitlines(), start=1):
+    for number, line in enumerate(_read(file).removeprefix(BOM_UTF8).splitlines(), start=1):
         for found in CloudEvents.translate(Raw(line)) if line.strip() else ():
             if isinstance(found, Refused):
                 refused.append(f"{file}:{number}: {found.code}: {found.detail}")
@@ -84,9 +88,10 @@ def _read_learners(file: Path | None) -> Mapping[str, Mapping[str, Json]]:
     if file is None:
         return {}
     read = read_source(_read(file))
-    _refuse([_problem_line(file, problem) for problem in read.problems], "problem", file)
+    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
     learners = read_learners(None if read.root is None else _plain(read.root))
-    _refuse([f"{file}: {problem}" for problem in learners.problems], "problem", file)
+    places = [(*_place(read.root, problem.path), problem.text) for problem in learners.problems]
+    _refuse([f"{file}:{line}:{column}: {text}" for line, column, text in places], "problem", file)
     return learners.profiles
 
 
@@ -98,6 +103,15 @@ def _plain(node: Node) -> Json:
             return [_plain(item) for item in node.items]
         case _:
             return node.value
+
+
+def _place(node: Node | None, path: Sequence[str]) -> tuple[int, int]:
+    """Line and column of what the path names: its last key's, or the whole's where the path is empty."""
+    at = (1, 1) if node is None else (node.line, node.column)
+    for name in path:
+        if isinstance(node, Map):
+            at, node = node.keys[name], node.entries[name]
+    return at
 
 
 def _duration(text: str | None) -> timedelta | None:
@@ -125,17 +139,14 @@ def _refuse(lines: Sequence[str], what: str, file: Path) -> None:
     if not lines:
         return
     for line in lines[:SHOWN_PROBLEMS]:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
     if len(lines) > SHOWN_PROBLEMS:
         typer.echo(f"... and {len(lines) - SHOWN_PROBLEMS} more", err=True)
     raise NotSo(f"{file} has {_counted(len(lines), what)}: mend what is listed above, then rehearse again")
 
 
-def _problem_line(file: Path, problem: Problem) -> str:
-    allowed = f" (allowed: {', '.join(problem.allowed)})" if problem.allowed else ""
-    meant = f"; {problem.suggestion}" if problem.suggestion else ""
-    path = f" {problem.path}:" if problem.path else ""
-    return f"{file}:{problem.line}:{problem.column}: {problem.severity}:{path} {problem.detail}{allowed}{meant}"
+def _line_of(file: Path, problem: Problem) -> str:
+    return problem_line(str(file), problem.to_json())
 
 
 def _counted(number: int, what: str) -> str:

@@ -94,7 +94,17 @@ def test_unknown_fields_of_a_profile_are_refused(tmp_path: Path) -> None:
         SCRIPT / "journey.yaml", "--events", SCRIPT / "events.jsonl", "--learners", tmp_path / "learners.yaml"
     )
     assert 1 == done.returncode
-    assert "ada.emial: no such field; did you mean email?" in done.stderr
+    assert "learners.yaml:1:7: ada.emial: no such field; did you mean email?" in done.stderr
+
+
+def test_files_of_any_origin(tmp_path: Path) -> None:
+    """A byte order mark and CR LF are no matter; what would turn a terminal's line round is written out."""
+    event = json.loads((SCRIPT / "events.jsonl").read_text().splitlines()[0])
+    text = json.dumps({**event, "subject": "\x1b[31m\u202ered"}, ensure_ascii=False)
+    (tmp_path / "events.jsonl").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n\r\n")
+    done = waymark(SCRIPT / "journey.yaml", "--events", tmp_path / "events.jsonl")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "\\x1b[31m\\u202ered: ends as" in done.stdout
 
 
 @pytest.mark.parametrize(

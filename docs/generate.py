@@ -153,7 +153,9 @@ def codes() -> str:
             for file in sorted((ROOT / folder).rglob("*.py")):
                 _find_codes(ast.parse(file.read_text("utf-8")), says, found)
         lines.append(f"\n## {title}\n\n{about}\n\n| code | says, for example |\n|---|---|\n")
-        lines += [f"| `{code}` | {_cell(detail)} |\n" for code, detail in sorted(found.items())]
+        lines += [
+            f"| `{code}` | {_cell(detail) or 'its `problems` say what'} |\n" for code, detail in sorted(found.items())
+        ]
     lines.append("\n## Why a message does not go\n\nThe `reason` of a delivery that is `skipped`: ")
     lines.append(", ".join(f"`{reason}`" for reason in sorted(get_args(SkipReason))) + ".\n")
     return "".join(lines)

@@ -5,6 +5,7 @@
 It runs `waymark demo` beside whatever else is up, and stops what it started.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -30,10 +31,15 @@ def main() -> int:
             drawn = Console(file=nowhere, width=COLUMNS, force_terminal=True, color_system="truecolor", record=True)
             drawn.print(tour.drawn)
             PICTURE.parent.mkdir(exist_ok=True)
-            PICTURE.write_text(drawn.export_svg(title="make demo", font_aspect_ratio=0.6), "utf-8")
+            PICTURE.write_text(_by_itself(drawn.export_svg(title="make demo", font_aspect_ratio=0.6)), "utf-8")
         finally:
             stage.down()
     return 0
+
+
+def _by_itself(svg: str) -> str:
+    """The picture without fonts from elsewhere: it is shown in whatever font of one width is there."""
+    return re.sub(r"@font-face {.*?}\s*", "", svg, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def _ending(line: _Line) -> Text:
 def _legend() -> Text:
     text = Text("\n", no_wrap=False)
     for (sign, style), meaning in (
-        (_MAIL, "a message"), (_MAILS, "two"), (("green", _AND_MAIL), "and one"),
+        (_MAIL, "a message"), (_MAILS, "two"), (("green:", _AND_MAIL), "that and a message"),
         (_MARKS[cast.PROMOTED], "promoted"),
         (_MARKS[cast.STARTED], "starts"), (_MARKS[cast.COMPLETED], "completes"),
         (_MARKS[cast.MEASURED], "measured"), (_MARKS[cast.CHANGED], "changed"), (_MARKS[cast.LEFT], "leaves"),

@@ -123,7 +123,7 @@ def _differ(name: str, expected: Became, became: Became) -> Iterator[str]:
     for left, right in zip(expected.said, became.said, strict=True):
         if left.at.replace(microsecond=0) != right.at.replace(microsecond=0):
             yield f"{name} must get {left.message} at {left.at:%F %T}, and got it at {right.at:%F %T}"
-        if left.subject != right.subject or not right.text.strip().startswith(left.text):
+        if left.subject != right.subject or not right.text.startswith(left.text):
             yield f"{name} got {left.message} in other words than the journey's"
 
 

@@ -27,6 +27,7 @@ class Postbox:
     def __init__(self, page: str) -> None:
         self._http = httpx2.AsyncClient(base_url=page, timeout=30.0)
         self._lock = asyncio.Lock()
+        self._seen = 0
         self.mails: list[Mail] = []
 
     async def look(self) -> list[Mail]:
@@ -34,14 +35,23 @@ class Postbox:
         async with self._lock:
             page = await self._get("/messages?limit=1")
             newest = page["items"][0]["number"] if page["items"] else 0
-            known = self.mails[-1].number if self.mails else 0
-            new = [_mail(await self._get(f"/messages/{number}")) for number in range(known + 1, newest + 1)]
+            numbers = range(self._seen + 1, newest + 1)
+            new = [mail for number in numbers if (mail := await self._read(number)) is not None]
             self.mails += new
+            self._seen = max(self._seen, newest)
             return new
 
     async def close(self) -> None:
         """Let the connection go."""
         await self._http.aclose()
+
+    async def _read(self, number: int) -> Mail | None:
+        """One message; None where there is none of this number, which is the judge's to notice."""
+        answer = await self._http.get(f"/messages/{number}")
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return _mail(answer.json())
 
     async def _get(self, path: str) -> dict[str, Any]:
         answer = await self._http.get(path)
@@ -56,6 +66,6 @@ def _mail(body: dict[str, Any]) -> Mail:
         delivery=(body["message_id"] or "").strip("<>").partition("@")[0],
         recipient=", ".join(body["recipients"]),
         subject=body["subject"],
-        text=(body["text"] or "").replace("\r\n", "\n"),
+        text=(body["text"] or "").replace("\r\n", "\n").strip(),
         at=parsedate_to_datetime(headers["Date"]).astimezone(UTC),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, insert, update
+from sqlalchemy import bindparam, case, insert, update
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,7 +21,7 @@ _THIS = col(DeliveryRow.id) == bindparam("this")
 
 # What every message needs is made once: making a statement costs more than running it.
 _COLUMNS: Any = vars(DeliveryRow)["__table__"].columns
-_FIND: Select[Any] = select_columns(*_COLUMNS).where(_THIS)
+_FIND: Any = select_columns(*_COLUMNS).where(_THIS)
 _RECORD = insert(DeliveryRow)
 _CLAIM = (
     update(DeliveryRow)

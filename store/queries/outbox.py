@@ -10,11 +10,12 @@ from hashlib import sha256
 from typing import Literal, Protocol
 
 import orjson
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
+from store.database import connection_of
 from store.inserting import insert_new
 from store.tables import DeadLetter, DeliveryRow, Installation, OutboxRow
 
@@ -32,6 +33,13 @@ class Outgoing:
     topic: str
     key: str
     payload: str
+
+
+_RECORD = insert(OutboxRow)
+_DELIVERY = select(
+    col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
+    col(DeliveryRow.channel),
+).where(col(DeliveryRow.id) == bindparam("this"))  # fmt: skip
 
 
 class Enrolled(Protocol):
@@ -69,7 +77,7 @@ async def record_many(session: AsyncSession, outcomes: Sequence[Outcome]) -> Non
     """Write several."""
     if outcomes:
         rows = [{"topic": OUTCOMES, "key": o.key, "payload": _cloudevent(o), "created_at": o.at} for o in outcomes]
-        await (await session.connection()).execute(insert(OutboxRow), rows)
+        await (await connection_of(session)).execute(_RECORD, rows)
 
 
 async def record_enrolment(
@@ -98,11 +106,8 @@ def of_enrolment(
 
 async def record_delivery(session: AsyncSession, delivery: str, *, status: str, at: datetime) -> None:
     """Write `waymark.delivery.<status>`; the delivery's row stands already."""
-    query = select(
-        col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
-        col(DeliveryRow.channel),
-    ).where(col(DeliveryRow.id) == delivery)  # fmt: skip
-    enrolment, journey, learner, message, channel = (await (await session.connection()).execute(query)).one()
+    core = await connection_of(session)
+    enrolment, journey, learner, message, channel = (await core.execute(_DELIVERY, {"this": delivery})).one()
     data: dict[str, Json] = {
         "delivery": delivery, "enrolment": enrolment, "journey": journey, "learner": learner, "message": message,
         "channel": channel, "status": status,

@@ -4,7 +4,7 @@ Each field keeps the value of the latest event time, so the order in which event
 store keeps profiles, this module only says what becomes of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Literal, cast
 
@@ -69,6 +69,23 @@ def merge(
             merged[name] = value
             since[name] = at
     return merged, since
+
+
+def is_ahead(times: Mapping[str, datetime], now: datetime) -> bool:
+    """Whether some field counts from an instant that has not come: then `as_of` says how the profile is now."""
+    return any(at > now for at in times.values())
+
+
+def as_of(events: Iterable[Event], now: datetime, *, given: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """The profile at `now`, by all the learner's events in any order: what takes effect later is not in it yet.
+
+    `given` is what was known of her before all events.
+    """
+    profile, times = dict(given or {}), dict[str, datetime]()
+    for event in events:
+        if event.counts_from <= now:
+            profile, times = merge(profile, times, updates_of(event), event.counts_from)
+    return profile
 
 
 def is_of_kind(value: Json, kind: FieldKind) -> bool:

@@ -23,6 +23,7 @@ from journeys.effects import Answer, Asking, Decide, Deliver, Delivered, Effect,
 from journeys.events import Event, Json
 from journeys.expressions import Facts
 from journeys.history import Enrolled, Happened, History, may_be_found_again
+from journeys.profile import as_of, is_ahead
 from journeys.program import Entry, Program
 from journeys.routing import Entered, NotEntered, Routes, enters, fired
 from journeys.run import Run
@@ -81,11 +82,10 @@ class _Enrolment:
     messages: list[RehearsedMessage] = field(default_factory=list[RehearsedMessage])
     planned: datetime | None = None
 
-    @property
-    def facts(self) -> Facts:
+    def facts(self, now: datetime) -> Facts:
         """What expressions see of it now."""
         person = self.person
-        return facts_of(self.run, source_id=person.source_id, profile=person.history.profile, entry=self.entry)
+        return facts_of(self.run, source_id=person.source_id, profile=person.profile(now), entry=self.entry)
 
 
 @dataclass(slots=True)
@@ -98,6 +98,12 @@ class _Person:
     log: list[Happened] = field(default_factory=list[Happened])
     enrolments: dict[str, _Enrolment] = field(default_factory=dict[str, _Enrolment])
     remarks: list[TimelineEntry] = field(default_factory=list[TimelineEntry])
+
+    def profile(self, now: datetime) -> Mapping[str, Json]:
+        """Her profile as it is now; fields of an event count from its `effective`."""
+        if is_ahead(self.history.times, now):
+            return as_of((happened.event for happened in self.log), now, given=self.given)
+        return self.history.profile
 
 
 _Planned = Event | _Enrolment
@@ -230,7 +236,7 @@ class _Stage:
             if enrolment.run.has_ended or enrolment in concerned:
                 continue
             entered_at = enrolment.run.entered_at
-            firing = fired(self.program, event, enrolment.facts, entered_at=entered_at, entry_event=None)
+            firing = fired(self.program, event, enrolment.facts(now), entered_at=entered_at, entry_event=None)
             for finding in firing.findings:
                 text = f"{event.type} came, and {finding}."
                 person.remarks.append(TimelineEntry(now, "not_judged", reason=text))
@@ -263,7 +269,7 @@ class _Performer:
         self._enrolment.run = run
         match effect:
             case Decide():
-                return decide(effect, self._enrolment.facts, at=run.at)
+                return decide(effect, self._enrolment.facts(self._now), at=run.at)
             case Deliver():
                 return self._deliver(run, effect)
             case _:
@@ -285,15 +291,16 @@ class _Performer:
 
     def _compose(self, run: Run, deliver: Deliver, now: datetime) -> Composed | Skip:
         person = self._enrolment.person
+        profile = person.profile(self._now)
         return compose(
             self._stage.program,
             deliver,
             now=now,
             run=run,
             entry=self._enrolment.entry,
-            learner=person.history.profile,
+            learner=profile,
             learner_id=person.source_id,
-            recipient=person.history.profile,
+            recipient=profile,
             recipient_id=person.source_id,
             reach=self._stage.reach,
         )

@@ -1,5 +1,6 @@
 """Profiles: what events give them, and that the order of arrival changes nothing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -7,7 +8,7 @@ import pytest
 
 from journeys.catalogue import EVENT_TYPES, is_our_own
 from journeys.events import Event, Json
-from journeys.profile import PROFILE_FIELDS, merge, updates_of
+from journeys.profile import PROFILE_FIELDS, as_of, is_ahead, merge, updates_of
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -59,6 +60,18 @@ def test_merge_changes_nothing_given() -> None:
     profile: dict[str, Json] = {"role": "a"}
     merge(profile, {"role": AT}, {"role": "b"}, AT + timedelta(1))
     assert {"role": "a"} == profile
+
+
+def test_a_profile_as_of_an_instant() -> None:
+    """What takes effect later is not in it yet, whatever the order in which the events are told."""
+    moved = replace(event("hr.learner.moved", {"site": "Leeds"}), effective=AT + timedelta(days=7))
+    changed = replace(event("hr.learner.changed", {"site": "Ripon", "team": "x"}), time=AT + timedelta(days=1))
+    for order in ([moved, changed], [changed, moved]):
+        given: dict[str, Json] = {"site": "York", "role": "a"}
+        assert {"site": "York", "role": "a"} == as_of(order, AT, given=given)
+        assert {"site": "Ripon", "team": "x", "role": "a"} == as_of(order, AT + timedelta(days=6), given=given)
+        assert {"site": "Leeds", "team": "x"} == as_of(order, AT + timedelta(days=7))
+    assert [True, False] == [is_ahead({"site": AT}, AT - timedelta(seconds=1)), is_ahead({"site": AT}, AT)]
 
 
 def test_catalogue() -> None:

@@ -286,3 +286,54 @@ def test_stopping_early_tells_the_beginning_of_the_same_story(script: GoldenScri
             expected = [entry for entry in longer.timeline if entry.at <= begins + days * DAY]
             arrived = expected if not script.arrivals else expected[: len(shorter.timeline)]
             assert arrived == list(shorter.timeline)
+
+
+def test_fields_of_an_event_count_from_its_effective() -> None:
+    """She moves next week: until then messages and conditions see where she is, afterwards where she will be."""
+    program = compiled(
+        """
+        waymark: 1
+        journey: moving
+        title: Moving
+        enter:
+          - on: hr.learner.hired
+        steps:
+          - {send: here, id: before}
+          - {send: here, id: guarded, when: 'learner.site == "Leeds"'}
+          - wait: 10d
+          - {send: here, id: after}
+        messages:
+          here: {subject: Here, body: "{{ learner.site }}"}
+        """
+    )
+    ahead = replace(event(2, "hr.learner.moved", MONDAY, {"site": "Leeds"}), effective=MONDAY + 7 * DAY)
+    hired = event(1, "hr.learner.hired", MONDAY, {"site": "York"})
+    meanwhile = event(3, "hr.learner.changed", MONDAY + DAY, {"site": "Ripon"})
+    told = ada(ahead, hired, meanwhile, program=program)
+    texts = [(m.step, m.text) for each in told.enrolments for m in each.messages]
+    assert [("before", "York"), ("after", "Leeds")] == texts
+
+
+def test_a_change_before_one_that_takes_effect_later_counts_till_then() -> None:
+    """The latest `effective` wins, once it has come."""
+    program = compiled(
+        """
+        waymark: 1
+        journey: moving
+        title: Moving
+        enter:
+          - on: hr.learner.hired
+        steps:
+          - wait: 3d
+          - {send: here, id: before}
+          - wait: 7d
+          - {send: here, id: after}
+        messages:
+          here: {subject: Here, body: "{{ learner.site }}"}
+        """
+    )
+    ahead = replace(event(2, "hr.learner.moved", MONDAY, {"site": "Leeds"}), effective=MONDAY + 7 * DAY)
+    hired = event(1, "hr.learner.hired", MONDAY, {"site": "York"})
+    meanwhile = event(3, "hr.learner.changed", MONDAY + DAY, {"site": "Ripon"})
+    told = ada(ahead, hired, meanwhile, program=program)
+    assert ["Ripon", "Leeds"] == [m.text for each in told.enrolments for m in each.messages]

@@ -1,7 +1,8 @@
 """The sweeper: pokes what nobody has woken, and lets rows go that have served.
 
-Every few seconds it looks for enrolments that have wanted waking for 5 s, or are overdue by 60 s. So it repairs
-whatever a crash, a restored database or a lost Temporal left behind. An enrolment that was poked is left alone for a
+Every few seconds it looks for enrolments that have wanted waking for 5 s, are overdue by 60 s, or wait for a message
+that nobody has tried for longer than a retry pauses. So it repairs whatever a crash, a restored database or a lost
+Temporal left behind. An enrolment that was poked is left alone for a
 while, longer each time, so that a worker that is down does not gather signals. Several sweepers at once are harmless.
 It goes by the real clock.
 """
@@ -21,6 +22,8 @@ from workers.outages import is_outage
 EVERY = timedelta(seconds=3)
 WANTED_FOR = timedelta(seconds=5)
 OVERDUE_BY = timedelta(seconds=60)
+UNTRIED_FOR = timedelta(minutes=15)
+"""A retry tries at least every ten minutes."""
 PAGE = 200
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(minutes=2)
 CLEANED_EVERY = timedelta(minutes=10)
@@ -47,6 +50,9 @@ class Sweeper:
     poker: Poker
     clock: Callable[[], datetime]
     keeps_outbox: bool = True
+    wanted_for: timedelta = WANTED_FOR
+    overdue_by: timedelta = OVERDUE_BY
+    untried_for: timedelta = UNTRIED_FOR
     _resting: dict[str, _Rest] = field(default_factory=dict[str, _Rest])
     _cleaned_at: datetime | None = None
 
@@ -91,8 +97,9 @@ class Sweeper:
     async def _page(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:
             return await sweeping.list_unwoken(
-                session, wanted_before=now - WANTED_FOR, due_before=now - OVERDUE_BY, after=after, limit=PAGE
-            )
+                session, wanted_before=now - self.wanted_for, due_before=now - self.overdue_by,
+                tried_before=now - self.untried_for, after=after, limit=PAGE,
+            )  # fmt: skip
 
     def _let_rest(self, enrolments: Sequence[str], now: datetime) -> None:
         for id_ in enrolments:

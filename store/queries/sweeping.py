@@ -7,21 +7,35 @@ from sqlalchemy import delete, select, text, union
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.tables import Enrolment, IdempotencyKey, UnjudgedEntry
+from store.queries import deliveries
+from store.tables import DeliveryRow, Enrolment, IdempotencyKey, UnjudgedEntry
 
 
 async def list_unwoken(
-    session: AsyncSession, *, wanted_before: datetime, due_before: datetime, after: str, limit: int
+    session: AsyncSession,
+    *,
+    wanted_before: datetime,
+    due_before: datetime,
+    tried_before: datetime,
+    after: str,
+    limit: int,
 ) -> Sequence[str]:
-    """Enrolments that have wanted waking since before `wanted_before`, or were due before `due_before`.
+    """Enrolments that have wanted waking since before `wanted_before`, were due before `due_before`, or wait for a
+    message that nobody has touched since before `tried_before`, unless messages are halted.
 
     In order of id, those after `after`.
     """
     id_, wanted, due = col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at)
     is_active = text("status = 'active'")  # as the partial index says it: a bound value would not match the index
+    waits = ("queued",) if await deliveries.is_halted(session) else ("queued", "deferred")
     unwoken = union(
-        select(id_).where(wanted <= wanted_before, col(Enrolment.status) != "ended", id_ > after),
+        select(id_).where(wanted <= wanted_before, id_ > after),
         select(id_).where(is_active, due <= due_before, id_ > after),
+        select(col(DeliveryRow.enrolment)).where(
+            col(DeliveryRow.status).in_(waits),
+            col(DeliveryRow.updated_at) <= tried_before,
+            col(DeliveryRow.enrolment) > after,
+        ),
     ).subquery()
     query = select(unwoken.c.id).order_by(unwoken.c.id).limit(limit)
     return (await (await session.connection()).execute(query)).scalars().all()

@@ -1,0 +1,81 @@
+"""What the sweeper finds beside what its own tests say: messages that nobody tries any more."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import insert, update
+
+from store import migrate
+from store.database import Database
+from store.queries import installation
+from store.tables import DeliveryRow, Enrolment
+from tests.support.ingesting import Feed, event, journey
+from workers.sweeper import UNTRIED_FOR, Sweeper
+
+
+@pytest.fixture
+async def feed(database_url: str) -> AsyncIterator[Feed]:
+    """One enrolment that waits for a message to go, and for nothing else."""
+    await migrate.upgrade(database_url)
+    database = Database(database_url)
+    feed = Feed(database)
+    await feed.publish(journey())
+    await feed.take(event("hr.learner.promoted"))
+    async with database.write() as session:
+        core = await session.connection()
+        await core.execute(update(Enrolment).values(fence=1, wake_wanted_at=None, due_at=None))
+        await core.execute(insert(DeliveryRow), [await _delivery(feed)])
+    yield feed
+    await database.close()
+
+
+async def _delivery(feed: Feed) -> dict[str, object]:
+    (enrolment,) = await feed.rows(Enrolment)
+    now = feed.clock.now
+    return DeliveryRow(
+        id="delivery", enrolment=enrolment["id"], journey=enrolment["journey"], learner=enrolment["learner"],
+        recipient=enrolment["learner"], node="send", visit=1, message="one", channel="email", attempts=1,
+        created_at=now, updated_at=now,
+    ).model_dump()  # fmt: skip
+
+
+async def change(feed: Feed, table: type[DeliveryRow] | type[Enrolment], **values: object) -> None:
+    async with feed.database.write() as session:
+        await (await session.connection()).execute(update(table).values(**values))
+
+
+async def swept(feed: Feed) -> int:
+    """How many a sweeper that has just started finds, a little later than a retry may pause."""
+    feed.clock.now += UNTRIED_FOR
+    return await Sweeper(feed.database, feed.pokes, feed.clock).sweep()
+
+
+async def test_a_message_whose_retries_are_lost_is_found(feed: Feed) -> None:
+    """Its run waits for nothing but the retry's end, which nobody makes any more."""
+    assert 0 == await Sweeper(feed.database, feed.pokes, feed.clock).sweep()
+    assert 1 == await swept(feed)
+
+
+@pytest.mark.parametrize("status", ["sent", "failed", "skipped", "may_have_gone"])
+async def test_a_message_that_is_done_with_is_not(feed: Feed, status: str) -> None:
+    """However long ago that was."""
+    await change(feed, DeliveryRow, status=status)
+    assert 0 == await swept(feed)
+
+
+async def test_a_message_that_was_held_is_found_once_nothing_is_held_any_more(feed: Feed) -> None:
+    """The process that let them go may have died over it; while they are held nobody is poked for it."""
+    await change(feed, DeliveryRow, status="deferred", reason="halted")
+    async with feed.database.write() as session:
+        await installation.halt(session, by="a test", at=feed.clock.now)
+    assert 0 == await swept(feed)
+    async with feed.database.write() as session:
+        await installation.go(session)
+    assert 1 == await swept(feed)
+
+
+async def test_an_enrolment_that_was_ended_by_hand_is_woken_too(feed: Feed) -> None:
+    """Its workflow is to end, and what was open is to fall, though the poke was lost."""
+    await change(feed, DeliveryRow, status="sent")
+    await change(feed, Enrolment, status="ended", outcome="withdrawn", wake_wanted_at=feed.clock.now)
+    assert 1 == await swept(feed)

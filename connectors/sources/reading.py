@@ -20,6 +20,7 @@ MAX_DEPTH = 100
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 TOO_DEEP = f"arrays and objects are nested deeper than {MAX_DEPTH}"
 OUT_OF_RANGE = "a number fits neither a 64-bit integer nor a double: send it as a text, or smaller"
+LONE_SURROGATE = "a text holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character"
 _MANY_DIGITS = re.compile(rb"\d{19}")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear even where the closing quote is missing
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -41,7 +42,9 @@ def parse(body: bytes) -> Json | Refused:
 
 
 def unfit(value: Json) -> Refused | None:
-    """What makes a value unfit for us, looked for without recursion: nesting, NUL, integers beyond 64 bits."""
+    """What makes a value unfit for us, looked for without recursion: nesting, texts that are none, numbers beyond
+    64 bits.
+    """
     level, depth = [value], 0
     while level:
         below: list[Json] = []
@@ -56,6 +59,10 @@ def unfit(value: Json) -> Refused | None:
                     is_nested = True
                 case str() if "\0" in item:
                     return Refused("nul_character", "a text holds the character NUL (\\u0000), which no database keeps")
+                case str() if _SURROGATE.search(item):
+                    return Refused("lone_surrogate", LONE_SURROGATE)
+                case float() if not math.isfinite(item):
+                    return Refused("number_out_of_range", OUT_OF_RANGE)
                 case int() if not SMALLEST_INTEGER <= item <= LARGEST_INTEGER:
                     return Refused("number_out_of_range", OUT_OF_RANGE)
                 case _:
@@ -71,25 +78,28 @@ def _unreadable(code: RefusalCode, detail: str) -> Refused:
     return Refused(code, detail, is_unreadable=True)
 
 
-def _exact(body: bytes) -> Json:
+def _exact(body: bytes | str) -> Json:
     """The same value with integers as they were written: the fast parser rounds those beyond 64 bits to a float."""
     return cast(Json, json.loads(body, parse_int=lambda digits: int(digits[:40])))
 
 
-def _why(body: bytes, error: orjson.JSONDecodeError) -> Refused:
-    """Why the parser refused it."""
+def _why(body: bytes, error: orjson.JSONDecodeError) -> Json | Refused:
+    """Why the parser refused it; or its value, where only single texts or numbers of it are unfit: `unfit` finds
+    them, so that one event of a batch takes no other down.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError as wrong:
         return _unreadable("not_utf8", f"the bytes are not UTF-8: the first wrong one is at position {wrong.start}")
     outside = _STRING.sub('""', text)
-    if _is_too_deep(outside):
-        return _unreadable("too_deep", TOO_DEEP)
     if _NOT_FINITE.search(outside):
         return _unreadable("not_finite", "JSON has no NaN and no Infinity: leave the field out, or send null")
-    return _unlike_json(text) or _unreadable(
-        "not_json", f"the body is not JSON: {error.msg.partition(':')[0]}{_place(error)}"
-    )
+    try:
+        return _exact(text)
+    except (ValueError, RecursionError):
+        if _is_too_deep(outside):
+            return _unreadable("too_deep", TOO_DEEP)
+    return _unreadable("not_json", f"the body is not JSON: {error.msg.partition(':')[0]}{_place(error)}")
 
 
 def _place(error: orjson.JSONDecodeError) -> str:
@@ -103,26 +113,3 @@ def _is_too_deep(outside: str) -> bool:
         if depth > MAX_DEPTH:
             return True
     return False
-
-
-def _unlike_json(text: str) -> Refused | None:
-    """What a more forgiving parser takes and we do not."""
-    try:
-        value = cast(Json, json.loads(text, parse_int=float))
-    except (ValueError, RecursionError):
-        return None
-    if _any_float_not_finite(value):
-        return _unreadable("number_out_of_range", OUT_OF_RANGE)
-    if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-        return _unreadable(
-            "lone_surrogate", "a text holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-        )
-    return None
-
-
-def _any_float_not_finite(value: Json) -> bool:
-    if isinstance(value, dict):
-        return any(_any_float_not_finite(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_any_float_not_finite(item) for item in value)
-    return isinstance(value, float) and not math.isfinite(value)

@@ -15,12 +15,12 @@ from typing import Literal, cast
 
 from journeys.catalogue import is_our_own
 from journeys.codec import program_to_json
-from journeys.composing import SAFE_LINKS
 from journeys.definition import Cursor, Judging, Vocabulary, clip, shown, trigger_of
 from journeys.drafts import StepDraft, StepSource
 from journeys.expressions import Scope
+from journeys.messages import look_at_texts, messages_of
 from journeys.problems import Problem, did_you_mean, is_ok
-from journeys.program import Again, EntryRule, Expression, Link, Message, Node, Objective, Program, Trigger
+from journeys.program import Again, EntryRule, Expression, Message, Node, Objective, Program, Trigger
 from journeys.source import Map, Scalar, read_source
 from journeys.source import Node as SourceNode
 from journeys.steps import STEP_TYPES
@@ -82,7 +82,7 @@ def _journey(root: Cursor) -> Program | None:
     audience = fields["audience"].expression(Scope.STEP) if "audience" in fields else None
     steps = _Steps(judging)
     start = steps.compile(fields["steps"]) if "steps" in fields else None
-    messages = _messages(fields["messages"]) if "messages" in fields else {}
+    messages = messages_of(fields["messages"]) if "messages" in fields else {}
     _look_at_uses(root, fields, judging, messages, steps)
     draft = Program(
         journey=journey or "",
@@ -174,48 +174,6 @@ def _objective(given: Cursor) -> Objective | None:
     return Objective(behaviour, metric, cast("Literal['increase', 'decrease']", direction), window)
 
 
-# --- messages -----------------------------------------------------------------------------------------------------
-
-_MESSAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_LATER_IN_MESSAGES = {"draft": "`draft` (texts by a writer)", "languages": "`languages`"}
-
-
-def _messages(given: Cursor) -> dict[str, Message]:
-    if not isinstance(given.node, Map):
-        given.wrong("a map of messages by name")
-        return {}
-    messages: dict[str, Message] = {}
-    for name, entry in given.entries().items():
-        if not _MESSAGE.fullmatch(name):
-            allowed = ("a-z 0-9 - _, at most 64",)
-            entry.report("bad_name", f"{clip(name)!r} is no name for a message", allowed=allowed, at=entry.key_at)
-        messages[name] = _message(name, entry)
-    return messages
-
-
-def _message(name: str, given: Cursor) -> Message:
-    channels = sorted(given.judging.vocabulary.known_channels)
-    fields = given.fields(("subject", "body", "link", *channels), later=_LATER_IN_MESSAGES) or {}
-    has_link = "link" in fields
-
-    def text_of(key: str) -> str | None:
-        return fields[key].template(has_link=has_link) if key in fields else None
-
-    own = {channel: text for channel in channels if (text := text_of(channel)) is not None}
-    link = _link(fields["link"]) if has_link else None
-    return Message(name, text_of("subject"), text_of("body"), link, own)
-
-
-def _link(given: Cursor) -> Link | None:
-    fields = given.fields(("label", "url"), required=("label", "url")) or {}
-    label = fields["label"].template(has_link=False) if "label" in fields else None
-    url = fields["url"].template(has_link=False) if "url" in fields else None
-    if url is not None and not url.strip().startswith((*SAFE_LINKS, "{{", "{%")):
-        detail = f"{clip(url)!r} is no address of a page"
-        fields["url"].report("bad_value", detail, allowed=[f"{beginning}..." for beginning in SAFE_LINKS])
-    return None if label is None or url is None else Link(label, url)
-
-
 def _look_at_uses(
     root: Cursor, fields: Mapping[str, Cursor], judging: Judging, messages: Mapping[str, Message], steps: "_Steps"
 ) -> None:
@@ -226,26 +184,13 @@ def _look_at_uses(
         needs.setdefault(name, {}).update(dict.fromkeys(via))
     for name, channels in needs.items():
         if name in messages and isinstance(entries[name].node, Map):
-            _look_at_texts(entries[name], tuple(channels))
+            look_at_texts(entries[name], tuple(channels))
     for name, entry in entries.items():
         if name not in needs and steps.is_whole:
             detail = f"no step sends the message {clip(name)!r}"
             entry.report("unsent_message", detail, at=entry.key_at, severity="warning")
     if steps.is_whole and not steps.can_send:
         root.report("sends_nothing", "this journey can send nothing", severity="warning")
-
-
-def _look_at_texts(entry: Cursor, channels: tuple[str, ...]) -> None:
-    given = entry.entries()
-    if "draft" in given:
-        return
-    silent = [channel for channel in channels if channel not in given and "body" not in given]
-    if silent:
-        detail = f"the message has no `body`, and no wording of its own for {', '.join(silent)}"
-        entry.report("missing_key", detail, allowed=("body", *silent), at=entry.key_at)
-    if "email" in channels and "subject" not in given:
-        detail = "an email without `subject` goes with the journey's title"
-        entry.report("no_subject", detail, allowed=("subject",), at=entry.key_at, severity="warning")
 
 
 # --- steps --------------------------------------------------------------------------------------------------------

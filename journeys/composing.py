@@ -101,7 +101,7 @@ def compose(
         return link
     if link is not None:
         context["link"] = LinkFacts(link.label, link.url)
-    subject = _rendered(message.subject or program.title, context)
+    subject = program.title if message.subject is None else _rendered(message.subject, context)
     text = _rendered(message.channels.get(channel) or message.body or "", context)
     if isinstance(subject, Skip):
         return subject

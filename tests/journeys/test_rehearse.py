@@ -337,3 +337,22 @@ def test_a_change_before_one_that_takes_effect_later_counts_till_then() -> None:
     meanwhile = event(3, "hr.learner.changed", MONDAY + DAY, {"site": "Ripon"})
     told = ada(ahead, hired, meanwhile, program=program)
     assert ["Ripon", "Leeds"] == [m.text for each in told.enrolments for m in each.messages]
+
+
+def test_an_email_without_a_subject_goes_with_the_title() -> None:
+    """As it is: a title is no template."""
+    program = compiled(
+        """
+        waymark: 1
+        journey: titled
+        title: "100% {{ of }} managers"
+        enter:
+          - on: hr.learner.hired
+        steps:
+          - send: hello
+        messages:
+          hello: {body: Hello.}
+        """
+    )
+    told = ada(event(1, "hr.learner.hired", MONDAY), program=program)
+    assert ["100% {{ of }} managers"] == [m.subject for each in told.enrolments for m in each.messages]

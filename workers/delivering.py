@@ -149,11 +149,18 @@ class Delivering:
         )
         return Ready(key, composed.channel, outgoing)
 
-    async def claim(self, session: AsyncSession, ready: Ready) -> Claim | None:
-        """Take the attempt; commit before `send`. None: somebody else is trying it, or it is final."""
+    async def claim(self, session: AsyncSession, ready: Ready, *, new: DeliveryRow | None = None) -> Claim | None:
+        """Take the attempt; commit before `send`. None: somebody else is trying it, or it is final.
+
+        `new` is a row that is not there yet: it is written as claimed.
+        """
         attempt = secrets.token_hex(8)
         clock = self.clock()
         until = clock + self.attempt_limit
+        if new is not None:
+            claim = {"attempt": attempt, "attempt_until": until, "attempts": 1, "channel": ready.channel}
+            await deliveries.record(session, new.model_copy(update=claim))
+            return Claim(ready, attempt, time.monotonic())
         claimed = await deliveries.claim(
             session, ready.delivery, attempt=attempt, until=until, clock=clock, channel=ready.channel
         )
@@ -240,7 +247,10 @@ class Delivering:
         """
         waits: list[timedelta] = []
         clock = self.clock()
-        for row in await deliveries.list_open(session, enrolment):
+        left = await deliveries.list_open(session, enrolment)
+        if not left:
+            return None
+        for row in left:
             if row.attempt is not None and row.attempt_until is not None and row.attempt_until > clock:
                 waits.append(row.attempt_until - clock)
             elif row.attempt is not None:

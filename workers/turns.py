@@ -186,14 +186,13 @@ class _Performer:
         ready = self.turns.delivering.compose(standing, deliver, recipient, now=now)
         if isinstance(ready, Skip):
             return await self._skip(row, ready, is_new=is_new, now=now)
-        if is_new:
-            await deliveries.record(self._db, row.model_copy(update={"channel": ready.channel}))
         if await deliveries.is_halted(self._db):
-            await deliveries.change(self._db, row.id, clock=self.turns.clock(), status="deferred", reason="halted")
+            await self._write(row, is_new=is_new, channel=ready.channel, status="deferred", reason="halted")
             return Deferred(now, None, "halted")
         if row.attempts > 0 or self.turns.delivering.breakers[ready.channel].is_open:
+            await self._write(row, is_new=is_new, channel=ready.channel)
             return self._hand_to_queue(row.id, ready.channel, row.reason or "its provider is slow or down", now)
-        claim = await self.turns.delivering.claim(self._db, ready)
+        claim = await self.turns.delivering.claim(self._db, ready, new=row if is_new else None)
         if claim is None:
             return self._hand_to_queue(row.id, ready.channel, "another attempt is under way", now)
         return await self._attempt(run, claim, now)
@@ -246,12 +245,15 @@ class _Performer:
 
     async def _skip(self, row: DeliveryRow, skip: Skip, *, is_new: bool, now: datetime) -> Delivered:
         reason = skip.text
-        if is_new:
-            await deliveries.record(self._db, row.model_copy(update={"status": "skipped", "reason": reason}))
-        else:
-            await deliveries.change(self._db, row.id, clock=self.turns.clock(), status="skipped", reason=reason)
+        await self._write(row, is_new=is_new, status="skipped", reason=reason)
         await outbox.record_delivery(self._db, row.id, status="skipped", at=now)
         return Delivered(now, "skipped", None, reason)
+
+    async def _write(self, row: DeliveryRow, *, is_new: bool, **changes: str) -> None:
+        if is_new:
+            await deliveries.record(self._db, row.model_copy(update=changes))
+        else:
+            await deliveries.change(self._db, row.id, clock=self.turns.clock(), **changes)
 
     def _hand_to_queue(self, delivery: str, channel: str, because: str, now: datetime) -> Retrying:
         queue = self.turns.queues.deliveries(channel)

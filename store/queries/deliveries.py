@@ -22,6 +22,7 @@ _THIS = col(DeliveryRow.id) == bindparam("this")
 # What every message needs is made once: making a statement costs more than running it.
 _COLUMNS: Any = vars(DeliveryRow)["__table__"].columns
 _FIND: Any = select_columns(*_COLUMNS).where(_THIS)
+_FIND_OPEN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN)
 _RECORD = insert(DeliveryRow)
 _CLAIM = (
     update(DeliveryRow)
@@ -29,6 +30,17 @@ _CLAIM = (
     .values(
         attempt=bindparam("by"), attempt_until=bindparam("until"), attempts=col(DeliveryRow.attempts) + 1,
         status="queued", channel=bindparam("through"), updated_at=bindparam("clock"),
+    )
+)  # fmt: skip
+_CONCLUDE = (
+    update(DeliveryRow)
+    .where(
+        _THIS, col(DeliveryRow.attempt) == bindparam("by"), col(DeliveryRow.status) != bindparam("became")
+    )
+    .values(
+        attempt=None, attempt_until=None, updated_at=bindparam("clock"), status=bindparam("became"),
+        reason=bindparam("because"), sent_at=bindparam("sent"), provider_id=bindparam("their_id"),
+        words=bindparam("their_words"),
     )
 )  # fmt: skip
 _WITHDRAW = (
@@ -60,17 +72,26 @@ async def claim(
 
 
 async def conclude(
-    session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, status: str, **values: Any
+    session: AsyncSession,
+    delivery: str,
+    *,
+    attempt: str,
+    clock: datetime,
+    status: str,
+    reason: str | None,
+    sent_at: datetime | None,
+    provider_id: str | None,
+    words: str | None,
 ) -> bool:
     """Write what came of an attempt; False where the row belongs to another attempt by now, or has that status.
 
     A row that was marked `may_have_gone` keeps its attempt, so that an answer which comes after all still counts.
     """
-    concluded = await (await session.connection()).execute(
-        update(DeliveryRow)
-        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt, col(DeliveryRow.status) != status)
-        .values(attempt=None, attempt_until=None, updated_at=clock, status=status, **values)
-    )
+    values = {
+        "this": delivery, "by": attempt, "clock": clock, "became": status, "because": reason, "sent": sent_at,
+        "their_id": provider_id, "their_words": words,
+    }  # fmt: skip
+    concluded = await (await connection_of(session)).execute(_CONCLUDE, values)
     return changed(concluded) == 1
 
 
@@ -93,10 +114,8 @@ async def give_back(
 
 async def list_open(session: AsyncSession, enrolment: str) -> Sequence[DeliveryRow]:
     """The deliveries of this enrolment that are not final."""
-    query = select(DeliveryRow).where(
-        col(DeliveryRow.enrolment) == enrolment, col(DeliveryRow.status).in_(("queued", "deferred"))
-    )
-    return (await session.exec(query, execution_options={"populate_existing": True})).all()
+    found = await (await connection_of(session)).execute(_FIND_OPEN, {"of": enrolment})
+    return [DeliveryRow(**row) for row in found.mappings()]
 
 
 async def change(session: AsyncSession, delivery: str, *, clock: datetime, **values: Any) -> None:

@@ -438,18 +438,21 @@ def _explain(plan: _Plan, facts: Facts, reason: str) -> str:
         kinds = kind_of(_look_up(facts, left)), kind_of(_look_up(facts, right))
         if kinds[0] != kinds[1]:
             return f"{'.'.join(left)} is a {kinds[0]}, {'.'.join(right)} a {kinds[1]}"
-    fields = ", ".join(f"{'.'.join(p)} ({kind_of(_look_up(facts, p))})" for p in plan.paths)
-    return f"{_what_went_wrong(reason)}: {fields}" if fields else _what_went_wrong(reason)
+    kinds_of = {path: kind_of(_look_up(facts, path)) for path in plan.paths}
+    went_wrong = _what_went_wrong(reason, is_of_numbers=set(kinds_of.values()) <= {"number"})
+    fields = ", ".join(f"{'.'.join(path)} ({kind})" for path, kind in kinds_of.items())
+    return f"{went_wrong}: {fields}" if fields else went_wrong
 
 
-def _what_went_wrong(reason: str) -> str:
+def _what_went_wrong(reason: str, *, is_of_numbers: bool) -> str:
     if "No matching overload" in reason:
-        return "the types do not fit (whole numbers and fractions do not mix: write 100.0 or double(...))"
+        mixed = " (whole numbers and fractions do not mix: write 100.0 or double(...))" if is_of_numbers else ""
+        return f"the types do not fit{mixed}"
     if "Iteration budget" in reason:
         return "the expression takes too long"
     if "divide by zero" in reason or "modulus by zero" in reason:
         return "division by zero"
-    if "Key not found" in reason or "index out of bounds" in reason:
+    if "Key not found" in reason or "Index error" in reason:
         return "something read is not there"
     if "regular expression" in reason:
         return "the regular expression is wrong"

@@ -90,12 +90,16 @@ class _Enrolment:
 
 @dataclass(slots=True)
 class _Person:
-    """One learner on the stage, as the store would know her; `given` is the profile she came with."""
+    """One learner on the stage, as the store would know her.
+
+    `given` is the profile she came with; `latest` the event, of those taken, that counts last.
+    """
 
     source_id: str
     history: History
     given: Mapping[str, Json] = field(default_factory=dict[str, Json])
     log: list[Happened] = field(default_factory=list[Happened])
+    latest: Happened | None = None
     enrolments: dict[str, _Enrolment] = field(default_factory=dict[str, _Enrolment])
     remarks: list[TimelineEntry] = field(default_factory=list[TimelineEntry])
 
@@ -170,10 +174,10 @@ class _Stage:
         person = self.person(event.subject)
         self._settle(person, now)
         happened = Happened(event, len(person.log), now)
-        is_late = any(happened.order < before.order for before in person.log)
-        if is_late:
+        if person.latest is not None and happened.order < person.latest.order:
             self._take_again(person, happened, now)
         else:
+            person.latest = happened
             person.history.now = now
             person.history.take([happened])
         person.log.append(replace(happened, is_new=False))

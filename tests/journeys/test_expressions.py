@@ -200,3 +200,22 @@ def test_the_whole_learner_is_no_condition() -> None:
     """Said in the words of this language."""
     (finding,) = check("learner", scope=Scope.STEP).findings
     assert finding.detail == "the expression yields the whole learner, not true or false"
+
+
+MIXED = "(whole numbers and fractions do not mix: write 100.0 or double(...))"
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("event.data.course < 3", "the types do not fit: event.data.course (text)"),
+        (
+            "event.data.score * 1.5 > 2.0",
+            f"the types do not fit {MIXED}: event.data.score (number)",
+        ),
+        ("event.data.tags[5] == 'x'", "something read is not there: event.data.tags (list)"),
+    ],
+)
+def test_findings_fit_what_went_wrong(text: str, finding: str) -> None:
+    """Nothing is said of numbers where there are none."""
+    assert finding == holds(Expression(text), FACTS).finding

@@ -6,9 +6,8 @@ The Message-ID is made from the delivery id and so the same on every attempt. Wh
 
 import re
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from typing import Annotated, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -16,13 +15,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from connectors.channels.base import Channel, ChannelSettings, Limits, channel
 from connectors.errors import Permanent
+from connectors.mail.mime import written
 from connectors.mail.smtp import Letter, Lines, Server
 from connectors.mail.wording import html_part, one_line, text_part
 from connectors.outgoing import Outgoing, Receipt
 
 _ADDRESS = re.compile(r"""[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,253}""")
-_WIRE = SMTP.clone(cte_type="7bit")
-_WIRE_UTF8 = SMTPUTF8.clone(cte_type="7bit")
+_WIRE = SMTP.clone(cte_type="7bit", linesep="\n")
+_WIRE_UTF8 = SMTPUTF8.clone(cte_type="7bit", linesep="\n")
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
@@ -122,20 +122,25 @@ class Email(Channel):
         recipient = plain_address(outgoing.address or "")
         if recipient is None:
             raise Permanent("the address is no e-mail address: correct `email` in the profile")
-        content = self._written(outgoing, recipient).as_bytes()
+        content = self._written(outgoing, recipient)
         return Letter(self._sender, recipient, content, needs_utf8=not recipient.isascii())
 
-    def _written(self, outgoing: Outgoing, recipient: str) -> EmailMessage:
-        message = EmailMessage(policy=_WIRE if recipient.isascii() else _WIRE_UTF8)
-        message["From"] = self._from
-        message["To"] = _named(recipient)
-        message["Subject"] = one_line(outgoing.subject)
-        message["Date"] = outgoing.sent_at
-        message["Message-ID"] = self._message_id(outgoing)
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text_part(outgoing.text, outgoing.link))
-        message.add_alternative(html_part(outgoing.text, outgoing.link), subtype="html")
-        return message
+    def _written(self, outgoing: Outgoing, recipient: str) -> bytes:
+        headers = {
+            "From": self._from,
+            "To": _named(recipient),
+            "Subject": one_line(outgoing.subject),
+            "Date": format_datetime(outgoing.sent_at),
+            "Message-ID": self._message_id(outgoing),
+            "Auto-Submitted": "auto-generated",
+        }
+        return written(
+            headers,
+            text=text_part(outgoing.text, outgoing.link),
+            html=html_part(outgoing.text, outgoing.link),
+            key=outgoing.delivery_id,
+            policy=_WIRE if recipient.isascii() else _WIRE_UTF8,
+        )
 
     def _message_id(self, outgoing: Outgoing) -> str:
         return f"<{outgoing.delivery_id}@{self._sender.rpartition('@')[2]}>"

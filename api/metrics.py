@@ -12,6 +12,7 @@ SECONDS = Histogram("waymark_http_request_seconds", "Seconds to answer a request
 ENROLMENTS = Gauge("waymark_enrolments", "Enrolments by journey and status", ["journey", "status"])
 DELIVERIES = Gauge("waymark_deliveries", "Deliveries by channel and status", ["channel", "status"])
 DEAD_LETTERS = Gauge("waymark_dead_letters", "Records that could not be used and wait for an operator")
+UNKNOWN_TYPES = Gauge("waymark_events_of_unknown_type", "Events that were logged and whose type nobody knew")
 UNRELAYED = Gauge("waymark_outbox_rows", "Records that have not been produced to our topics yet")
 WAKE_WANTED = Gauge("waymark_wake_wanted", "Enrolments that want waking")
 WAKE_WANTED_SECONDS = Gauge("waymark_wake_wanted_oldest_seconds", "Since when the oldest of them has wanted waking")
@@ -25,6 +26,7 @@ def show(standing: Standing, *, now: datetime) -> None:
     for channel, status, number in standing.deliveries:
         DELIVERIES.labels(channel, status).set(number)
     DEAD_LETTERS.set(standing.dead_letters)
+    UNKNOWN_TYPES.set(standing.unknown_types)
     UNRELAYED.set(standing.unrelayed)
     WAKE_WANTED.set(standing.wake_wanted)
     oldest = standing.oldest_wake_wanted_at

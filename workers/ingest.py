@@ -32,7 +32,7 @@ from journeys.events import Event
 from journeys.history import Happened
 from journeys.identity import learner_id
 from store.database import Database
-from store.queries import dead_letters, events, learners, outbox
+from store.queries import dead_letters, events, installation, learners, outbox
 from store.queries.learners import LearnerState
 from workers.histories import Histories
 from workers.outages import is_outage
@@ -49,7 +49,6 @@ MOST_DISTANT = timedelta(days=3653)
 """How far ahead `effective` may be."""
 
 TAKEN = Counter("waymark_events", "Events by what became of them", ["status"])
-UNKNOWN = Counter("waymark_events_of_unknown_type", "Valid events whose type is not in the catalogue")
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _PLAIN_TYPE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+){1,5}")
@@ -181,6 +180,7 @@ class _Batch:
     now: datetime
     taken: dict[int, Taken] = field(default_factory=dict[int, Taken])
     to_poke: list[str] = field(default_factory=list[str])
+    unknown: list[str] = field(default_factory=list[str])
 
     async def store(self, batch: Sequence[Incoming]) -> Stored:
         judged = list(self._judge(batch))
@@ -194,6 +194,7 @@ class _Batch:
             self.to_poke += await histories.take(states, new)
         taken = [self.taken[place] for place in range(len(batch))]
         await self._keep_letters(batch, taken)
+        await self._count_unknown()
         return Stored(taken, self.to_poke)
 
     # judging
@@ -250,7 +251,8 @@ class _Batch:
             key = (one.event.source, one.event.id)
             if first[key] is one and key in places:
                 self.taken[one.place] = Taken("accepted")
-                _count_unknown(one.event)
+                if one.event.type not in EVENT_TYPES:
+                    self.unknown.append(one.event.type)
                 if one.learner is not None:
                     new[one.learner].append(Happened(one.event, places[key], self.now))
             else:
@@ -265,6 +267,14 @@ class _Batch:
             if incoming.record is not None and one.status == "rejected"
         ]
         await outbox.record_dead_letters(self.session, await dead_letters.record(self.session, letters))
+
+    async def _count_unknown(self) -> None:
+        """Say and count which types nobody knew; where the batch is stored again one by one, they are said again."""
+        for unknown in self.unknown:
+            shown = unknown if _PLAIN_TYPE.fullmatch(unknown) else "(not shown)"
+            log.info("an event of unknown type is logged: %s", shown)
+        if self.unknown:
+            await installation.count_unknown_types(self.session, len(self.unknown), at=self.now)
 
 
 def content_of(event: Event) -> bytes | Refusal:
@@ -287,10 +297,3 @@ def _repeated(one: _Judged, digest: str) -> Taken:
         return Taken("duplicate")
     detail = "another event stands under this source and id, and the first one wins: give this one an id of its own"
     return Taken("rejected", "conflicting_duplicate", detail)
-
-
-def _count_unknown(event: Event) -> None:
-    if event.type not in EVENT_TYPES:
-        UNKNOWN.inc()
-        shown = event.type if _PLAIN_TYPE.fullmatch(event.type) else "(not shown)"
-        log.info("an event of unknown type is logged: %s", shown)

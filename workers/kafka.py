@@ -12,11 +12,14 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import IllegalArgumentError, IllegalStateError, KafkaConfigurationError, KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from store.queries.outbox import Outgoing
+from store.queries.outbox import DEAD_LETTERS, Outgoing
 from workers.records import Record
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
+
+SESSION_MS = 10_000
+"""So long a bridge that was killed keeps its partitions, and its successor waits for them."""
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 
@@ -39,6 +42,7 @@ class Consumer:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_records=most,
+                session_timeout_ms=SESSION_MS,
                 check_crcs=importlib.util.find_spec("crc32c")
                 is not None,  # in pure Python it costs six records of seven
             )
@@ -104,7 +108,7 @@ class Producer:
         try:
             for record in records:
                 body, key = record.payload.encode(), record.key.encode()
-                futures.append(self._producer.send(record.topic, body, key, headers=_HEADERS))
+                futures.append(self._producer.send(record.topic, body, key, headers=_headers(record)))
             self._producer.flush(timeout=timeout_seconds)
         except KafkaError:
             pass  # what has arrived is counted below; the rest is sent again
@@ -115,7 +119,10 @@ class Producer:
         self._producer.close(timeout=5)
 
 
-_HEADERS = [("content-type", b"application/cloudevents+json; charset=utf-8")]
+def _headers(record: Outgoing) -> list[tuple[str, bytes]]:
+    """What the record is: a CloudEvent, but for what tells of a dead letter."""
+    kind = b"application/json" if record.topic == DEAD_LETTERS else b"application/cloudevents+json; charset=utf-8"
+    return [("content-type", kind)]
 
 
 def _passing(call: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol, TypeVar
 
+from journeys.durations import format_duration
 from journeys.events import Event
 
 MAX_RECORD_BYTES = 1024 * 1024
@@ -121,9 +122,9 @@ def judge_time(event: Event, *, now: datetime, lead: timedelta) -> Refused | Non
     """Refuses an event whose `time` lies further ahead of `now` than `lead`; None: it may come in."""
     if event.time - now <= lead:
         return None
-    ahead = timedelta(seconds=round((event.time - now).total_seconds()))
+    ahead = format_duration(timedelta(seconds=round((event.time - now).total_seconds())))
     return Refused(
         "time_too_far_ahead",
-        f"the event's time is {ahead} ahead of the clock; at most {lead} is taken: "
+        f"the event's time is {ahead} ahead of the clock; at most {format_duration(lead)} is taken: "
         "send it later, put the later instant in the extension `effective`, or raise WAYMARK_EVENT_LEAD",
     )

@@ -1,7 +1,10 @@
-"""Facts about the whole installation: whether deliveries are held, and what waits for that to end."""
+"""Facts about the whole installation: whether deliveries are held, what waits for that to end, and what has been
+counted over all processes.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import delete, select, update
 from sqlmodel import col
@@ -12,6 +15,7 @@ from store.inserting import insert_new
 from store.tables import DeliveryRow, Enrolment, Installation
 
 HALTED = "halted"
+UNKNOWN_TYPES = "events_of_unknown_type"
 
 
 async def halt(session: AsyncSession, *, by: str, at: datetime) -> dict[str, Json]:
@@ -62,3 +66,24 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
             .values(wake_wanted_at=at)
         )
     return found
+
+
+async def count_unknown_types(session: AsyncSession, number: int, *, at: datetime) -> None:
+    """So many more events were logged whose type nobody knew. Call it last: its row is locked until the commit."""
+    core = await session.connection()
+    nothing: dict[str, Json] = {"count": 0}
+    await core.execute(insert_new(session, Installation), [{"name": UNKNOWN_TYPES, "value": nothing, "updated_at": at}])
+    query = select(col(Installation.value)).where(col(Installation.name) == UNKNOWN_TYPES).with_for_update()
+    counted = cast("int", (await core.execute(query)).scalar_one()["count"])
+    await core.execute(
+        update(Installation)
+        .where(col(Installation.name) == UNKNOWN_TYPES)
+        .values(value={"count": counted + number}, updated_at=at)
+    )
+
+
+async def find_unknown_types(session: AsyncSession) -> int:
+    """How many events were logged whose type nobody knew."""
+    query = select(col(Installation.value)).where(col(Installation.name) == UNKNOWN_TYPES)
+    found = (await (await session.connection()).execute(query)).scalar()
+    return 0 if found is None else cast("int", found["count"])

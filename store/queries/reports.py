@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.queries.installation import find_unknown_types
 from store.tables import DeadLetter, DeliveryRow, Enrolment, OutboxRow
 
 
@@ -43,6 +44,7 @@ class Standing:
     unrelayed: int
     wake_wanted: int
     oldest_wake_wanted_at: datetime | None
+    unknown_types: int
 
 
 async def report(session: AsyncSession, journey: str) -> JourneyReport:
@@ -90,7 +92,7 @@ async def standing(session: AsyncSession) -> Standing:
     return Standing(
         [(journey, status, n) for journey, status, n in enrolments],
         [(channel, status, n) for channel, status, n in deliveries],
-        letters, unrelayed, number, oldest,
+        letters, unrelayed, number, oldest, await find_unknown_types(session),
     )  # fmt: skip
 
 

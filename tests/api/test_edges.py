@@ -108,12 +108,14 @@ async def test_metrics(api: Api) -> None:
     """The figures can be parsed, and name no learner."""
     await api.publish()
     await api.emit(event("hr.learner.hired", "ada-lovelace", country="GB", given_name="Ada"))
+    await api.emit(event("acme.chair.adjusted", "ada-lovelace"))
     await api.get("/v1/learners/ada-lovelace")
     await api.client.post("/v1/enrolments", json={"journey": "first-weeks", "learner": "ada-lovelace"})
     text = (await api.client.get("/metrics")).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     samples = {(s.labels["journey"], s.labels["status"]): s.value for s in families["waymark_enrolments"].samples}
     assert {("first-weeks", "active"): 1.0} == samples
+    assert [1.0] == [s.value for s in families["waymark_events_of_unknown_type"].samples]
     assert "ada-lovelace" not in text
     routes = {s.labels["route"] for s in families["waymark_http_requests"].samples if "route" in s.labels}
     assert "/v1/learners/{learner:path}" in routes

@@ -296,12 +296,40 @@ async def test_the_relay_brings_the_outbox_to_its_topics_in_order(
     assert list(range(1200)) == [one["data"]["n"] for one in await asyncio.to_thread(_read, kafka_bootstrap, topic)]
 
 
+async def test_what_is_said_of_a_dead_letter_is_json_and_no_cloudevent(
+    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that goes by the content type takes an outcome for an event, and a dead letter not."""
+    monkeypatch.setattr(outbox, "OUTCOMES", topic)
+    at = feed.clock.now
+    letter = DeadLetter(id=f"dead-{topic}", reason="not_json", detail="", topic="t", partition=2, offset=3, at=at)
+    async with feed.database.write() as session:
+        await outbox.record(session, type="waymark.test", key="ada", data={}, at=at)
+        await outbox.record_dead_letters(session, [letter])
+    relay = Relay(feed.database, kafka_bootstrap, feed.clock)
+    await relay.relay_page()
+
+    told = await asyncio.to_thread(_records, kafka_bootstrap, topic, outbox.DEAD_LETTERS)
+    kinds = {record.topic: dict(record.headers)["content-type"].decode() for record in told}
+    assert "application/cloudevents+json; charset=utf-8" == kinds[topic]
+    assert "application/json" == kinds[outbox.DEAD_LETTERS]
+    (mine,) = [json.loads(record.value) for record in told if record.key == letter.id.encode()]
+    when = at.isoformat().replace("+00:00", "Z")
+    expected = {"id": letter.id, "reason": "not_json", "topic": "t", "partition": 2, "offset": 3, "at": when}
+    assert expected == mine
+
+
 def _read(bootstrap: str, topic: str) -> list[dict[str, Any]]:
-    """Everything of the topic."""
-    consumer: Any = KafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", group_id=None)
-    found: list[dict[str, Any]] = []
+    """Every value of the topic."""
+    return [json.loads(record.value) for record in _records(bootstrap, topic)]
+
+
+def _records(bootstrap: str, *topics: str) -> list[Any]:
+    """Everything of these topics."""
+    consumer: Any = KafkaConsumer(*topics, bootstrap_servers=bootstrap, auto_offset_reset="earliest", group_id=None)
+    found: list[Any] = []
     while page := consumer.poll(timeout_ms=3_000):
-        found += [json.loads(record.value) for records in page.values() for record in records]
+        found += [record for records in page.values() for record in records]
     consumer.close()
     return found
 

@@ -13,6 +13,7 @@ from journeys.events import Json
 from journeys.program import Again
 from store import migrate
 from store.database import Database
+from store.queries.installation import find_unknown_types
 from store.tables import DeadLetter, Enrolment, InboxRow, JournalRow, Learner, LoggedEvent, OutboxRow, UnjudgedEntry
 from tests.support.ingesting import MONDAY, Feed, event, hours, journey
 from workers.ingest import Incoming, Record, Refusal
@@ -76,12 +77,17 @@ async def test_a_time_may_be_long_ago_and_a_little_ahead(
     assert code == taken.code
 
 
-async def test_an_event_of_an_unknown_type_is_logged(feed: Feed) -> None:
-    """A valid event is never lost."""
-    (taken,) = await feed.take(event("coffee.machine.broken"))
+async def test_an_event_of_an_unknown_type_is_logged_and_counted(feed: Feed) -> None:
+    """A valid event is never lost; whichever process took it, it is counted once for the installation."""
+    broken, mended = event("coffee.machine.broken"), event("coffee.machine.mended")
+    (taken,) = await feed.take(broken)
+    await feed.take(broken, mended, event("lms.course.started"))
 
     assert "accepted" == taken.status
-    assert ["coffee.machine.broken"] == [row["type"] for row in await feed.rows(LoggedEvent)]
+    types = {row["type"] for row in await feed.rows(LoggedEvent)}
+    assert {"coffee.machine.broken", "coffee.machine.mended", "lms.course.started"} == types
+    async with feed.database.read() as session:
+        assert 2 == await find_unknown_types(session)
 
 
 async def test_a_metric_of_a_team_has_no_learner(feed: Feed) -> None:

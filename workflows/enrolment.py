@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():  # the sandbox's own datetime would not be the converter's
     from workflows.contracts import (
@@ -71,7 +71,9 @@ class EnrolmentWorkflow:
                 TAKE_TURN, order, result_type=TurnTaken, retry_policy=_TURN_RETRY,
                 start_to_close_timeout=timedelta(minutes=3),
             )  # fmt: skip
-        except ActivityError:
+        except FailureError as error:  # a local activity's own failure, which is wrapped in no ActivityError
+            if is_cancelled_exception(error):
+                raise
             self._failures = min(self._failures + 1, 6)
             return TurnTaken(due_at=workflow.now() + timedelta(seconds=2**self._failures))
         self._failures = 0

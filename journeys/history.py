@@ -232,7 +232,12 @@ def _is_settled_by(last: Enrolled, entered: Entered, happened: Happened) -> bool
 
 
 def _is_moved_by(last: Enrolled, happened: Happened) -> bool:
-    """Whether the event, sent after the last enrolment's entry and before its start, says another start."""
+    """Whether the event, later than the last enrolment's entry and before its start, says another start.
+
+    Of two of one time the one whose source and id are greater is the later, so that the order of arrival never matters.
+    """
     if last.is_begun or last.ended_at is not None or last.entry_time is None:
         return False
-    return last.entry_time < happened.event.time < last.entered_at
+    event = happened.event
+    is_later = (last.entry_time, last.entry.event or "") < (event.time, f"{event.source} {event.id}")
+    return is_later and event.time < last.entered_at

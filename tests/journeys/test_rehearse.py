@@ -231,6 +231,17 @@ def test_an_entry_that_lies_ahead_can_be_moved() -> None:
     assert 1 == len(told.enrolments)
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_an_entry_sent_again_with_the_time_it_had_moves_it(is_reversed: bool) -> None:
+    """A system that corrects a date keeps the time of what happened; the greater id wins, in any order of arrival."""
+    first = replace(promoted(1, MONDAY), effective=MONDAY + 7 * DAY)
+    second = replace(promoted(2, MONDAY), effective=MONDAY + 3 * DAY)
+    later = first if is_reversed else second
+    told = ada(first, second, until=10 * DAY, arrivals={later.id: MONDAY + DAY})
+    assert [("welcome", MONDAY + 3 * DAY)] == sent(told)
+    assert 1 == len(told.enrolments)
+
+
 def test_a_channel_that_is_not_there_is_no_way() -> None:
     """What the rehearsal is told of channels decides, and the message says so."""
     told = rehearse(JOURNEY, ADA, [promoted(1, MONDAY)], reach={}).learners[0]

@@ -70,12 +70,18 @@ class Player:
         begins_at, number = self.story.starts_at, 1
         while begins_at < self.story.ends_at:
             ends_at = begins_at + week
-            async with asyncio.TaskGroup() as group:
-                for person in self.story.people:
-                    group.create_task(self._play(person, begins_at, ends_at))
+            await self._play_all(begins_at, ends_at)
             await self._look()
             self.watching.week(number)
             begins_at, number = ends_at, number + 1
+
+    async def _play_all(self, begins_at: datetime, ends_at: datetime) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for person in self.story.people:
+                    group.create_task(self._play(person, begins_at, ends_at))
+        except ExceptionGroup as several:  # the first is told; the others were cancelled or have the same cause
+            raise several.exceptions[0] from several
 
     async def _play(self, person: Person, begins_at: datetime, ends_at: datetime) -> None:
         async with self._places:

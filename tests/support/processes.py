@@ -34,9 +34,14 @@ START_SECONDS = 60.0
 @asynccontextmanager
 async def own_temporal(folder: Path, *, in_memory: bool = True) -> AsyncGenerator[TemporalServer]:
     """A Temporal server of this test's own, which may be killed or lost."""
-    server = TemporalServer(take(lambda *_: None).what, process.free_port(), in_memory=in_memory)
+    server = temporal_server(in_memory=in_memory)
     async with running(server, folder):
         yield server
+
+
+def temporal_server(*, in_memory: bool) -> TemporalServer:
+    """A Temporal server that is still to be started."""
+    return TemporalServer(take(lambda *_: None).what, process.free_port(), in_memory=in_memory)
 
 
 @dataclass
@@ -89,6 +94,12 @@ class Installation:
     def thaw(self, name: str) -> None:
         """SIGCONT."""
         self.processes[name].send_signal(signal.SIGCONT)
+
+    async def keep_running(self, name: Kind) -> None:
+        """Start it again whenever it ends, as every supervisor does, until cancelled."""
+        while True:
+            await until(lambda: self.processes[name].poll() is not None, timeout=3600, every=0.2)
+            await self.start(name)
 
     async def end_all(self) -> None:
         """Kill whatever runs."""

@@ -59,8 +59,12 @@ class Database:
         if self._turn is None:
             yield
             return
-        async with self._turn:
+        async with asyncio.timeout(BUSY_SECONDS):  # as between processes; TimeoutError is an outage
+            await self._turn.acquire()
+        try:
             yield
+        finally:
+            self._turn.release()
 
     async def retrying(self, transaction: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
         """Run a whole transaction again where the database broke a deadlock; anything else is the caller's."""

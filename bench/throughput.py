@@ -41,7 +41,7 @@ from waymark.stack import kafka, postgres, process, temporal
 from waymark.stack.ours import Background
 from waymark.stack.parts import Listens, Part
 from waymark.stack.run import running
-from waymark.wiring import vocabulary
+from waymark.vocabulary import vocabulary
 from workers.kafka import Producer
 
 SUBJECTS = ("one", "two", "three")

@@ -111,8 +111,7 @@ async def test_a_bridge_killed_between_store_and_offset_takes_duplicates_and_no_
         server.send_signal(signal.SIGCONT)
         await installed.start("bridge")
         await until(lambda: installed.have_ended(len(events)), timeout=120)
-        await until(lambda: asyncio.to_thread(committed, broker.address), timeout=60)
-        assert len(events) == await asyncio.to_thread(committed, broker.address)
+        await until(lambda: have_been_committed(broker.address, len(events)), timeout=60)
         assert await logged(installed, len(events))
         assert {1} == set(Counter(mail.recipient for mail in smtp_sink.arrived).values())
         assert len(events) == len(smtp_sink.arrived)
@@ -131,6 +130,10 @@ def produce(bootstrap: str, events: Sequence[dict[str, Any]]) -> None:
         producer.send("hr.events", orjson.dumps(one), one["subject"].encode())
     producer.flush(timeout=30)
     producer.close()
+
+
+async def have_been_committed(bootstrap: str, number: int) -> bool:
+    return await asyncio.to_thread(committed, bootstrap) == number
 
 
 def committed(bootstrap: str) -> int:

@@ -83,7 +83,7 @@ def as_of(events: Iterable[Event], now: datetime, *, given: Mapping[str, Json] |
     """
     profile, times = dict(given or {}), dict[str, datetime]()
     for event in events:
-        if event.counts_from <= now:
+        if event.effective is None or event.effective <= now:
             profile, times = merge(profile, times, updates_of(event), event.counts_from)
     return profile
 

@@ -25,15 +25,15 @@ from temporalio.client import Client
 
 from api.parts import Parts
 from api.serve import serve
-from connectors.channels.base import CHANNELS, Channel, Limits
+from connectors.channels.base import Channel, Limits
 from connectors.channels.opening import close_channels, known_channels, open_channels
 from journeys.composing import Reach
-from journeys.definition import Vocabulary
 from journeys.events import Event
 from store.database import Database
 from store.migrate import upgrade
 from waymark.cli.errors import Unreachable, WrongUsage
 from waymark.settings import Settings, shown
+from waymark.vocabulary import vocabulary
 from workers import bridge
 from workers.breaker import Breaker
 from workers.dead_letters import DeadLetters
@@ -137,11 +137,6 @@ def reach_of(channels: Mapping[str, Channel]) -> Mapping[str, Reach]:
         name: Reach(is_set_up=name in channels, address_field=known.address_field)
         for name, known in known_channels().items()
     }
-
-
-def vocabulary(channels: Mapping[str, Channel] | None = None) -> Vocabulary:
-    """What a definition may name: the registry's channels, of which `channels` are set up (None: nobody knows)."""
-    return Vocabulary(channels=frozenset(CHANNELS), set_up=None if channels is None else frozenset(channels))
 
 
 def deliver_rule(setting: str) -> DeliverRule:

@@ -18,6 +18,7 @@ from store.queries import deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
 from workers.delivering import Claim, Delivering, Outcome, Ready, Standing
 from workers.outages import outlast
+from workers.people import as_she_is
 from workers.programs import Programs
 from workers.turns import pending_delivery
 from workflows.contracts import RetryEnded, RetryOrder
@@ -100,6 +101,7 @@ class _Claiming:
         learner = await turns.find_person(self.session, enrolment.learner)
         if learner is None:
             return Skip("withdrawn", "erased")
+        learner = await as_she_is(self.session, learner, now=self.now)
         program = await self.retries.programs.by_hash(self.session, enrolment.program)
         standing = Standing(program, run, codec.entry_from_plain(enrolment.entry), enrolment.id, learner)
         return self.retries.delivering.compose(standing, deliver, learner, now=self.now)

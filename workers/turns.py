@@ -48,6 +48,7 @@ from store.queries.turns import Held, Person
 from store.tables import DeliveryRow
 from workers.delivering import Claim, Delivering, Outcome, Standing
 from workers.outages import outlast
+from workers.people import as_she_is
 from workers.programs import Programs
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
 
@@ -106,7 +107,7 @@ class _Performer:
         self._lease = lease
         program = await self.turns.programs.by_hash(session, lease.enrolment.program)
         run = codec.run_from_json(lease.enrolment.run)
-        self._stand(program, run, lease.person)
+        self._stand(program, run, await as_she_is(session, lease.person, now=max(self.order.now, run.at)))
         run = await take_turn(program, run, now=self.order.now, performer=self)
         await self._keep(run, lease_until=None)
         await self._commit()
@@ -297,7 +298,8 @@ class _Performer:
     async def _hold_on(self) -> Person | None:
         assert self._lease is not None
         until = self.turns.clock() + LEASE
-        return await rows.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
+        person = await rows.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
+        return None if person is None else await as_she_is(self._db, person, now=self.order.now)
 
     async def _keep(self, run: Run, *, lease_until: datetime | None) -> None:
         """Write the run and all that was gathered; raises Overtaken where the token is no longer ours."""

@@ -22,6 +22,7 @@ class Person:
     id: str
     source_id: str
     profile: dict[str, Json]
+    profile_times: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ _PERSON = (
     col(Enrolment.learner),
     select(col(Learner.source_id)).where(_HER).scalar_subquery(),
     select(col(Learner.profile)).where(_HER).scalar_subquery(),
+    select(col(Learner.profile_times)).where(_HER).scalar_subquery(),
 )
 _THIS = col(Enrolment.id) == bindparam("this")
 _IS_OURS = col(Enrolment.fence) == bindparam("our_fence")
@@ -121,8 +123,8 @@ async def take_lease(
     taken = await core.execute(_TAKE, {"this": enrolment, "clock": clock, "until": clock + lease})
     row: Any = taken.first()
     if row is not None:
-        fence, id_, source_id, profile, *held = row
-        return Lease(Held(*held), Person(id_, source_id, profile), fence)
+        fence, id_, source_id, profile, times, *held = row
+        return Lease(Held(*held), Person(id_, source_id, profile, times), fence)
     standing = (await core.execute(_LOOK, {"this": enrolment})).first()
     if standing is None:
         return Over("erased")
@@ -195,7 +197,9 @@ async def record_notes(session: AsyncSession, enrolment: str, notes: Sequence[No
 async def find_person(session: AsyncSession, learner: str) -> Person | None:
     """A learner by our id."""
     found = await (await session.connection()).execute(
-        select(col(Learner.id), col(Learner.source_id), col(Learner.profile)).where(col(Learner.id) == learner)
+        select(
+            col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times)
+        ).where(col(Learner.id) == learner)
     )
     row = found.first()
     return None if row is None else Person(*row)

@@ -21,7 +21,8 @@ from journeys.program import Program
 from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
 from tests.support.until import until
 from waymark.settings import Settings
-from waymark.wiring import House, migrate, open_activities, open_house, vocabulary
+from waymark.vocabulary import vocabulary
+from waymark.wiring import House, migrate, open_activities, open_house
 from workers.ingest import Incoming, Taken
 from workers.worker import Activities, TakesTurns, retries_worker, turns_worker
 from workflows.contracts import Queues, TurnOrder, TurnTaken

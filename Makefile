@@ -9,7 +9,7 @@ TEST_PROCESSES ?= 4
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-full chaos
+.PHONY: help setup demo test check bench bench-full
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -44,6 +44,3 @@ bench: setup  ## the benchmarks, each figure beside the machine it was taken on
 
 bench-full: setup  ## the same at full size
 	@$(BIN)/python -m bench --full
-
-chaos: setup  ## processes killed, frozen and robbed of their database in the middle of a run
-	@$(BIN)/python -m bench.chaos

@@ -11,7 +11,16 @@ from typing import Literal, cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Behaviour = Literal[
-    "refuse", "later", "hang", "held", "hang_after_data", "drop_after_data", "later_after_data", "slow", "late", "held_after_data"
+    "refuse",
+    "later",
+    "hang",
+    "held",
+    "hang_after_data",
+    "drop_after_data",
+    "later_after_data",
+    "slow",
+    "late",
+    "held_after_data",
 ]
 
 

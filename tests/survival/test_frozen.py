@@ -41,7 +41,7 @@ async def by_message(installed: Installation) -> dict[str, DeliveryRow]:
 @pytest.mark.parametrize(
     ("behaviour", "arrives", "statuses"),
     [
-        # the letter was taken before the freeze: its answer, where it is read in time, is the truth; else the doubt stays
+        # the letter was taken before the freeze: its answer, where it is read in time, is the truth
         ("held_after_data", ["One", "Two"], {"sent", "may_have_gone"}),
         # the letter was not given yet: it must not be given now, and everybody may know that it never went
         ("held", ["Two"], {"failed"}),

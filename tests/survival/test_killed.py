@@ -1,5 +1,5 @@
-"""Worker, bridge and API killed (-9) at ten random moments of a run: nothing lost, nothing said twice, nobody stuck, doubt
-marked. The SMTP server's own record is the judge.
+"""Worker, bridge and API killed (-9) at ten random moments of a run: nothing lost, nothing said twice, nobody stuck,
+doubt marked. The SMTP server's own record is the judge.
 """
 
 import asyncio
@@ -135,8 +135,8 @@ async def test_ten_kills_lose_nothing_and_say_nothing_twice(
         assert doubts <= killer.open_at_a_kill
         print(
             f"{sum(killer.killed.values())} kills at {KILLS} moments {dict(killer.killed)}; "
-            f"{len(killer.open_at_a_kill)} attempts were open, {len(doubts)} are in doubt; {len(smtp_sink.arrived)} arrived; "
-            f"{ended - started:.1f} s of {time.monotonic() - began:.1f} s"
+            f"{len(killer.open_at_a_kill)} attempts were open, {len(doubts)} are in doubt; "
+            f"{len(smtp_sink.arrived)} arrived; {ended - started:.1f} s of {time.monotonic() - began:.1f} s"
         )
 
 

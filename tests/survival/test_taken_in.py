@@ -45,8 +45,8 @@ def promoted(name: str) -> dict[str, Any]:
 async def test_what_the_api_has_accepted_survives_its_kill(
     database_url: str, smtp_sink: SmtpSink, tmp_path: Path
 ) -> None:
-    """Temporal is frozen while it is accepted, so that nobody has been woken when the API is killed over it; the bridge's
-    sweeper wakes them. The same file sent again is all duplicates, and sends nothing.
+    """Temporal is frozen while it is accepted, so that nobody has been woken when the API is killed over it; the
+    bridge's sweeper wakes them. The same file sent again is all duplicates, and sends nothing.
     """
     file = [promoted(f"learner-{n}") for n in range(20)]
     temporal = temporal_server(in_memory=True)

@@ -197,9 +197,9 @@ async def record_notes(session: AsyncSession, enrolment: str, notes: Sequence[No
 async def find_person(session: AsyncSession, learner: str) -> Person | None:
     """A learner by our id."""
     found = await (await session.connection()).execute(
-        select(
-            col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times)
-        ).where(col(Learner.id) == learner)
+        select(col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times)).where(
+            col(Learner.id) == learner
+        )
     )
     row = found.first()
     return None if row is None else Person(*row)

@@ -4,11 +4,11 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from tests.support.compiling import compiled
 
 from connectors.channels import CHANNELS
 from journeys.composing import Reach
 from journeys.rehearse import rehearse
+from tests.support.compiling import compiled
 from tests.support.golden import GoldenScript, golden_scripts, rehearsed
 
 SCRIPTS = golden_scripts()

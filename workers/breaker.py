@@ -17,7 +17,7 @@ class Breaker:
     clock: Callable[[], float]
     threshold: int = 3
     rest_seconds: float = 15.0
-    slow_seconds: float = 1.5
+    slow_seconds: float = 3.0
     _bad_in_a_row: int = 0
     _open_until: float = float("-inf")
 

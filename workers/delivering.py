@@ -36,7 +36,7 @@ from workers.breaker import Breaker
 
 InDoubtRule = Literal["leave", "resend"]
 
-STALE_SECONDS = 2.0
+STALE_SECONDS = 4.0
 """A claim older than this is not acted on: this process was frozen, and another may have taken over."""
 
 

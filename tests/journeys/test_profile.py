@@ -65,7 +65,8 @@ def test_merge_changes_nothing_given() -> None:
 def test_a_profile_as_of_an_instant() -> None:
     """What takes effect later is not in it yet, whatever the order in which the events are told."""
     moved = replace(event("hr.learner.moved", {"site": "Leeds"}), effective=AT + timedelta(days=7))
-    changed = replace(event("hr.learner.changed", {"site": "Ripon", "team": "x"}), time=AT + timedelta(days=1))
+    told = event("hr.learner.changed", {"site": "Ripon", "team": "x"})
+    changed = replace(told, effective=AT + timedelta(days=1))
     for order in ([moved, changed], [changed, moved]):
         given: dict[str, Json] = {"site": "York", "role": "a"}
         assert {"site": "York", "role": "a"} == as_of(order, AT, given=given)

@@ -75,7 +75,7 @@ async def test_a_worker_frozen_in_the_middle_of_a_send(
             return (await by_message(installed))["one"].attempt is None
 
         if behaviour == "held":
-            await until(has_told, timeout=30)
+            await until(has_told, timeout=120)
         assert 0 == await installed.stop("worker")  # in order: whatever it was doing is done
         deliveries = await by_message(installed)
         assert deliveries["one"].status in statuses

@@ -147,7 +147,7 @@ async def nobody_is_carried_on(temporal_address: str) -> None:
     async def none_runs() -> bool:
         return (await client.count_workflows("ExecutionStatus='Running'")).count == 0
 
-    await until(none_runs, timeout=60, every=0.5)
+    await until(none_runs, timeout=150, every=0.5)
 
 
 async def judge(installed: Installation, sink: SmtpSink) -> set[str]:

@@ -60,13 +60,13 @@ async def test_what_the_api_has_accepted_survives_its_kill(
         await installed.publish("one", JOURNEY)
         server.send_signal(signal.SIGSTOP)
         sending = asyncio.create_task(installed.emit(file))
-        await until(lambda: logged(installed, len(file)), timeout=60)
+        await until(lambda: logged(installed, len(file)), timeout=150)
         await installed.kill("api")
         server.send_signal(signal.SIGCONT)
         await installed.start_all("api", "bridge")
         answer = await sending  # its sender had no answer, and has sent it again
         assert (0, len(file), []) == (answer["accepted"], answer["duplicates"], answer["rejected"])
-        await until(lambda: installed.have_ended(len(file)), timeout=60)
+        await until(lambda: installed.have_ended(len(file)), timeout=150)
         before = await content(installed)
         again = await installed.emit(file)
         assert (0, len(file)) == (again["accepted"], again["duplicates"])
@@ -105,19 +105,19 @@ async def test_a_bridge_killed_between_store_and_offset_takes_duplicates_and_no_
         await installed.publish("one", JOURNEY)
         server.send_signal(signal.SIGSTOP)
         await asyncio.to_thread(produce, broker.address, events)
-        await until(lambda: logged(installed, len(events)), timeout=60)
+        await until(lambda: installed.rows(LoggedEvent), timeout=150)  # a batch; what follows waits as it cannot poke
         assert 0 == await asyncio.to_thread(committed, broker.address)
         await installed.kill("bridge")
         server.send_signal(signal.SIGCONT)
         await installed.start("bridge")
         await until(lambda: installed.have_ended(len(events)), timeout=120)
-        await until(lambda: have_been_committed(broker.address, len(events)), timeout=60)
+        await until(lambda: have_been_committed(broker.address, len(events)), timeout=150)
         assert await logged(installed, len(events))
         assert {1} == set(Counter(mail.recipient for mail in smtp_sink.arrived).values())
         assert len(events) == len(smtp_sink.arrived)
 
         await asyncio.to_thread(produce, broker.address, [promoted("the-last")])
-        await until(lambda: installed.have_ended(len(events) + 1), timeout=60)
+        await until(lambda: installed.have_ended(len(events) + 1), timeout=150)
         assert 0 == await installed.stop("bridge")
         assert len(events) + 1 == await asyncio.to_thread(committed, broker.address), (
             "SIGTERM: the offsets are committed"
@@ -128,7 +128,7 @@ def produce(bootstrap: str, events: Sequence[dict[str, Any]]) -> None:
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap)
     for one in events:
         producer.send("hr.events", orjson.dumps(one), one["subject"].encode())
-    producer.flush(timeout=30)
+    producer.flush(timeout=120)
     producer.close()
 
 

@@ -85,8 +85,8 @@ async def test_a_lost_temporal_loses_no_journey(database_url: str, smtp_sink: Sm
         await installed.start_all("api", "worker")
         await installed.publish("three", JOURNEY)
         await installed.emit([promoted(number) for number in range(LEARNERS)])
-        await until(lambda: len(smtp_sink.arrived) == LEARNERS - len(RETRYING), timeout=60)
-        await until(lambda: set(map(address, RETRYING)) <= set(smtp_sink.attempts), timeout=60)
+        await until(lambda: len(smtp_sink.arrived) == LEARNERS - len(RETRYING), timeout=150)
+        await until(lambda: set(map(address, RETRYING)) <= set(smtp_sink.attempts), timeout=150)
 
         lost_at = datetime.now(UTC)
         server.kill()

@@ -1,5 +1,6 @@
 """Turns that end before their end: what they leave, and what the next one makes of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from store.tables import DeliveryRow, Enrolment
 from tests.support.definitions import program_of, send
 from tests.support.house import Running
 from tests.support.smtp import SmtpSink
+from tests.support.until import until
 from waymark.settings import Settings
 from waymark.wiring import migrate, open_activities, open_house
 from workers.programs import UnknownProgram
@@ -125,3 +127,19 @@ async def test_what_was_being_sent_at_a_withdrawal_by_a_process_that_died_is_in_
     assert "may_have_gone" == (await unmanned.delivery()).status
     async with unmanned.running.house.database.read() as session:
         assert [None] == [row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()]
+
+
+async def test_a_turn_that_is_cancelled_in_the_middle_of_a_send_knows_its_answer(
+    unmanned: Unmanned, smtp_sink: SmtpSink
+) -> None:
+    """Temporal cancels a turn that it has given to another process; what was on its way is sent, and not in doubt."""
+    smtp_sink.treat("ada@example.org", "held_after_data")
+    turn = asyncio.create_task(unmanned.take())
+    await until(lambda: smtp_sink.arrived)
+    turn.cancel()
+    smtp_sink.released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    delivery = await unmanned.delivery()
+    assert ("sent", None) == (delivery.status, delivery.attempt)
+    assert 1 == len(smtp_sink.arrived)

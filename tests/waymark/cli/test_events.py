@@ -67,7 +67,7 @@ async def test_kafka(kafka_bootstrap: str, tmp_path: Path, until: Callable[..., 
 
     def came() -> bool:
         for records in consumer.poll(timeout_ms=500).values():
-            found.update({r.topic: json.loads(r.value) for r in records if r.key.decode() == f"adé-{mark}"})
+            found.update({r.topic: json.loads(r.value) for r in records if r.key == f"adé-{mark}".encode()})
         return len(found) == 2
 
     await until(came)

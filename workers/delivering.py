@@ -12,12 +12,13 @@ it, `resend` tries again. Nothing that might have been accepted is tried again o
 attempts; instants of the journey come from the turn.
 """
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -34,6 +35,7 @@ from store.queries.turns import Person
 from store.tables import DeliveryRow
 from workers.breaker import Breaker
 
+T = TypeVar("T")
 InDoubtRule = Literal["leave", "resend"]
 
 STALE_SECONDS = 4.0
@@ -277,6 +279,18 @@ class Delivering:
             created_at=clock,
             updated_at=clock,
         )
+
+
+async def to_its_end(attempt: Coroutine[None, None, T]) -> T:
+    """Make an attempt and write what came of it, whoever is cancelled over it: Temporal cancels a turn that it has
+    given to another process, and a message that is on its way is not called back by that.
+    """
+    bringing = asyncio.ensure_future(attempt)
+    try:
+        return await asyncio.shield(bringing)
+    except asyncio.CancelledError:
+        await asyncio.wait({bringing})
+        raise
 
 
 def _of_receipt(receipt: Receipt) -> Outcome:

@@ -16,7 +16,7 @@ from journeys.run import Run
 from store.database import Database
 from store.queries import deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
-from workers.delivering import Claim, Delivering, Outcome, Ready, Standing
+from workers.delivering import Claim, Delivering, Outcome, Ready, Standing, to_its_end
 from workers.outages import outlast
 from workers.people import as_she_is
 from workers.programs import Programs
@@ -40,16 +40,21 @@ class Retries:
             claimed = await _Claiming(self, session, now).claim(order.delivery)
         if isinstance(claimed, RetryEnded):
             return claimed
-        outcome = await self.delivering.send(claimed)
-
-        async def conclude() -> None:
-            async with self.database.write() as session:
-                await self.delivering.conclude(session, claimed, outcome, now=now)
-
-        await outlast(conclude, within=self.delivering.attempt_limit)  # or what the provider said would be lost
+        outcome = await to_its_end(self._bring(claimed, now))
         if outcome.status == "again":
             raise _again(outcome)
         return RetryEnded(outcome.status)
+
+    async def _bring(self, claim: Claim, now: datetime) -> Outcome:
+        """Send, and write what came of it even where the database is away for a while, or it would be in doubt."""
+        outcome = await self.delivering.send(claim)
+
+        async def conclude() -> None:
+            async with self.database.write() as session:
+                await self.delivering.conclude(session, claim, outcome, now=now)
+
+        await outlast(conclude, within=self.delivering.attempt_limit)
+        return outcome
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ run, and is asked for again.
 This file names no step type, writes no text and computes no date.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -46,7 +47,7 @@ from store.queries import deliveries, outbox
 from store.queries import turns as rows
 from store.queries.turns import Held, Person
 from store.tables import DeliveryRow
-from workers.delivering import Claim, Delivering, Outcome, Standing
+from workers.delivering import Claim, Delivering, Outcome, Standing, to_its_end
 from workers.outages import outlast
 from workers.people import as_she_is
 from workers.programs import Programs
@@ -214,14 +215,22 @@ class _Performer:
         standing = self._at(run)
         await self._keep(run, lease_until=self.turns.clock() + LEASE + self.turns.delivering.attempt_limit)
         await self._commit()
-        outcome = await self.turns.delivering.send(claim)
-        person = await outlast(
-            lambda: self._conclude(claim, outcome, now), within=self.turns.delivering.attempt_limit
-        )  # or what the provider said would be lost, and in doubt
+        try:
+            outcome, person = await to_its_end(self._bring(claim, now))
+        except asyncio.CancelledError:
+            if self._stack is not None:
+                await self._commit()  # the answer counts
+            raise
         if person is None:
             raise Overtaken
         self._standing = replace(standing, learner=person)  # it may have changed while the message was on its way
         return self._answer(claim, outcome, now)
+
+    async def _bring(self, claim: Claim, now: datetime) -> tuple[Outcome, Person | None]:
+        """Send, and write what came of it even where the database is away for a while, or it would be in doubt."""
+        outcome = await self.turns.delivering.send(claim)
+        limit = self.turns.delivering.attempt_limit
+        return outcome, await outlast(lambda: self._conclude(claim, outcome, now), within=limit)
 
     async def _conclude(self, claim: Claim, outcome: Outcome, now: datetime) -> Person | None:
         """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the

@@ -108,7 +108,7 @@ class _Performer:
         self._lease = lease
         program = await self.turns.programs.by_hash(session, lease.enrolment.program)
         run = codec.run_from_json(lease.enrolment.run)
-        self._stand(program, run, await as_she_is(session, lease.person, now=max(self.order.now, run.at)))
+        self._stand(program, run, await as_she_is(session, lease.person, now=self._now(run)))
         run = await take_turn(program, run, now=self.order.now, performer=self)
         await self._keep(run, lease_until=None)
         await self._commit()
@@ -172,7 +172,7 @@ class _Performer:
     # delivering
 
     async def _deliver(self, run: Run, deliver: Deliver) -> Answer | Interrupted:
-        now = max(self.order.now, run.at)
+        now = self._now(run)
         standing = self._at(run)
         row = await deliveries.find(self._db, delivery_id(standing.enrolment, deliver.node, deliver.visit, deliver.leg))
         if row is not None:
@@ -293,6 +293,10 @@ class _Performer:
         stack, self._stack, self._session = self._stack, None, None
         await stack.aclose()
 
+    def _now(self, run: Run) -> datetime:
+        """The turn's instant, which is never before the run's own."""
+        return max(self.order.now, run.at)
+
     def _stand(self, program: Program, run: Run, learner: Person) -> None:
         self._standing = Standing(program, run, codec.entry_from_plain(self._row.entry), self._row.id, learner)
 
@@ -306,9 +310,11 @@ class _Performer:
 
     async def _hold_on(self) -> Person | None:
         assert self._lease is not None
+        standing = self._standing
+        assert standing is not None
         until = self.turns.clock() + LEASE
         person = await rows.extend_lease(self._db, enrolment=self._row.id, fence=self._lease.fence, lease_until=until)
-        return None if person is None else await as_she_is(self._db, person, now=self.order.now)
+        return None if person is None else await as_she_is(self._db, person, now=self._now(standing.run))
 
     async def _keep(self, run: Run, *, lease_until: datetime | None) -> None:
         """Write the run and all that was gathered; raises Overtaken where the token is no longer ours."""

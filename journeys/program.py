@@ -21,8 +21,37 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A named value: an expression, or a constant as it stands."""
+
+    name: str
+    expression: Expression | None = None
+    constant: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time: elapsed time, and then so many working days of the learner (`5wd`, `1wd 4h`)."""
+
+    elapsed: timedelta = timedelta()
+    working_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """An instant that is told where the learner is: a local time (`monday 09:00`, `tomorrow 09:00`, `2026-05-01`,
+    `2026-05-01 09:00`, `09:00`) or an expression that yields a date or an instant; then `before` is taken off.
+    """
+
+    local: str | None = None
+    expression: Expression | None = None
+    before: Span = Span()
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """An `on` with its `when`. Types may end in `.*`; `outcome` is set on exits alone.
+    """An `on` with its `when`. Types may end in `.*`; `outcome` is set on exits alone. `keeps` names the field of the
+    event's data that comes with the firing (`Fired.data`): an answer.
 
     `id` is unique in the program: `enter-1`, `exit-2`, or the id of the awaiting step with its number,
     `await-lms-course-started.1`.
@@ -32,6 +61,7 @@ class Trigger:
     on: tuple[str, ...]
     when: Expression | None = None
     outcome: str | None = None
+    keeps: str | None = None
 
     def accepts(self, event_type: str) -> bool:
         """Whether an event of this type may fire the trigger, before `when` is judged."""
@@ -63,14 +93,40 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """A message in one language. All texts are Jinja templates; `channels` holds a channel's own wording of the body."""
+
+    subject: str | None = None
+    body: str | None = None
+    link: Link | None = None
+    channels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a survey: `scale` (lowest, highest), `choices`, or a text of her own."""
+
+    id: str
+    text: str
+    scale: tuple[int, int] | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be said. All texts are Jinja templates; `channels` holds a channel's own wording of the body."""
+    """What is to be said. All texts are Jinja templates; `channels` holds a channel's own wording of the body.
+
+    `languages` are other wordings by BCP 47 tag; what one lacks is taken from the message itself. A message with
+    `questions` leads to a page of ours, where they are answered.
+    """
 
     name: str
     subject: str | None = None
     body: str | None = None
     link: Link | None = None
     channels: Mapping[str, str] = field(default_factory=dict[str, str])
+    languages: Mapping[str, Wording] = field(default_factory=dict[str, Wording])
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +157,9 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A journey as it runs. `start` is the first node; `triggers` are those of exits and awaits, by id."""
+    """A journey as it runs. `start` is the first node; `triggers` are those of exits and awaits, by id; `holdout` is
+    the share (0 to 1) of entries that get nothing.
+    """
 
     journey: str
     title: str
@@ -116,6 +174,7 @@ class Program:
     limit: timedelta = timedelta(days=365)
     priority: int = 50
     is_mandatory: bool = False
+    holdout: float = 0.0
     objective: Objective | None = None
     hash: str = ""
 

@@ -20,17 +20,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from journeys.effects import Asking
+from journeys.effects import Asking, HeldBy, Reckon
 from journeys.events import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a waiting step waits for: an instant, triggers, or both (whichever comes first)."""
+    """What a waiting step waits for: an instant, triggers, or both (whichever comes first).
+
+    Where the instant depends on the learner's profile or the policy, `reckon` asks for it again at every waking, and
+    `reads` names the fields it depends on.
+    """
 
     since: datetime
     due_at: datetime | None = None
     triggers: tuple[str, ...] = ()
+    reckon: Reckon | None = None
+    reads: tuple[str, ...] = ()
     kind: Literal["hold"] = "hold"
 
 
@@ -54,6 +60,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """The round that a `repeat` is in: its number, from 1, and since when."""
+
+    number: int
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """What became of a message, as expressions see it (`sent.welcome.status`)."""
 
@@ -67,7 +81,9 @@ class Run:
     """The state of one enrolment. `entered_at` and `at` are UTC; `visits` counts arrivals at each node.
 
     `begins_at` is set where the entry takes effect later than its time: nothing happens before it. An entry whose time
-    merely lies ahead of the clock counts on arrival.
+    merely lies ahead of the clock counts on arrival. `learner` is our id of her, and serves for chance; `arms` are the
+    arms of splits she was assigned to; `held_by` says who holds the run, since `held_since`; `journey_pauses` how many
+    pauses of the whole journey the run has come through.
     """
 
     enrolment: str
@@ -84,6 +100,17 @@ class Run:
     begins_at: datetime | None = None
     has_begun: bool = False
     outcome: str | None = None
+    learner: str = ""
+    arms: Mapping[str, str] = field(default_factory=dict[str, str])
+    rounds: Mapping[str, Round] = field(default_factory=dict[str, Round])
+    held_by: tuple[HeldBy, ...] = ()
+    held_since: datetime | None = None
+    journey_pauses: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds the run: then only exits and the limit act."""
+        return bool(self.held_by)
 
     @property
     def has_ended(self) -> bool:

@@ -56,6 +56,11 @@ def _json() -> Any:
     return Field(default_factory=dict, sa_column=Column(_JSON, nullable=False))
 
 
+def _optional_json() -> Any:
+    nothing = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    return Field(default=None, sa_column=Column(nothing, nullable=True))
+
+
 def _text(*, is_optional: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Text(), nullable=is_optional))
 
@@ -147,6 +152,8 @@ class Enrolment(SQLModel, table=True):
     `fence` counts turns taken: a commit of a turn is conditional on it. `lease_until` is when a turn that died is
     given up. `wake_wanted_at` is set by whatever concerns the enrolment and cleared by the turn that loads it.
     `entry` holds the entry event's time, key and data for expressions and templates.
+    `depends_on` names the fields of the profile, joined by commas, on which what it waits for depends: a change of one
+    wakes it. `goal_at` is when the goal came of one in the holdout, which has ended and is watched until its limit.
     """
 
     __tablename__ = "enrolments"
@@ -189,11 +196,16 @@ class Enrolment(SQLModel, table=True):
     fence: int = 0
     lease_until: datetime | None = _instant(is_optional=True)
     wake_wanted_at: datetime | None = _instant(is_optional=True)
+    depends_on: str | None = _text(is_optional=True)
+    goal_at: datetime | None = _instant(is_optional=True)
     created_at: datetime = _instant()
 
 
 class InboxRow(SQLModel, table=True):
-    """A trigger of an enrolment's program that an event fired, at the event's time; unread while `read_at` is null."""
+    """A trigger of an enrolment's program that an event fired, at the event's time; unread while `read_at` is null.
+
+    `data` is what the trigger keeps of the event's data: an answer.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (
@@ -213,6 +225,7 @@ class InboxRow(SQLModel, table=True):
     event: int = Field(sa_column=Column(_SERIAL, nullable=False))
     event_type: str
     at: datetime = _instant()
+    data: Json = _optional_json()
     read_at: datetime | None = _instant(is_optional=True)
 
 
@@ -345,3 +358,62 @@ class IdempotencyKey(SQLModel, table=True):
     status: int
     body: str = _text()
     created_at: datetime = _instant(has_index=True)
+
+
+class Assignment(SQLModel, table=True):
+    """What chance said of an enrolment, stored before it acts: the arm of a split, or of the split `holdout` whether
+    she is in the `holdout` or `treated`. `share` is the probability that this arm had (0 to 1), `unit` what was hashed.
+    """
+
+    __tablename__ = "assignments"
+
+    enrolment: str = Field(primary_key=True)
+    split: str = Field(primary_key=True)
+    arm: str
+    share: float
+    unit: str = _text()
+    at: datetime = _instant()
+
+
+class ActionRow(SQLModel, table=True):
+    """The same done to many, a step at a time (`workers.actions`): `kind` says what, `options` how, `filter` to whom.
+
+    `state` is running, done or stopped. `total`, `done` and `failed` count its items. `rate` is how many a second
+    (null: as many as go), and `paced_at` from when they are counted.
+    """
+
+    __tablename__ = "actions"
+    __table_args__ = (Index("ix_actions_state", "state"),)
+
+    id: str = Field(primary_key=True)
+    kind: str
+    filter: dict[str, Json] = _json()
+    options: dict[str, Json] = _json()
+    by: str = _text()
+    state: str = "running"
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    rate: float | None = None
+    paced_at: datetime = _instant()
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class ActionItem(SQLModel, table=True):
+    """One to whom an action is done: `target` is our id of a learner, or an enrolment's, as the kind has it.
+
+    `state` is waiting, done or failed, with `code` and `detail` saying why. `enrolment` is what it came to.
+    """
+
+    __tablename__ = "action_items"
+    __table_args__ = (Index("ix_action_items_state", "action", "state", "number"),)
+
+    action: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    target: str | None = None
+    options: dict[str, Json] = _json()
+    state: str = "waiting"
+    enrolment: str | None = None
+    code: str | None = None
+    detail: str | None = _text(is_optional=True)

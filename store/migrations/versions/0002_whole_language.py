@@ -1,0 +1,59 @@
+"""The whole language: chance, holdout, answers, what a wait depends on, and acting on many."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0002"
+down_revision = "0001"
+
+INSTANT = sa.DateTime(timezone=True)
+JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def upgrade() -> None:
+    """Forward."""
+    op.add_column("enrolments", sa.Column("depends_on", sa.Text(), nullable=True))
+    op.add_column("enrolments", sa.Column("goal_at", INSTANT, nullable=True))
+    op.add_column("inbox", sa.Column("data", JSON, nullable=True))
+    op.create_table(
+        "assignments",
+        sa.Column("enrolment", sa.String(), nullable=False),
+        sa.Column("split", sa.String(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("enrolment", "split"),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("filter", JSON, nullable=False),
+        sa.Column("options", JSON, nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("paced_at", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_actions_state", "actions", ["state"], unique=False)
+    op.create_table(
+        "action_items",
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("target", sa.String(), nullable=True),
+        sa.Column("options", JSON, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("enrolment", sa.String(), nullable=True),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("action", "number"),
+    )
+    op.create_index("ix_action_items_state", "action_items", ["action", "state", "number"], unique=False)

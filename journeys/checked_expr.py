@@ -1,4 +1,4 @@
-"""Reads the checked form of a CEL expression: which fields it reads, and what it compares them with.
+"""Reads the checked form of a CEL expression: which fields it reads, what it compares them with, and its tree.
 
 `serialize()` of the CEL library gives a `cel.expr.CheckedExpr` in an `Any`, and the wheel brings no descriptors for it;
 the few messages that a walk needs are declared here, by their published field numbers. Nothing here evaluates anything.
@@ -25,7 +25,9 @@ _SCALARS: Mapping[str, Any] = {
     "enum": _FIELD.TYPE_INT32,
 }
 _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
-    "CheckedExpr": {"expr": (4, "Expr")},
+    "CheckedExpr": {"expr": (4, "Expr"), "source_info": (5, "SourceInfo")},
+    "SourceInfo": {"positions": (4, "*Position")},
+    "Position": {"key": (1, "int64"), "value": (2, "enum")},
     "Expr": {
         "id": (2, "int64"),
         "const_expr": (3, "Constant"),
@@ -81,13 +83,99 @@ class Reading:
     pairs: list[tuple[Path, Path]] = field(default_factory=list[tuple[Path, Path]])
 
 
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value as it stands. `at` is the place in the text, in characters from 0, here and below."""
+
+    value: bool | int | float | str | None
+    kind: Kind
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field that is read; `is_asked`: only whether it is there (`has(...)`)."""
+
+    path: Path
+    at: int = 0
+    is_asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator or a function over these, by CEL's own name for it (`_==_`, `@in`, `size`)."""
+
+    function: str
+    arguments: tuple["Tree", ...]
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list written out."""
+
+    items: tuple["Tree", ...]
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Anything else, with what it is made of."""
+
+    parts: tuple["Tree", ...] = ()
+    at: int = 0
+
+
+Tree = Constant | Field | Call | Listed | Other
+
+
 def read(serialized: bytes, roots: frozenset[str]) -> Reading:
     """What the checked expression reads of the variables `roots`."""
+    return _read(_parsed(serialized), roots)
+
+
+def read_with_tree(serialized: bytes, roots: frozenset[str]) -> tuple[Reading, Tree]:
+    """The same, and the expression as a tree."""
+    checked = _parsed(serialized)
+    places = {place.key: place.value for place in checked.source_info.positions}
+    return _read(checked, roots), _tree(checked.expr, roots, places)
+
+
+def _parsed(serialized: bytes) -> Any:
     wrapped = any_pb2.Any.FromString(serialized)
-    checked = _checked_expr().FromString(wrapped.value)
+    return _checked_expr().FromString(wrapped.value)
+
+
+def _read(checked: Any, roots: frozenset[str]) -> Reading:
     reading = Reading()
     _walk(checked.expr, roots, reading)
     return reading
+
+
+def _tree(expr: Any, roots: frozenset[str], places: Mapping[int, int]) -> Tree:
+    at = places.get(expr.id, 0)
+    path = _path(expr, roots)
+    if path is not None:
+        return Field(path, at, expr.HasField("select_expr") and expr.select_expr.test_only)
+    if expr.HasField("const_expr"):
+        return _constant(expr.const_expr, at)
+    if expr.HasField("comprehension_expr"):
+        loop = expr.comprehension_expr
+        inner = roots - {loop.iter_var, loop.iter_var2, loop.accu_var}
+        parts = (_tree(part, inner, places) for part in (loop.loop_condition, loop.loop_step, loop.result))
+        return Other((_tree(loop.iter_range, roots, places), *parts), at)
+    children = tuple(_tree(child, roots, places) for child in _children(expr))
+    if expr.HasField("call_expr"):
+        return Call(expr.call_expr.function, children, at)
+    return Listed(children, at) if expr.HasField("list_expr") else Other(children, at)
+
+
+def _constant(constant: Any, at: int) -> Tree:
+    name = next((name for name in _CONSTANT_KINDS if constant.HasField(name)), None)
+    if name is None:
+        return Other((), at)
+    value = None if name == "null_value" else getattr(constant, name)
+    return Constant(value, _CONSTANT_KINDS[name], at)
 
 
 def _walk(expr: Any, roots: frozenset[str], reading: Reading) -> None:

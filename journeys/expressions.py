@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, struct_pb2
 
-from journeys.checked_expr import Kind, Path, Reading, read
+from journeys.checked_expr import Kind, Path, Reading, Tree, read, read_with_tree
 from journeys.events import Json
 from journeys.profile import PROFILE_FIELDS
 from journeys.program import Expression
@@ -71,10 +71,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The expression, where it is sound, and everything that is wrong with it, where it is not."""
+    """The expression, where it is sound, with its tree; and everything that is wrong with it, where it is not."""
 
     expression: Expression | None
     findings: tuple[Finding, ...] = ()
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Value:
     finding: str | None = None
 
 
+@lru_cache(maxsize=4_096)
 def check(text: str, *, scope: Scope, wants: Literal["condition", "value"] = "condition") -> Checked:
     """Check an expression against what can be known where it stands."""
     if not text.strip():
@@ -109,8 +111,8 @@ def check(text: str, *, scope: Scope, wants: Literal["condition", "value"] = "co
         return _refused("not_a_condition", f"the expression yields {_type_word(yields)}, not true or false")
     if wants == "value" and yields not in _VALUES:
         return _refused("not_a_value", f"the expression yields {_type_word(yields)}: not a value to keep")
-    reads = tuple(".".join(path) for path in read(serialized, frozenset(scope.value)).paths)
-    return Checked(Expression(text, reads))
+    reading, tree = read_with_tree(serialized, frozenset(scope.value))
+    return Checked(Expression(text, tuple(".".join(path) for path in reading.paths)), tree=tree)
 
 
 def holds(expression: Expression, facts: Facts) -> Verdict:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from journeys import expressions, templates
 from journeys.catalogue import EVENT_TYPES, DataFields
+from journeys.checked_expr import Tree
 from journeys.durations import parse_duration
 from journeys.expressions import LEARNER_FIELDS, Scope
 from journeys.problems import Problem, did_you_mean
@@ -46,17 +47,40 @@ class Vocabulary:
         return frozenset(EVENT_TYPES) | frozenset(self.event_types)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A sound expression where it stands: where its value is found, its tree, and of what `types` its `event` is."""
+
+    cursor: "Cursor"
+    expression: Expression
+    tree: Tree
+    is_condition: bool
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A variable that a template reads, and the place in the source."""
+
+    cursor: "Cursor"
+    variable: templates.Variable
+    at: tuple[int, int]
+
+
 @dataclass(slots=True)
 class Judging:
     """What is shared while one definition is judged: its vocabulary, its messages, what has been found so far.
 
-    `uses` are the messages that steps send, each with the channels of that step.
+    `uses` are the messages that steps send, each with the channels of that step. `standing` and `printed` are for the
+    look at the whole (`journeys.scrutiny`).
     """
 
     vocabulary: Vocabulary
     messages: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list[Problem])
     uses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list[tuple[str, tuple[str, ...]]])
+    standing: list[Standing] = field(default_factory=list[Standing])
+    printed: list[Printed] = field(default_factory=list[Printed])
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +257,10 @@ class Cursor:
         self.wrong("true or false", allowed=("true", "false"))
         return None
 
-    def expression(self, scope: Scope, wants: Literal["condition", "value"] = "condition") -> Expression | None:
-        """A sound expression; `true` and `false` may stand as they are."""
+    def expression(
+        self, scope: Scope, wants: Literal["condition", "value"] = "condition", *, types: tuple[str, ...] = ()
+    ) -> Expression | None:
+        """A sound expression; `true` and `false` may stand as they are. `types` are those of the event it judges."""
         node = self.node
         if not isinstance(node, Scalar) or not self.is_given or not isinstance(node.value, (str, bool)):
             self.wrong("a text with an expression")
@@ -243,8 +269,10 @@ class Cursor:
         for finding in checked.findings:
             at = place_in(node, finding.line, finding.column)
             self.report(finding.code, finding.detail, allowed=finding.allowed, suggestion=finding.suggestion, at=at)
-        if checked.expression is not None:
+        if checked.expression is not None and checked.tree is not None:
             self._look_at_sent(checked.expression)
+            standing = Standing(self, checked.expression, checked.tree, wants == "condition", types)
+            self.judging.standing.append(standing)
         return checked.expression
 
     def _look_at_sent(self, expression: Expression) -> None:
@@ -270,6 +298,7 @@ class Cursor:
     def _look_at_variable(self, variable: templates.Variable, node: Scalar, *, has_link: bool) -> None:
         found = judge_variable(variable.path, has_link=has_link)
         at = _line_in(node, variable.line)
+        self.judging.printed.append(Printed(self, variable, at))
         if found is not None:
             allowed, suggestion = found
             detail = f"nothing is known as {clip(variable.name)!r}"
@@ -318,7 +347,7 @@ _DURATIONS = ("30s", "15m", "4h", "3d", "2w", "1w 2d")
 def trigger_of(fields: Mapping[str, Cursor], id_: str, outcome: str | None = None) -> Trigger | None:
     """The trigger that `on` and `when` make; None where `on` is wrong."""
     on = fields["on"].event_types() if "on" in fields else ()
-    when = fields["when"].expression(Scope.EVENT) if "when" in fields else None
+    when = fields["when"].expression(Scope.EVENT, types=on) if "when" in fields else None
     return Trigger(id_, on, when, outcome) if on else None
 
 

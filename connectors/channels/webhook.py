@@ -4,63 +4,32 @@
 """
 
 import asyncio
-import base64
-import binascii
 import logging
-import ssl
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 import httpx2
 import orjson
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from standardwebhooks import Webhook as Signer
 
+from connectors.answers import LATER, LONGEST_WORDS, is_about_tls, wait_asked_for, web_url, words_of
 from connectors.channels.base import Channel, ChannelSettings, Limits, channel
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
 from connectors.outgoing import Outgoing, Receipt
+from connectors.signing import HOW_TO_MAKE, Signature, signing_secret
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the whole URL, which may be a secret
-
-LONGEST_WORDS = 2_000
-LONGEST_WAIT = timedelta(days=1)
-"""A provider that asks for more is asked again after this."""
-LATER = {408, 425, 429}
-HOW_TO_MAKE = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
-
-
-def _web_url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        is_reachable = bool(url.hostname) and (url.port is None or url.port > 0)
-    except ValueError:
-        is_reachable, url = False, urlsplit("")
-    if url.scheme not in {"http", "https"} or not is_reachable:
-        raise ValueError("write a URL that begins with https:// or http://, as https://hooks.example.org/waymark")
-    return text
-
-
-def _signing_secret(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise ValueError(f"write whsec_ and 24 to 64 bytes in base64; {HOW_TO_MAKE}")
-    return secret
 
 
 class WebhookSettings(ChannelSettings):
     """Where to post, and what to sign with."""
 
-    webhook_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
+    webhook_url: Annotated[str, AfterValidator(web_url)] | None = Field(
         None, alias="WAYMARK_WEBHOOK_URL", description="Where the `webhook` channel posts to (Standard Webhooks)."
     )
-    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
+    webhook_secret: Annotated[SecretStr, AfterValidator(signing_secret)] | None = Field(
         None, alias="WAYMARK_WEBHOOK_SECRET", description="What the `webhook` channel signs with (whsec_...)."
     )
 
@@ -92,7 +61,7 @@ class Webhook(Channel):
         if settings.webhook_url is None or settings.webhook_secret is None:
             raise ValueError("the channel webhook is not set up: set WAYMARK_WEBHOOK_URL and WAYMARK_WEBHOOK_SECRET")
         self._url = settings.webhook_url
-        self._signer = Signer(settings.webhook_secret.get_secret_value())
+        self._signature = Signature(settings.webhook_secret)
         self._limits = limits
         self._clock = clock
         self._client = httpx2.AsyncClient(
@@ -115,12 +84,7 @@ class Webhook(Channel):
 
     def _request(self, outgoing: Outgoing) -> httpx2.Request:
         body = body_of(outgoing)
-        signed_at = self._clock()
-        headers = {
-            "webhook-id": outgoing.delivery_id,
-            "webhook-timestamp": str(int(signed_at.timestamp())),
-            "webhook-signature": self._signer.sign(outgoing.delivery_id, signed_at, body),
-        }
+        headers = self._signature.headers(outgoing.delivery_id, body, at=self._clock())
         return self._client.build_request("POST", self._url, content=body.encode(), headers=headers)
 
     async def _exchange(self, request: httpx2.Request) -> tuple[int, Mapping[str, str], str]:
@@ -162,8 +126,7 @@ class Webhook(Channel):
             pass
         finally:
             await response.aclose()
-        text = said[:LONGEST_WORDS].decode(errors="replace").replace("\0", "")
-        return f"{response.status_code} {text}".strip()
+        return words_of(response.status_code, bytes(said))
 
     def _too_slow(self, *, was_handed_over: bool) -> ConnectorError:
         if was_handed_over:
@@ -173,7 +136,7 @@ class Webhook(Channel):
     def _broken(self, error: httpx2.TransportError, *, was_handed_over: bool) -> ConnectorError:
         if was_handed_over:
             return InDoubt(f"{self._name} has the message and the line broke before it answered")
-        if _is_about_tls(error):
+        if is_about_tls(error):
             return Misconfigured(
                 f"{self._name} speaks no TLS that can be trusted: its certificate must be known to this machine",
                 setting="WAYMARK_WEBHOOK_URL",
@@ -221,26 +184,3 @@ def body_of(outgoing: Outgoing) -> str:
 
 def _writable(text: str) -> str:
     return text.encode(errors="replace").decode()
-
-
-def wait_asked_for(value: str | None, *, now: datetime) -> timedelta | None:
-    """What `Retry-After` asks for, as seconds or as a date; None where it says nothing that can be read."""
-    if value is None:
-        return None
-    if value.strip().isdecimal() and value.isascii():
-        return min(timedelta(seconds=int(value.strip()[:9])), LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return min(max(at - now, timedelta()), LONGEST_WAIT)
-
-
-def _is_about_tls(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

@@ -7,8 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from connectors.answers import wait_asked_for
 from connectors.channels import Limits, open_channels
-from connectors.channels.webhook import wait_asked_for
 from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
 from connectors.outgoing import Outgoing
 from tests.connectors.channels.receiver import SECRET, Receiver

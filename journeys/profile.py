@@ -4,8 +4,8 @@ Each field keeps the value of the latest event time, so the order in which event
 store keeps profiles, this module only says what becomes of them.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Literal, cast
 
 import orjson
@@ -35,7 +35,12 @@ PROFILE_FIELDS: Mapping[str, FieldKind] = {
     "teams_id": "text",
     "attributes": "map",
 }
-"""The fields of a profile, in the order of the events page, and what each holds."""
+"""The fields of a profile that events name, in the order of the events page, and what each holds."""
+
+LEAVE = "leave"
+"""A field of the profile that no event may name, and expressions do not see: the leave she is on, as `{"since": an
+instant (RFC 3339), "until": a date or null}`, or null.
+"""
 
 _UPDATING = frozenset({"hr.learner.hired", "hr.learner.changed", "hr.learner.promoted", "hr.learner.moved"})
 
@@ -44,6 +49,10 @@ def updates_of(event: Event) -> dict[str, Json]:
     """The profile fields that this event gives; a null takes the field's value away, a value of another kind is left
     out (it stays in the event, where expressions see it).
     """
+    if event.type == "hr.learner.leave_started":
+        return {LEAVE: _leave_of(event)}
+    if event.type == "hr.learner.leave_ended":
+        return {LEAVE: None}
     if event.type == "hr.learner.manager_changed":
         fields = ("manager",)
     elif event.type in _UPDATING:
@@ -71,6 +80,30 @@ def merge(
     return merged, since
 
 
+def changes(
+    profile: Mapping[str, Json],
+    times: Mapping[str, datetime],
+    updates: Mapping[str, Json],
+    at: datetime,
+    *,
+    now: datetime,
+) -> frozenset[str]:
+    """The fields that `updates`, which count from `at`, change now or later: what depends on one must look again.
+
+    A field given as it stands already is none, unless something about it lies ahead.
+    """
+    after, _ = merge(profile, times, updates, at)
+    return frozenset(
+        name for name in updates if after.get(name) != profile.get(name) or at > now or times.get(name, now) > now
+    )
+
+
+def next_change(events: Iterable[Event], now: datetime, *, fields: Collection[str]) -> datetime | None:
+    """The next instant at which one of these fields may change by what has been said already; None where none does."""
+    ahead = (event for event in events if event.effective is not None and event.effective > now)
+    return min((event.counts_from for event in ahead if not updates_of(event).keys().isdisjoint(fields)), default=None)
+
+
 def is_ahead(times: Mapping[str, datetime], now: datetime) -> bool:
     """Whether some field counts from an instant that has not come: then `as_of` says how the profile is now."""
     return any(at > now for at in times.values())
@@ -86,6 +119,12 @@ def as_of(events: Iterable[Event], now: datetime, *, given: Mapping[str, Json] |
         if event.effective is None or event.effective <= now:
             profile, times = merge(profile, times, updates_of(event), event.counts_from)
     return profile
+
+
+def _leave_of(event: Event) -> Json:
+    until = event.data.get("until")
+    since = event.counts_from.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {"since": since, "until": until if is_of_kind(until, "date") else None}
 
 
 def is_of_kind(value: Json, kind: FieldKind) -> bool:

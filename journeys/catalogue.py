@@ -63,6 +63,9 @@ EVENT_TYPES: Mapping[str, DataFields] = {
 }
 """Canonical types, each with the fields of its data."""
 
+SHARES = frozenset({"progress", "score"})
+"""Fields of canonical events that lie in 0 to 1."""
+
 OUR_OWN = ("message.", "practice.", "survey.")
 """Prefixes of the events that reach only the enrolment they name."""
 

@@ -19,12 +19,16 @@ from journeys.problems import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one field: its kind, the only values it may have, whether it is a date, and its bounds."""
+    """What is known of one field: its kind, the only values it may have, whether it is a date, and its bounds.
+
+    `needless` says why there is no point in comparing it with a constant.
+    """
 
     kind: Kind | None = None
     values: tuple[str, ...] = ()
     is_date: bool = False
     bounds: tuple[float, float] | None = None
+    needless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,9 @@ def _look_at_comparison(call: Call, world: World) -> Iterator[Remark]:
 def _look_at_constant(comparison: _Comparison, constant: Constant, known: Known) -> Iterator[Remark]:
     name = ".".join(comparison.field.path)
     if constant.kind == "null":
+        return
+    if known.needless is not None:
+        yield Remark("warning", "cannot_match", known.needless, constant.at)
         return
     if known.kind is not None and constant.kind != known.kind:
         detail = f"{name} is a {known.kind}, compared with a {constant.kind}: they never match"

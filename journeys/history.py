@@ -12,6 +12,9 @@ uses it in two ways. What came in order goes on from what stands in the store. W
 learner's whole log is taken again, and enrolments that no turn has begun (`is_settled` false) are left out first, to be
 found again: perhaps with an earlier entry, perhaps not at all. What has been done is not undone: an enrolment that was
 begun stays, and entries not after it are not judged again.
+
+Who is held out enters like the others (`again` and keys count it), but has ended at her entry; of what happens only the
+goal counts. No turn begins her enrolment, so it may be found again as long as her entry may.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +22,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from journeys.catalogue import is_our_own
+from journeys.effects import ArmChosen
 from journeys.events import Event, Json
 from journeys.expressions import Facts, learner_facts
+from journeys.holdout import chosen, goal_of, held_out, is_holding_out
 from journeys.identity import enrolment_id
 from journeys.profile import merge, updates_of
 from journeys.program import Entry, Program
@@ -51,10 +56,12 @@ class Enrolled:
     """One enrolment in a learner's history.
 
     `is_settled`: it stays whatever turns up. `is_begun`: it has taken its first step. `exits` are the times of exits
-    that fired before and wait for a turn; `fired` is what fires now.
+    that fired before and wait for a turn; `fired` is what fires now. `is_held_out`: it has ended at its entry, and
+    `goals` (the exit, and what fired it) are those of its goals that come now. `choice` is what chance said of it now.
     """
 
     id: str
+    learner: str
     program: Program
     key: str
     ordinal: int
@@ -69,12 +76,18 @@ class Enrolled:
     fired: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
     findings: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
     """Conditions of exits and awaits that could not be judged now, and why: for the journal."""
+    is_held_out: bool = False
+    goals: list[tuple[str, Happened]] = field(default_factory=list[tuple[str, Happened]])
+    choice: ArmChosen | None = None
 
     def new_run(self) -> Run:
-        """The run it begins with: on arrival, or where the entry takes effect later than its time, then."""
+        """The run it begins with: on arrival, or where the entry takes effect later than its time, then. That of who is
+        held out has ended.
+        """
         takes_effect_later = self.entry_time is not None and self.entry_time < self.entered_at
         begins_at = self.entered_at if takes_effect_later else None
-        return Run(self.id, entered_at=self.entered_at, at=self.entered_at, begins_at=begins_at)
+        run = Run(self.id, entered_at=self.entered_at, at=self.entered_at, begins_at=begins_at, learner=self.learner)
+        return held_out(run) if self.is_held_out else run
 
     def is_active(self, at: datetime) -> bool:
         """Whether it runs at this instant, as far as is known: an exit that fired ends it, taken by a turn or not."""
@@ -144,7 +157,7 @@ class History:
 
     def _fire(self, enrolled: Enrolled, happened: Happened, learner: Mapping[str, Json]) -> None:
         event = happened.event
-        if enrolled.ended_at is not None or happened.seq == enrolled.entry_seq:
+        if happened.seq == enrolled.entry_seq or (enrolled.ended_at is not None and not enrolled.is_held_out):
             return
         if not any(trigger.accepts(event.type) for trigger in enrolled.program.triggers.values()):
             return
@@ -152,6 +165,10 @@ class History:
             return
         facts = Facts(learner=learner, entry=entry_facts(enrolled.entry))
         firing = fired(enrolled.program, event, facts, entered_at=enrolled.entered_at, entry_event=None)
+        if enrolled.is_held_out:
+            goal = goal_of(enrolled.program, firing.triggers, entered_at=enrolled.entered_at, at=event.time)
+            enrolled.goals += [] if goal is None else [(goal, happened)]
+            return
         enrolled.fired.extend((trigger, happened) for trigger in firing.triggers)
         enrolled.findings.extend((finding, happened) for finding in firing.findings)
 
@@ -195,10 +212,13 @@ class History:
 
     def _start(self, program: Program, entered: Entered, happened: Happened, *, ordinal: int) -> None:
         event = happened.event
+        choice = chosen(program, self.learner, at=entered.at)
+        is_held_out = is_holding_out(choice)
         started = Enrolled(
-            id=enrolment_id(program.journey, self.learner, entered.key, ordinal),
+            id=enrolment_id(program.journey, self.learner, entered.key, ordinal), learner=self.learner,
             program=program, key=entered.key, ordinal=ordinal, entered_at=entered.at,
             entry=entry_of(event, key=entered.key), entry_seq=happened.seq, entry_time=event.time,
+            ended_at=entered.at if is_held_out else None, is_held_out=is_held_out, choice=choice,
         )  # fmt: skip
         self.enrolled.append(started)
         self._look_back(started)
@@ -208,8 +228,11 @@ class History:
         enrolled.entered_at = entered.at
         enrolled.entry = entry_of(happened.event, key=entered.key)
         enrolled.entry_seq, enrolled.entry_time = happened.seq, happened.event.time
+        enrolled.choice = chosen(enrolled.program, self.learner, at=entered.at)
+        enrolled.ended_at = entered.at if enrolled.is_held_out else None
         enrolled.fired.clear()
         enrolled.findings.clear()
+        enrolled.goals.clear()
         self._look_back(enrolled)
 
     def _look_back(self, enrolled: Enrolled) -> None:
@@ -236,7 +259,7 @@ def _is_moved_by(last: Enrolled, happened: Happened) -> bool:
 
     Of two of one time the one whose source and id are greater is the later, so that the order of arrival never matters.
     """
-    if last.is_begun or last.ended_at is not None or last.entry_time is None:
+    if last.is_begun or (last.ended_at is not None and not last.is_held_out) or last.entry_time is None:
         return False
     event = happened.event
     is_later = (last.entry_time, last.entry.event or "") < (event.time, f"{event.source} {event.id}")

@@ -87,6 +87,12 @@ def enters(program: Program, event: Event, facts: Facts) -> tuple[Entering, ...]
     return tuple(_enter(program, rule, event, facts) for rule in program.enter if rule.trigger.accepts(event.type))
 
 
+def kept(program: Program, trigger: str, event: Event) -> Json:
+    """What the trigger keeps of the event that fired it; None where it keeps nothing, or the event lacks it."""
+    field = program.triggers[trigger].keeps
+    return None if field is None else event.data.get(field)
+
+
 def may_enter(again: Again, *, last_entered_at: datetime | None, is_active: bool, at: datetime) -> bool:
     """Whether an entry at `at` starts an enrolment, given the last one of the same journey, learner and key."""
     if is_active:

@@ -12,12 +12,17 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
+from journeys.effects import ArmChosen, Note
 from journeys.history import REJUDGED, Enrolled, Happened, History, may_be_found_again
-from journeys.profile import merge, updates_of
-from store.queries import entering, events, inbox, learners, outbox
+from journeys.holdout import HOLDOUT, entered_note, goal_note
+from journeys.profile import changes, merge, updates_of
+from journeys.routing import kept
+from store.queries import assignments, entering, events, inbox, learners, outbox
+from store.queries.enrolling import as_held_out
 from store.queries.entering import EnrolmentState, UnjudgedState
 from store.queries.inbox import FiredTrigger
 from store.queries.learners import LearnerState
+from store.queries.outbox import Outcome
 from store.tables import Enrolment, JournalRow
 from workers.programs import Live, Programs
 
@@ -35,6 +40,8 @@ class _Learner:
     """When exits fired that no turn has read, by enrolment."""
     log: list[Happened] | None = None
     """All that ever happened to her, where it is taken again."""
+    changed: set[str] = field(default_factory=set[str])
+    """The fields of her profile that change now, or of which a change lies ahead."""
 
     @property
     def is_in_order(self) -> bool:
@@ -61,6 +68,11 @@ class _Changes:
     to_wake: list[str] = field(default_factory=list[str])
     judged_again: list[str] = field(default_factory=list[str])
     unjudged: list[UnjudgedState] = field(default_factory=list[UnjudgedState])
+    chosen: list[tuple[str, ArmChosen]] = field(default_factory=list[tuple[str, ArmChosen]])
+    goals: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
+    retold: dict[str, str] = field(default_factory=dict[str, str])
+    """Enrolments (and their learners) of which outcomes are told anew."""
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
 
 @dataclass
@@ -76,11 +88,11 @@ class Histories:
         live = await self.programs.live(self.session)
         of_batch = [self._begin(live, states[id_], happened) for id_, happened in new.items()]
         await self._load(live, of_batch)
-        changes = _Changes()
+        written = _Changes()
         for learner in of_batch:
-            await self._take(live, learner, changes)
+            await self._take(live, learner, written)
         await learners.keep(self.session, [learner.state for learner in of_batch], at=self.now)
-        return await self._write(changes)
+        return await self._write(written)
 
     # loading
 
@@ -118,7 +130,7 @@ class Histories:
         """Whether something came out of order, or tells of an entry ahead, that may change what no turn has begun."""
         if learner.is_in_order and not learner.has_unjudged and not learner.has_entry_ahead:
             return False
-        has_unbegun = any(row.fence == 0 and row.status == "active" for row in learner.enrolments)
+        has_unbegun = any(row.fence == 0 and (row.status == "active" or row.is_held_out) for row in learner.enrolments)
         if not (learner.may_enter or has_unbegun or self._is_rejudged(learner.state)):
             return False
         routes = live.routes
@@ -128,16 +140,21 @@ class Histories:
 
     # taking
 
-    async def _take(self, live: Live, learner: _Learner, changes: _Changes) -> None:
+    async def _take(self, live: Live, learner: _Learner, written: _Changes) -> None:
         state = learner.state
         if learner.may_enter or learner.enrolments or learner.log is not None:
             history = await self._history(live, learner)
             history.take(learner.new if learner.log is None else learner.log)
-            self._compare(live, learner, history, changes)
+            self._compare(live, learner, history, written)
         for happened in learner.new:
             updates = updates_of(happened.event)
             if updates:
-                state.profile, state.times = merge(state.profile, state.times, updates, happened.event.counts_from)
+                counts_from = happened.event.counts_from
+                learner.changed |= changes(state.profile, state.times, updates, counts_from, now=self.now)
+                state.profile, state.times = merge(state.profile, state.times, updates, counts_from)
+        if learner.changed:
+            concerned = (row.id for row in learner.enrolments if row.depends_on_one_of(learner.changed))
+            written.to_wake += concerned
         instants = [h.event.counts_from for h in learner.new]
         state.latest_at = max(instants if state.latest_at is None else [*instants, state.latest_at])
         if learner.may_enter:
@@ -163,9 +180,10 @@ class Histories:
         live_journey = live.journeys.get(row.journey)
         is_of_live_program = live_journey is not None and live_journey.program.hash == row.program
         since = live_journey.since if live_journey is not None and is_of_live_program else None
-        is_begun = row.step is not None or row.status != "active"
+        is_begun = not row.is_held_out and (row.step is not None or row.status != "active")
         return Enrolled(
             id=row.id,
+            learner=row.learner,
             program=await self.programs.by_hash(self.session, row.program),
             key=row.key,
             ordinal=row.ordinal,
@@ -180,46 +198,51 @@ class Histories:
             is_begun=is_begun,
             ended_at=row.ended_at if row.status == "ended" else None,
             exits=exits,
+            is_held_out=row.is_held_out,
         )
 
     # comparing what was found with what stands
 
-    def _compare(self, live: Live, learner: _Learner, history: History, changes: _Changes) -> None:
+    def _compare(self, live: Live, learner: _Learner, history: History, written: _Changes) -> None:
         standing = {row.id: row for row in learner.enrolments}
         for enrolled in history.enrolled:
-            self._compare_one(live, learner, enrolled, standing.pop(enrolled.id, None), changes)
-        changes.dropped |= dict.fromkeys(standing, learner.state.id)
-        changes.emptied += standing
+            self._compare_one(live, learner, enrolled, standing.pop(enrolled.id, None), written)
+        written.dropped |= dict.fromkeys(standing, learner.state.id)
+        written.emptied += standing
         if learner.log is not None:
-            changes.judged_again.append(learner.state.id)
-        changes.unjudged += [
+            written.judged_again.append(learner.state.id)
+        written.unjudged += [
             UnjudgedState(u.journey, u.trigger, learner.state.id, u.happened.seq, u.finding, u.until)
             for u in history.unjudged
         ]
 
     def _compare_one(
-        self, live: Live, learner: _Learner, enrolled: Enrolled, row: EnrolmentState | None, changes: _Changes
+        self, live: Live, learner: _Learner, enrolled: Enrolled, row: EnrolmentState | None, written: _Changes
     ) -> None:
+        is_found_again = row is not None and (not enrolled.is_settled or row.entry_seq != enrolled.entry_seq)
         if row is None:
             version = live.journeys[enrolled.program.journey].version
-            changes.entered.append(self._row(learner, enrolled, version=version))
+            written.entered.append(self._row(learner, enrolled, version=version))
         elif (row.entry_seq, row.entered_at) != (enrolled.entry_seq, enrolled.entered_at):
-            changes.moved.append(self._row(learner, enrolled, version=row.version))
-        if row is not None and (not enrolled.is_settled or row.entry_seq != enrolled.entry_seq):
-            changes.emptied.append(enrolled.id)
-        changes.fired += [
-            FiredTrigger(enrolled.id, enrolled.program.hash, trigger, h.seq, h.event.type, h.event.time)
-            for trigger, h in enrolled.fired
-        ]
-        changes.lines += [_line(enrolled.id, finding, h) for finding, h in enrolled.findings]
+            written.moved.append(self._row(learner, enrolled, version=row.version))
+        if is_found_again:
+            written.emptied.append(enrolled.id)
+        if enrolled.choice is not None:
+            written.chosen.append((enrolled.id, enrolled.choice))
+        if enrolled.is_held_out:
+            version = live.journeys[enrolled.program.journey].version if row is None else row.version
+            new = self._row(learner, enrolled, version=version)
+            _compare_held_out(enrolled, new, None if is_found_again else row, written, is_found_again=is_found_again)
+        written.fired += [_fired(enrolled, trigger, h) for trigger, h in enrolled.fired]
+        written.lines += [_line(enrolled.id, finding, h) for finding, h in enrolled.findings]
         if row is not None and enrolled.fired:
-            changes.to_wake.append(enrolled.id)
+            written.to_wake.append(enrolled.id)
 
     def _row(self, learner: _Learner, enrolled: Enrolled, *, version: int) -> Enrolment:
-        """The row of an enrolment that begins with its next turn."""
+        """The row of an enrolment that begins with its next turn, or is held out."""
         at = enrolled.entered_at
         run = enrolled.new_run()
-        return Enrolment(
+        row = Enrolment(
             id=enrolled.id,
             journey=enrolled.program.journey,
             version=version,
@@ -235,25 +258,56 @@ class Histories:
             wake_wanted_at=self.now,
             created_at=self.now,
         )
+        return as_held_out(row, run) if enrolled.is_held_out else row
 
     # writing
 
-    async def _write(self, changes: _Changes) -> Sequence[str]:
+    async def _write(self, written: _Changes) -> Sequence[str]:
         session = self.session
-        await inbox.empty(session, changes.emptied)
-        await entering.empty_journals(session, changes.emptied)
-        await entering.drop(session, changes.dropped)
-        await entering.enter(session, changes.entered)
-        await entering.move_entries(session, changes.moved)
-        await inbox.record(session, changes.fired)
-        await entering.record_lines(session, changes.lines)
-        await entering.replace_unjudged(session, changes.judged_again, changes.unjudged)
-        await outbox.forget_started(session, changes.dropped | {row.id: row.learner for row in changes.moved})
-        started = [outbox.of_enrolment(r, kind="started", at=r.entered_at) for r in changes.entered + changes.moved]
-        await outbox.record_many(session, started)
-        to_wake = {*changes.to_wake, *(row.id for row in changes.moved)}
-        woken = await entering.want_waking(session, to_wake, at=self.now)
-        return [*(row.id for row in changes.entered), *woken]
+        moved = {row.id: row.learner for row in written.moved}
+        await inbox.empty(session, written.emptied)
+        await entering.empty_journals(session, written.emptied)
+        await entering.drop(session, written.dropped)
+        await assignments.forget(session, [*written.dropped, *moved])
+        await entering.enter(session, written.entered)
+        await entering.move_entries(session, written.moved)
+        await entering.keep_goals(session, written.goals)
+        await assignments.record(session, written.chosen)
+        await inbox.record(session, written.fired)
+        await entering.record_lines(session, written.lines)
+        await entering.replace_unjudged(session, written.judged_again, written.unjudged)
+        await outbox.forget_enrolments(session, written.dropped | moved | written.retold)
+        started = [row for row in written.entered + written.moved if row.status != "ended"]
+        told = [outbox.of_enrolment(row, kind="started", at=row.entered_at) for row in started]
+        await outbox.record_many(session, [*told, *written.outcomes])
+        woken = await entering.want_waking(session, {*written.to_wake, *moved}, at=self.now)
+        return [*(row.id for row in written.entered if row.status != "ended"), *woken]
+
+
+def _fired(enrolled: Enrolled, trigger: str, happened: Happened) -> FiredTrigger:
+    event, program = happened.event, enrolled.program
+    return FiredTrigger(
+        enrolled.id, program.hash, trigger, happened.seq, event.type, event.time, kept(program, trigger, event)
+    )
+
+
+def _compare_held_out(
+    enrolled: Enrolled, new: Enrolment, before: EnrolmentState | None, written: _Changes, *, is_found_again: bool
+) -> None:
+    """What is told of who is held out: that she is, once, and when her goal came first."""
+    if before is None:
+        written.lines.append(_row_of(enrolled.id, entered_note(enrolled.entered_at)))
+        written.outcomes.append(outbox.of_enrolment(new, kind="ended", outcome=HOLDOUT, at=enrolled.entered_at))
+    if is_found_again:
+        written.retold[enrolled.id] = enrolled.learner
+    written.lines += [_row_of(enrolled.id, goal_note(h.event, trigger)) for trigger, h in enrolled.goals]
+    known = None if before is None else before.goal_at
+    times = [h.event.time for _, h in enrolled.goals]
+    goal_at = min(times if known is None else [*times, known], default=None)
+    if is_found_again or goal_at != known:
+        written.goals[enrolled.id] = goal_at
+    if goal_at is not None and goal_at != known:
+        written.outcomes.append(outbox.of_enrolment(new, kind="goal", at=goal_at))
 
 
 def _line(enrolment: str, finding: str, happened: Happened) -> JournalRow:
@@ -262,4 +316,10 @@ def _line(enrolment: str, finding: str, happened: Happened) -> JournalRow:
     text = f"{event.type} came, and {finding}."
     return JournalRow(
         enrolment=enrolment, at=event.time, kind="not_judged", text=text, data={"event": str(happened.seq)}
+    )
+
+
+def _row_of(enrolment: str, note: Note) -> JournalRow:
+    return JournalRow(
+        enrolment=enrolment, at=note.at, kind=note.kind, step=note.step, text=note.text, data=dict(note.data)
     )

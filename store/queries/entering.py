@@ -4,18 +4,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, delete, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
+from journeys.holdout import HOLDOUT
 from store.inserting import insert_new
 from store.tables import Enrolment, InboxRow, JournalRow, UnjudgedEntry
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentState:
-    """What ingest must know of an enrolment. `fence` is 0 until a turn has been taken, `step` None until it begins."""
+    """What ingest must know of an enrolment. `fence` is 0 until a turn has been taken, `step` None until it begins.
+
+    `depends_on` names the fields of the profile, joined by commas, of which a change wakes it. Who is held out has the
+    outcome `holdout`; `goal_at` is when her goal came.
+    """
 
     id: str
     journey: str
@@ -31,6 +36,18 @@ class EnrolmentState:
     step: str | None
     status: str
     ended_at: datetime | None
+    outcome: str | None
+    depends_on: str | None
+    goal_at: datetime | None
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it ended at its entry, for comparison."""
+        return self.outcome == HOLDOUT
+
+    def depends_on_one_of(self, fields: Collection[str]) -> bool:
+        """Whether what it waits for depends on one of these fields of the profile."""
+        return self.depends_on is not None and not set(self.depends_on.split(",")).isdisjoint(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +65,22 @@ class UnjudgedState:
 async def list_enrolments(
     session: AsyncSession, learners: Collection[str], *, with_ended: Collection[str]
 ) -> Sequence[EnrolmentState]:
-    """The enrolments of these learners that have not ended, and of `with_ended` all; locked, in order."""
+    """These learners' enrolments that have not ended or are held out, and of `with_ended` all; locked, in order."""
     query = (
         select(
             col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version), col(Enrolment.program),
             col(Enrolment.learner), col(Enrolment.entry_key), col(Enrolment.ordinal), col(Enrolment.entered_at),
             col(Enrolment.entry), col(Enrolment.entry_event), col(Enrolment.fence), col(Enrolment.step),
-            col(Enrolment.status),
-            col(Enrolment.ended_at),
+            col(Enrolment.status), col(Enrolment.ended_at), col(Enrolment.outcome), col(Enrolment.depends_on),
+            col(Enrolment.goal_at),
         )
         .where(
             col(Enrolment.learner).in_(learners),
-            or_(col(Enrolment.status) != "ended", col(Enrolment.learner).in_(with_ended)),
+            or_(
+                col(Enrolment.status) != "ended",
+                col(Enrolment.outcome) == HOLDOUT,
+                col(Enrolment.learner).in_(with_ended),
+            ),
         )
         .order_by(col(Enrolment.id))
         .with_for_update(key_share=True)
@@ -81,9 +102,17 @@ async def move_entries(session: AsyncSession, rows: Sequence[Enrolment]) -> None
         change = update(Enrolment).where(col(Enrolment.id) == row.id, col(Enrolment.step).is_(None))
         change = change.values(
             entered_at=row.entered_at, entry=row.entry, entry_event=row.entry_event, run=row.run, due_at=row.due_at,
-            fence=fence, lease_until=None,
+            ended_at=row.ended_at, fence=fence, lease_until=None,
         )  # fmt: skip
         await core.execute(change)
+
+
+async def keep_goals(session: AsyncSession, goals: Mapping[str, datetime | None]) -> None:
+    """When the goals came of those who are held out; None where what came later shows that it has not."""
+    if goals:
+        change = update(Enrolment).where(col(Enrolment.id) == bindparam("the_id"))
+        rows = [{"the_id": enrolment, "goal": at} for enrolment, at in goals.items()]
+        await (await session.connection()).execute(change.values(goal_at=bindparam("goal")), rows)
 
 
 async def drop(session: AsyncSession, enrolments: Collection[str]) -> None:

@@ -8,13 +8,16 @@ from sqlalchemy import delete
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from journeys.events import Json
 from store.inserting import insert_new
 from store.tables import InboxRow
 
 
 @dataclass(frozen=True, slots=True)
 class FiredTrigger:
-    """The event at place `event` of the log fired this trigger of the enrolment's program, at the event's time."""
+    """The event at place `event` of the log fired this trigger of the enrolment's program, at the event's time; `data`
+    is what the trigger keeps of it.
+    """
 
     enrolment: str
     program: str
@@ -22,6 +25,7 @@ class FiredTrigger:
     event: int
     event_type: str
     at: datetime
+    data: Json = None
 
 
 async def record(session: AsyncSession, fired: Sequence[FiredTrigger]) -> None:
@@ -31,7 +35,7 @@ async def record(session: AsyncSession, fired: Sequence[FiredTrigger]) -> None:
     rows = [
         {
             "enrolment": f.enrolment, "program": f.program, "trigger": f.trigger, "event": f.event,
-            "event_type": f.event_type, "at": f.at,
+            "event_type": f.event_type, "at": f.at, "data": f.data,
         }
         for f in fired
     ]  # fmt: skip

@@ -125,15 +125,15 @@ async def record_dead_letters(session: AsyncSession, letters: Sequence[DeadLette
         await (await session.connection()).execute(insert(OutboxRow), rows)
 
 
-async def forget_started(session: AsyncSession, enrolments: Mapping[str, str]) -> None:
-    """Take back what says that these enrolments (id to learner) started, where it has not been relayed yet."""
+async def forget_enrolments(session: AsyncSession, enrolments: Mapping[str, str]) -> None:
+    """Take back what is told of these enrolments (id to learner), which no turn has begun, and has not been relayed."""
     if not enrolments:
         return
     query = select(col(OutboxRow.seq), col(OutboxRow.payload)).where(
         col(OutboxRow.topic) == OUTCOMES, col(OutboxRow.key).in_(set(enrolments.values()))
     )
     found = (await (await session.connection()).execute(query)).all()
-    stale = [seq for seq, payload in found if _starts(payload, enrolments)]
+    stale = [seq for seq, payload in found if _tells_of(payload, enrolments)]
     if stale:
         await (await session.connection()).execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(stale)))
 
@@ -200,6 +200,6 @@ def _dead_letter(letter: DeadLetter) -> str:
     return orjson.dumps(said).decode()
 
 
-def _starts(payload: str, enrolments: Mapping[str, str]) -> bool:
+def _tells_of(payload: str, enrolments: Mapping[str, str]) -> bool:
     event = orjson.loads(payload)
-    return event["type"] == "waymark.enrolment.started" and event["data"]["enrolment"] in enrolments
+    return event["type"].startswith("waymark.enrolment.") and event["data"]["enrolment"] in enrolments

@@ -27,6 +27,11 @@ def delivery_id(enrolment: str, node: str, visit: int, leg: int) -> str:
     return f"dlv-{_hash('delivery', enrolment, node, str(visit), str(leg))}"
 
 
+def answer_id(enrolment: str, node: str, visit: int) -> str:
+    """The id of the event that answers what was asked at this visit: there is one, the first."""
+    return f"ans-{_hash('answer', enrolment, node, str(visit))}"
+
+
 def _hash(*parts: str) -> str:
     """One text for one list of parts: each is led by its length, so that no two lists run together alike."""
     digest = sha256()

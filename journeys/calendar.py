@@ -152,11 +152,13 @@ def _find(
     """The first permitted instant; one before `at` is a local time that has just come."""
     if is_anytime or (policy.sending is None and clock is None):
         return leave_ends(where) if is_on_leave(at, where) else at
-    earliest = at
-    if clock is not None:
-        earliest = at - PUNCTUAL if since is None else min(at, max(since, at - PATIENCE))
+    earliest: datetime | None = at
     if is_on_leave(at, where):
-        earliest = at
+        earliest = leave_ends(where)
+    elif clock is not None:
+        earliest = at - PUNCTUAL if since is None else min(at, max(since, at - PATIENCE))
+    if earliest is None:
+        return None
     for window in _windows(policy, where, earliest, clock):
         found = _within(window, where, earliest)
         if found is not None:
@@ -238,17 +240,19 @@ def _reasons(
         yield said_leave(where)
     if policy.sending is None or found is None:
         return
+    hers = policy.sending.days if where.working_days is None else where.working_days
     for number in range((wall_clock(found, where.zone).date() - local.date()).days):
-        off = day_off(local.date() + timedelta(days=number), where, policy.sending)
-        if off is not None and off.is_special:
-            yield off.because
+        day = local.date() + timedelta(days=number)
+        off = day_off(day, where, policy.sending) if day.weekday() in hers else None
+        if off is not None:
+            yield off
 
 
 def _first_reason(policy: Policy, where: Whereabouts, at: datetime, clock: time | None) -> str:
     local = wall_clock(at, where.zone)
     off = None if policy.sending is None else day_off(local.date(), where, policy.sending)
     if off is not None:
-        return off.because
+        return off
     if clock is not None:
         return f"it is to go at {clock:%H:%M} where she is"
     start, _ = _hours(policy, where)

@@ -49,14 +49,6 @@ class Whereabouts:
     leave: Leave | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DayOff:
-    """Why nobody works there on a day, in words for the journal; `is_special` tells a holiday from the pattern."""
-
-    because: str
-    is_special: bool = True
-
-
 def where_she_is(profile: Mapping[str, Json], policy: Policy) -> Whereabouts:
     """What the profile says about place and time; what is missing or cannot be read is not known."""
     zone = _zone(profile.get("zone"))
@@ -73,18 +65,18 @@ def where_she_is(profile: Mapping[str, Json], policy: Policy) -> Whereabouts:
     )
 
 
-def day_off(day: date, where: Whereabouts, sending: Sending) -> DayOff | None:
-    """Why this day is none of her working days; None where it is one.
+def day_off(day: date, where: Whereabouts, sending: Sending) -> str | None:
+    """Why this day is none of her working days, in words for the journal; None where it is one.
 
     Her own days, where they are known, take the place of the policy's.
     """
     for closed in sending.closed:
         if closed.start <= day <= closed.end and _concerns(closed, where):
-            return DayOff("the firm is closed" + (f" ({closed.name})" if closed.name else ""))
+            return "the firm is closed" + (f" ({closed.name})" if closed.name else "")
     if sending.holidays and (name := holiday(day, where.country, where.subdivision)):
-        return DayOff(f"a public holiday where she is ({name})")
+        return f"a public holiday where she is ({name})"
     days = sending.days if where.working_days is None else where.working_days
-    return None if day.weekday() in days else DayOff("it is not one of her working days", is_special=False)
+    return None if day.weekday() in days else "it is not one of her working days"
 
 
 def working_pattern(policy: Policy) -> Sending:

@@ -32,8 +32,10 @@ from bench.figures import Column, Progress, Row, Table, percentile
 from bench.processes import OfBench, cpu_seconds
 from journeys import codec
 from journeys.compiler import compile_definition
+from journeys.events import Json
 from store.database import Database
 from store.migrate import upgrade
+from store.queries import installation
 from store.queries.journeys import NewVersion, publish
 from store.queries.outbox import Outgoing
 from store.tables import DeliveryRow, Enrolment, Learner
@@ -52,6 +54,9 @@ PATIENCE_SECONDS = 120.0
 
 FLOOR, SQLITE, POSTGRESQL = "bare Temporal (the floor)", "Waymark, SQLite", "Waymark, PostgreSQL"
 SUBJECT_OF = {"floor": FLOOR, "sqlite": SQLITE, "postgresql": POSTGRESQL}
+
+POLICY: dict[str, Json] = {"sending": None}
+"""At any hour; the budget is the default: three messages a learner and day, as many as there are."""
 
 DEFINITION = """
 waymark: 1
@@ -344,6 +349,7 @@ async def publish_journey(url: str) -> None:
     database = Database(url)
     async with database.write() as session:
         await publish(session, new, at=datetime.now(UTC))
+        await installation.keep_policy(session, POLICY, at=datetime.now(UTC))
     await database.close()
 
 

@@ -4,6 +4,7 @@
     Fired ──┬ an exit ─> end
             └ else ────> remembered; the waiting step is asked
     LimitReached ──────> end as expired
+    Paused, Resumed ───> held: only exits and the limit act; let go: the wait is mended, the waiting step is asked
     Due ───────────────> the waiting step is asked
     an answer ─────────> the step that asked is resumed; Deferred and Retrying leave it asking
 
@@ -15,11 +16,13 @@ No clock, no chance, no await: the same arguments give the same answer, always. 
 waits to be answered stands in its `hold` (`Pending`); `journeys.turn` performs it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import assert_never
 
 from journeys.effects import (
+    Answered,
     Began,
     Decide,
     Decided,
@@ -29,10 +32,16 @@ from journeys.effects import (
     Due,
     Effect,
     End,
+    Enrolled,
+    Evaluated,
     Fired,
     Input,
     LimitReached,
     Note,
+    Paused,
+    Reckoned,
+    Request,
+    Resumed,
     Retrying,
     Withdraw,
 )
@@ -41,7 +50,7 @@ from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run
 from journeys.steps import STEP_TYPES
 from journeys.steps.base import Ask, Finish, Go, Move, Stand, Stay, remember
-from journeys.timing import settle
+from journeys.timing import mended, settle
 
 
 @dataclass(slots=True)
@@ -72,9 +81,13 @@ def advance(program: Program, run: Run, given: Input) -> tuple[Run, tuple[Effect
             _end(doing, "expired")
         case Due():
             _come_due(doing, given)
+        case Paused() | Resumed():
+            _pause(doing, given) if isinstance(given, Paused) else _let_go(doing, given)
         case Decided():
             _decide(doing, given)
-        case Delivered():
+        case Evaluated() | Reckoned() | Enrolled():
+            _resume(doing, given)
+        case Delivered() | Answered():
             doing.run = settle(run, given.at)
             _resume(doing, given)
         case Deferred():
@@ -116,8 +129,8 @@ def _fire(doing: _Advance, fired: Fired) -> None:
             )
         )
         return _end(doing, outcome)
-    doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired.at)})
-    if isinstance(run.hold, Hold) and fired.trigger in run.hold.triggers:
+    doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired)})
+    if isinstance(run.hold, Hold) and fired.trigger in run.hold.triggers and not run.is_held:
         moved = replace(doing.run, at=max(run.at, fired.at), late=timedelta())
         _ask_step(doing, moved, fired)
     return None
@@ -128,7 +141,49 @@ def _come_due(doing: _Advance, due: Due) -> None:
     _ask_step(doing, moved, due)
 
 
-def _ask_step(doing: _Advance, moved: Run, given: Due | Fired) -> None:
+def _pause(doing: _Advance, paused: Paused) -> None:
+    run = doing.run
+    number = max(run.journey_pauses, paused.number)
+    if paused.by in run.held_by:
+        doing.run = replace(run, journey_pauses=number)
+        return
+    since = run.held_since if run.held_since is not None else max(run.at, paused.at)
+    doing.run = replace(run, held_by=(*run.held_by, paused.by), held_since=since, journey_pauses=number)
+    doing.note(Note(max(run.at, paused.at), "paused", run.node, _PAUSED_BY[paused.by], {"by": paused.by}))
+
+
+_PAUSED_BY: Mapping[str, str] = {
+    "admin": "Paused by hand.",
+    "journey": "The whole journey was paused.",
+    "learner": "She paused it herself.",
+}
+
+
+def _let_go(doing: _Advance, resumed: Resumed) -> None:
+    """The run moves again once nobody holds it; its wait is mended as `catch_up` says."""
+    run = doing.run
+    if resumed.by not in run.held_by:
+        return
+    left = tuple(by for by in run.held_by if by != resumed.by)
+    at = max(run.at, resumed.at)
+    if left:
+        doing.run = replace(run, held_by=left)
+        text = "Resumed, but still held: " + ", ".join(_PAUSED_BY[by] for by in left)
+        doing.note(Note(at, "resumed", run.node, text, {"by": resumed.by}))
+        return
+    hold = run.hold
+    if isinstance(hold, Hold) and run.held_since is not None:
+        hold = mended(hold, paused_at=run.held_since, resumed_at=at, catch_up=resumed.catch_up)
+    doing.run = replace(run, at=at, late=timedelta(), held_by=(), held_since=None, hold=hold)
+    data: dict[str, Json] = {"by": resumed.by, "catch_up": resumed.catch_up}
+    if isinstance(hold, Hold) and hold.due_at is not None:
+        data["until"] = hold.due_at.isoformat()
+    doing.note(Note(at, "resumed", run.node, "Resumed.", data))
+    if isinstance(hold, Hold):
+        _ask_step(doing, doing.run, resumed)
+
+
+def _ask_step(doing: _Advance, moved: Run, given: Due | Fired | Resumed) -> None:
     """Ask the waiting step; the run moves to the instant of what happened only where the step moves."""
     node = _node(doing)
     move = STEP_TYPES[node.kind].resume(Stand(doing.program, node, moved), given)
@@ -150,7 +205,7 @@ def _decide(doing: _Advance, decided: Decided) -> None:
     return _resume(doing, decided)
 
 
-def _resume(doing: _Advance, given: Decided | Delivered) -> None:
+def _resume(doing: _Advance, given: Decided | Evaluated | Reckoned | Delivered | Answered | Enrolled) -> None:
     node = _node(doing)
     move = STEP_TYPES[node.kind].resume(Stand(doing.program, node, doing.run), given)
     if move is not None:
@@ -162,7 +217,8 @@ def _defer(doing: _Advance, deferred: Deferred) -> None:
     if not isinstance(pending, Pending):
         return
     if pending.because != deferred.because or pending.until != deferred.until:
-        when = "" if deferred.until is None else f" until {deferred.until:%A %-d %B %Y, %H:%M} UTC"
+        said = None if deferred.until is None else f"{deferred.until:%A %-d %B %Y, %H:%M} UTC"
+        when = "" if said is None else f" until {deferred.where or said}"
         text = f"{_subject(pending)} waits{when}: {deferred.because}."
         data: dict[str, Json] = {
             "message": pending.effect.message if isinstance(pending.effect, Deliver) else None,
@@ -184,7 +240,7 @@ def _arrive(doing: _Advance, node_id: str | None) -> None:
     visits = {**run.visits, node_id: run.visits.get(node_id, 0) + 1}
     doing.run = replace(run, node=node_id, visits=visits, hold=None)
     node = doing.program.nodes[node_id]
-    if node.guard is not None:
+    if node.guard is not None and node_id not in run.rounds:  # a round that goes on is not asked again
         return _hold(doing, Pending(Decide(node_id, (node.guard,), is_guard=True), doing.run.at))
     return _enter(doing, node)
 
@@ -198,11 +254,15 @@ def _make(doing: _Advance, node: Node, move: Move) -> None:
         case Go():
             doing.run = replace(move.run or doing.run, hold=None)
             doing.note(move.note)
+            doing.effects.extend(move.effects)
             _arrive(doing, node.successors.get(move.by))
         case Stay():
+            doing.run = move.run or doing.run
             doing.note(move.note)
             _hold(doing, move.hold)
         case Ask():
+            doing.run = move.run or doing.run
+            doing.note(move.note)
             _hold(doing, Pending(move.effect, doing.run.at))
         case Finish():
             _end(doing, move.outcome)
@@ -224,7 +284,13 @@ def _end(doing: _Advance, outcome: str) -> None:
 
 
 def _subject(pending: Pending) -> str:
-    return pending.effect.message if isinstance(pending.effect, Deliver) else "A decision"
+    match pending.effect:
+        case Deliver(message=message):
+            return message
+        case Request(target=target):
+            return f"The request to {target}"
+        case _:
+            return "A decision"
 
 
 def _node(doing: _Advance) -> Node:

@@ -16,7 +16,7 @@ from typing import Literal, cast
 from journeys.catalogue import is_our_own
 from journeys.codec import program_to_json
 from journeys.definition import Cursor, Judging, Vocabulary, clip, shown, trigger_of
-from journeys.drafts import StepDraft, StepSource
+from journeys.drafts import HearsLater, StepDraft, StepSource
 from journeys.expressions import Scope
 from journeys.messages import look_at_texts, messages_of
 from journeys.problems import Problem, did_you_mean, is_ok
@@ -71,7 +71,6 @@ def _journey(root: Cursor) -> Program | None:
     if fields is None:
         return None
     _look_at_version(fields)
-    _look_at_holdout(fields)
     judging = root.judging
     if "messages" in fields:
         judging.messages = frozenset(fields["messages"].entries())
@@ -90,7 +89,7 @@ def _journey(root: Cursor) -> Program | None:
         enter=enter,
         nodes=steps.nodes,
         start=start,
-        messages=messages,
+        messages={**messages, **steps.messages},
         exits=exits,
         triggers={trigger.id: trigger for trigger in (*exits, *steps.triggers)},
         audience=audience,
@@ -98,6 +97,7 @@ def _journey(root: Cursor) -> Program | None:
         limit=(fields["limit"].duration() if "limit" in fields else None) or timedelta(days=365),
         priority=(fields["priority"].integer(1, 100) if "priority" in fields else None) or 50,
         is_mandatory=bool(fields["mandatory"].truth()) if "mandatory" in fields else False,
+        holdout=_holdout(fields["holdout"]) if "holdout" in fields else 0.0,
         objective=_objective(fields["objective"]) if "objective" in fields else None,
     )
     return _hashed(draft) if is_ok(judging.problems) else None
@@ -116,16 +116,19 @@ def _look_at_version(fields: Mapping[str, Cursor]) -> None:
         version.report("bad_version", f"found {shown(node)}: this is version 1 of the language", allowed=("1",))
 
 
-def _look_at_holdout(fields: Mapping[str, Cursor]) -> None:
-    holdout = fields.get("holdout")
-    if holdout is None or not holdout.is_given:
-        return
-    text = holdout.node.text if isinstance(holdout.node, Scalar) else ""
+def _holdout(given: Cursor) -> float:
+    """The share of entries that get nothing, 0 to 1; a number without the sign is a percentage too."""
+    if not given.is_given:
+        return 0.0
+    text = given.node.text if isinstance(given.node, Scalar) else ""
     share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%?", text)
     if share is None or float(share[1]) > 100:
-        holdout.report("bad_value", f"found {shown(holdout.node)}, a share is wanted", allowed=("0% to 100%",))
-    elif float(share[1]) > 0:
-        holdout.not_supported(f"a holdout ({text})")
+        given.report("bad_value", f"found {shown(given.node)}, a share is wanted", allowed=("0% to 100%",))
+        return 0.0
+    if "%" not in text and 0 < float(share[1]) < 1:
+        detail = f"{text} is read as {text}%: a share is written as a percentage"
+        given.report("small_share", detail, suggestion=f"did you mean {float(share[1]) * 100:g}%?", severity="warning")
+    return float(share[1]) / 100
 
 
 def _entry_rules(given: Cursor) -> Iterator[EntryRule]:
@@ -224,6 +227,7 @@ class _Steps:
         self.triggers: list[Trigger] = []
         self.steps: list[_Step] = []
         self.taken: dict[str, tuple[int, int]] = {}
+        self.messages: dict[str, Message] = {}
         self.is_whole = False
         self.can_send = False
 
@@ -235,6 +239,7 @@ class _Steps:
         self.is_whole = is_ok(self.judging.problems[before:]) and bool(tree)
         if not self.is_whole:
             return None
+        self._let_hear()
         start = self._link(tree, None)
         self.nodes = {step.id: self.nodes[step.id] for step in self.steps}
         self._look_at_reach(start)
@@ -250,11 +255,11 @@ class _Steps:
             for child in node.entries.values() if isinstance(node, Map) else node.items:
                 self._reserve_ids(child)
 
-    def _list(self, given: Cursor) -> list[_Step]:
+    def _list(self, given: Cursor, repeat: str | None = None) -> list[_Step]:
         items = given.items("a list of steps") or []
-        return [step for item in items if (step := self._step(item)) is not None]
+        return [step for item in items if (step := self._step(item, repeat)) is not None]
 
-    def _step(self, item: Cursor) -> _Step | None:
+    def _step(self, item: Cursor, repeat: str | None) -> _Step | None:
         word = self._word(item)
         if word is None:
             return None
@@ -264,14 +269,27 @@ class _Steps:
         value = fields.pop(word)
         id_ = self._id(fields, kind.name(value) or word)
         guard = fields["when"].expression(Scope.STEP) if "when" in fields else None
-        draft = kind.compile(StepSource(id_, value, fields))
+        draft = kind.compile(StepSource(id_, value, fields, repeat))
         self.triggers.extend(draft.triggers)
+        for message in draft.messages:
+            if message.name in self.messages or message.name in self.judging.messages:
+                detail = f"there are two messages called {clip(message.name)!r}"
+                value.report("duplicate_name", detail, suggestion="take another name")
+            self.messages[message.name] = message
         step = _Step(id_, word, item, draft, guard)
         self.steps.append(step)
         for name, arm in draft.arms.items():
             if arm is not None:
-                step.nested[name] = self._list(arm)
+                step.nested[name] = self._list(arm, id_ if name in draft.loops else repeat)
         return step
+
+    def _let_hear(self) -> None:
+        """Tell a step that is ended by what later steps wait for too, what that is."""
+        later: tuple[str, ...] = ()
+        for step in reversed(self.steps):
+            if isinstance(step.draft.options, HearsLater):
+                step.draft = replace(step.draft, options=step.draft.options.hearing(later))
+            later = (*(trigger.id for trigger in step.draft.triggers), *later)
 
     def _word(self, item: Cursor) -> str | None:
         """The word that makes it a step; what is none, or not yet one, is reported."""
@@ -323,9 +341,10 @@ class _Steps:
             successors: dict[str, str | None] = {}
             for name in step.draft.arms:
                 nested = step.nested.get(name)
-                successors[name] = following if nested is None else self._link(nested, following)
+                onward = step.id if name in step.draft.loops else following
+                successors[name] = following if nested is None else self._link(nested, onward)
             if step.guard is not None:
-                successors["next"] = following
+                successors.setdefault("next", following)
             self.nodes[step.id] = Node(step.id, step.kind, step.draft.options, successors, step.guard)
         return steps[0].id if steps else after
 
@@ -344,4 +363,4 @@ class _Steps:
         for step in self.steps:
             if step.id not in reached and step.id not in led_to:
                 step.at.report("unreachable", f"no run comes to the step {step.id!r}", severity="warning")
-        self.can_send = any(self.nodes[id_].kind == "send" for id_ in reached)
+        self.can_send = any(step.draft.says for step in self.steps if step.id in reached)

@@ -11,15 +11,16 @@ from typing import Literal
 
 from journeys.effects import Deliver
 from journeys.events import Json
-from journeys.expressions import learner_facts
-from journeys.program import Entry, Link, Message, Program
+from journeys.expressions import Facts, learner_facts, value
+from journeys.program import Entry, Link, Message, Program, Wording
 from journeys.routing import entry_facts
 from journeys.run import Run
 from journeys.templates import Failed, LinkFacts, Missing, Rendered, render
 
 SkipReason = Literal[
-    "no_address", "no_channel", "refused", "variable_missing", "template_failed", "expired", "withheld", "withdrawn"
-]
+    "no_address", "no_channel", "no_recipient", "refused", "variable_missing", "template_failed", "expired", "withheld",
+    "withdrawn",
+]  # fmt: skip
 
 
 SAFE_LINKS = ("https://", "http://", "mailto:")
@@ -64,6 +65,36 @@ class Composed:
         return replace(self, address=address)
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message goes to, by the source's id; None: the learner herself."""
+
+    source_id: str | None
+
+
+def recipient_of(deliver: Deliver, facts: Facts) -> Recipient | Skip:
+    """Whom the message goes to: the learner, her manager, or whom an expression names."""
+    if deliver.to == "learner":
+        return Recipient(None)
+    if deliver.to == "manager":
+        manager = facts.learner.get("manager")
+        found: Json = manager if isinstance(manager, str) else None
+        why = "learner.manager is not known"
+    else:
+        told = value(deliver.to, facts)
+        found = told.value
+        why = told.finding or f"{deliver.to.text} names nobody"
+    if not isinstance(found, str) or not found.strip():
+        return Skip("no_recipient", why)
+    return Recipient(None if found == facts.learner.get("id") else found)
+
+
+def unknown_recipient(deliver: Deliver) -> Skip:
+    """The recipient is named, and nobody has ever introduced her."""
+    who = "learner.manager" if deliver.to == "manager" else "the one that `to` names"
+    return Skip("no_recipient", f"{who} is nobody we know: she exists from her first event on")
+
+
 def compose(
     program: Program,
     deliver: Deliver,
@@ -76,11 +107,12 @@ def compose(
     recipient: Mapping[str, Json],
     recipient_id: str,
     reach: Mapping[str, Reach],
+    page: str | None = None,
 ) -> Composed | Skip:
     """The message through the first of `via` that can reach the recipient, or why it cannot go.
 
     `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by
-    name.
+    name; `page` is the address of the page where a message with questions is answered.
     """
     if deliver.expires_at is not None and now > deliver.expires_at:
         return Skip("expired")
@@ -89,6 +121,7 @@ def compose(
         return chosen
     channel, address = chosen
     message = program.messages[deliver.message]
+    worded = _worded(message, channel, recipient.get("language"))
     context: dict[str, object] = {
         "learner": learner_facts(learner, source_id=learner_id),
         "recipient": learner_facts(recipient, source_id=recipient_id),
@@ -96,13 +129,15 @@ def compose(
         "vars": run.vars,
         "answers": run.answers,
     }
-    link = _link(message, context)
+    link = _link(worded.link, context)
+    if message.questions:
+        link = Link(_ANSWER, page or "")
     if isinstance(link, Skip):
         return link
     if link is not None:
         context["link"] = LinkFacts(link.label, link.url)
-    subject = program.title if message.subject is None else _rendered(message.subject, context)
-    text = _rendered(message.channels.get(channel) or message.body or "", context)
+    subject = program.title if worded.subject is None else _rendered(worded.subject, context)
+    text = _rendered(worded.body or "", context)
     if isinstance(subject, Skip):
         return subject
     if isinstance(text, Skip):
@@ -127,11 +162,45 @@ def _choose(
     return Skip(reason)
 
 
-def _link(message: Message, context: Mapping[str, object]) -> Link | Skip | None:
-    if message.link is None:
+_ANSWER = "Answer"
+"""What the link to the page of a survey says."""
+
+
+def _worded(message: Message, channel: str, language: Json) -> Wording:
+    """The wording for a channel in the language that matches best; what that lacks is the message's own."""
+    tag = best_language(message.languages, language)
+    ours = None if tag is None else message.languages[tag]
+    own = message.channels.get(channel) or message.body
+    if ours is None:
+        return Wording(message.subject, own, message.link)
+    return Wording(
+        ours.subject or message.subject, ours.channels.get(channel) or ours.body or own, ours.link or message.link
+    )
+
+
+def best_language(offered: Mapping[str, object], wanted: Json) -> str | None:
+    """The offered BCP 47 tag for who wants this one, or None for the default: the tag itself, else with its last parts
+    taken off one by one (RFC 4647, section 3.4, lookup); case does not matter.
+    """
+    if not isinstance(wanted, str):
         return None
-    label = _rendered(message.link.label, context)
-    url = _rendered(message.link.url, context)
+    by_case = {tag.casefold(): tag for tag in offered}
+    parts = wanted.strip().replace("_", "-").casefold().split("-")
+    while parts:
+        found = by_case.get("-".join(parts))
+        if found is not None:
+            return found
+        parts.pop()
+        if parts and len(parts[-1]) == 1:  # a singleton introduces what was taken off
+            parts.pop()
+    return None
+
+
+def _link(given: Link | None, context: Mapping[str, object]) -> Link | Skip | None:
+    if given is None:
+        return None
+    label = _rendered(given.label, context)
+    url = _rendered(given.url, context)
     if isinstance(label, Skip):
         return label
     if isinstance(url, Skip):

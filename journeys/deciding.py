@@ -1,11 +1,14 @@
-"""What expressions see of an enrolment, and the answer to `Decide`: the same for both performers. Pure."""
+"""What expressions see of an enrolment, and the answers to `Decide` and `Evaluate`: the same for both performers.
+Pure.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from journeys.effects import Decide, Decided
+from journeys.effects import Decide, Decided, Evaluate, Evaluated
 from journeys.events import Json
-from journeys.expressions import Facts, holds, learner_facts
+from journeys.expressions import Facts, holds, learner_facts, value
 from journeys.program import Entry
 from journeys.routing import entry_facts, instant_text
 from journeys.run import Run, Sent
@@ -33,6 +36,23 @@ def decide(effect: Decide, facts: Facts, *, at: datetime) -> Decided:
         if verdict.holds:
             return Decided(at, place, tuple(findings))
     return Decided(at, None, tuple(findings))
+
+
+def evaluate(effect: Evaluate, facts: Facts, *, at: datetime) -> Evaluated:
+    """The values by name; what cannot be told is left out, with its finding."""
+    values: dict[str, Json] = {}
+    findings: list[str] = []
+    for term in effect.terms:
+        if term.expression is None:
+            values[term.name] = term.constant
+            continue
+        seen = replace(facts, vars={**facts.vars, **values}) if effect.is_in_order else facts
+        found = value(term.expression, seen)
+        if found.finding is None:
+            values[term.name] = found.value
+        else:
+            findings.append(f"{term.name}: {found.finding}")
+    return Evaluated(at, values, tuple(findings))
 
 
 def _sent_facts(sent: Sent) -> dict[str, Json]:

@@ -13,15 +13,19 @@ from typing import Literal
 from journeys import expressions, templates
 from journeys.catalogue import EVENT_TYPES, DataFields
 from journeys.checked_expr import Tree
-from journeys.durations import parse_duration
+from journeys.durations import parse_duration, parse_span
 from journeys.expressions import LEARNER_FIELDS, Scope
 from journeys.problems import Problem, did_you_mean
 from journeys.profile import PROFILE_FIELDS
-from journeys.program import Expression, Trigger
+from journeys.program import Expression, Span, Trigger, Until
 from journeys.source import List, Map, Node, Scalar, joined
+from journeys.wallclock import LOCAL_TIMES, parse_local
 
 NAMED_CHANNELS = frozenset({"email", "slack", "teams", "sms", "webhook"})
 """Channels that the language names: known, even where they are not set up."""
+
+NAMED_LMS = frozenset({"moodle"})
+"""LMSs that the language names: known, even where they are not set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,20 @@ class Vocabulary:
     """The names that live higher up: what channels and event types there are.
 
     `channels` are those the registry knows, beside the ones the language names; `set_up` those that are configured here
-    (None: nobody knows, nothing is said of it); `event_types` the sources' own, beside the canonical ones.
+    (None: nobody knows, nothing is said of it); `event_types` the sources' own, beside the canonical ones. `calls` and
+    `lms` are the named webhooks and LMSs that are set up here (None: nobody knows).
     """
 
     channels: frozenset[str] = frozenset()
     set_up: frozenset[str] | None = None
     event_types: Mapping[str, DataFields] = field(default_factory=dict[str, DataFields])
+    calls: frozenset[str] | None = None
+    lms: frozenset[str] | None = None
+
+    @property
+    def known_lms(self) -> frozenset[str]:
+        """Every LMS that a definition may name."""
+        return NAMED_LMS | (self.lms or frozenset())
 
     @property
     def known_channels(self) -> frozenset[str]:
@@ -226,7 +238,8 @@ class Cursor:
         if found is None:
             return None
         if re.fullmatch(r"(?:[0-9]+(?:[smhdw]|wd) +)*[0-9]+wd(?: +[0-9]+(?:[smhdw]|wd))*", found):
-            self.report("not_supported_yet", f"working days ({clip(found)}) are not supported yet")
+            detail = f"working days ({clip(found)}) cannot stand here: they depend on where a learner works"
+            self.report("bad_duration", detail, allowed=_DURATIONS)
             return None
         try:
             duration = parse_duration(found)
@@ -237,6 +250,43 @@ class Cursor:
             self.report("bad_duration", f"{clip(found)!r} is no time at all", allowed=_DURATIONS)
             return None
         return duration
+
+    def span(self, *, may_be_nothing: bool = False) -> Span | None:
+        """A duration that may count working days, longer than nothing unless that may be."""
+        text = self.node.value if isinstance(self.node, Scalar) else None
+        if not isinstance(text, str) or "wd" not in text:
+            duration = self.duration(may_be_nothing=may_be_nothing)
+            return None if duration is None else Span(duration)
+        try:
+            span = parse_span(text)
+        except ValueError as error:
+            self.report("bad_duration", clip(str(error), 300), allowed=(*_DURATIONS, "5wd"))
+            return None
+        if not span.elapsed and not span.working_days and not may_be_nothing:
+            self.report("bad_duration", f"{clip(text)!r} is no time at all", allowed=(*_DURATIONS, "5wd"))
+            return None
+        return span
+
+    def instant(self) -> Until | None:
+        """A local time (`monday 09:00`), an instant, or an expression that yields one."""
+        found = self.text(wanted="a text with a local time or an expression")
+        if found is None:
+            return None
+        try:
+            local = parse_local(found)
+        except ValueError as error:
+            self.report("bad_time", clip(str(error), 300), allowed=LOCAL_TIMES)
+            return None
+        if local is not None:
+            return Until(local=found)
+        expression = self.expression(Scope.STEP, "value")
+        return None if expression is None else Until(expression=expression)
+
+    def named(self, name: str, what: str) -> None:
+        """Report a key that cannot be the name of something."""
+        if not _NAME.fullmatch(name):
+            allowed = ("a-z 0-9 - _, at most 64",)
+            self.report("bad_name", f"{clip(name)!r} is no name for {what}", allowed=allowed, at=self.key_at)
 
     def integer(self, lowest: int, highest: int) -> int | None:
         """A whole number within these bounds."""
@@ -337,6 +387,7 @@ class Cursor:
         return None
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _OUTCOME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _OUR_OUTCOMES = ("withdrawn", "expired", "holdout", "erased", "failed")
 """Outcomes that Waymark itself gives; an author's own of the same name would be counted among them."""

@@ -3,19 +3,23 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from journeys.definition import Cursor
-from journeys.program import Trigger
+from journeys.program import Message, Trigger
 from journeys.source import Scalar
 
 
 @dataclass(frozen=True, slots=True)
 class StepSource:
-    """One step as it was written: its word's `value`, the keys beside it, and the id it has."""
+    """One step as it was written: its word's `value`, the keys beside it, and the id it has. `repeat` is the id of the
+    `repeat` that it stands in, the innermost.
+    """
 
     id: str
     value: Cursor
     fields: Mapping[str, Cursor]
+    repeat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,26 @@ class StepDraft:
     """One step, its options compiled (None where they are wrong, which has been reported).
 
     `arms` are its successors by name: a list of steps, or None for the step that follows. `never` names those that no
-    run can take.
+    run can take, `loops` those whose list leads back to the step itself. `messages` are messages that the step makes;
+    `says` tells whether it can bring a message to anybody.
     """
 
     options: object | None
     arms: Mapping[str, Cursor | None] = field(default_factory=dict[str, Cursor | None])
     triggers: tuple[Trigger, ...] = ()
     never: frozenset[str] = frozenset()
+    loops: frozenset[str] = frozenset()
+    messages: tuple[Message, ...] = ()
+    says: bool = False
+
+
+@runtime_checkable
+class HearsLater(Protocol):
+    """Options of a step that is also ended by what later steps wait for."""
+
+    def hearing(self, later: tuple[str, ...]) -> object:
+        """The same options, with the triggers of all later steps, in document order."""
+        ...
 
 
 ONWARD: Mapping[str, Cursor | None] = {"next": None}

@@ -246,11 +246,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A delivery waits until `until` (None: until somebody wakes the run), because."""
+    """A delivery waits until `until` (None: until somebody wakes the run), because. `where` is how the journal says
+    that instant: `Monday 2 March, 09:00 in Dublin`.
+    """
 
     at: datetime
     until: datetime | None
     because: str
+    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

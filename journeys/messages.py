@@ -1,14 +1,15 @@
 """The `messages` of a definition: texts, links, a channel's own wording. What is wrong is reported at its cursor."""
 
 import re
+from collections.abc import Mapping
 
 from journeys.composing import SAFE_LINKS
 from journeys.definition import Cursor, clip
-from journeys.program import Link, Message
+from journeys.program import Link, Message, Wording
 from journeys.source import Map
 
-_MESSAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_LATER_IN_MESSAGES = {"draft": "`draft` (texts by a writer)", "languages": "`languages`"}
+_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_LATER_IN_MESSAGES = {"draft": "`draft` (texts by a writer)"}
 
 
 def messages_of(given: Cursor) -> dict[str, Message]:
@@ -18,24 +19,45 @@ def messages_of(given: Cursor) -> dict[str, Message]:
         return {}
     messages: dict[str, Message] = {}
     for name, entry in given.entries().items():
-        if not _MESSAGE.fullmatch(name):
-            allowed = ("a-z 0-9 - _, at most 64",)
-            entry.report("bad_name", f"{clip(name)!r} is no name for a message", allowed=allowed, at=entry.key_at)
+        entry.named(name, "a message")
         messages[name] = _message(name, entry)
     return messages
 
 
 def _message(name: str, given: Cursor) -> Message:
     channels = sorted(given.judging.vocabulary.known_channels)
-    fields = given.fields(("subject", "body", "link", *channels), later=_LATER_IN_MESSAGES) or {}
-    has_link = "link" in fields
+    fields = given.fields(("subject", "body", "link", "languages", *channels), later=_LATER_IN_MESSAGES) or {}
+    ours = _wording(fields, channels, has_link="link" in fields)
+    languages = _languages(fields["languages"], channels, has_link="link" in fields) if "languages" in fields else {}
+    return Message(name, ours.subject, ours.body, ours.link, ours.channels, languages)
 
+
+def _wording(fields: Mapping[str, Cursor], channels: list[str], *, has_link: bool) -> Wording:
     def text_of(key: str) -> str | None:
         return fields[key].template(has_link=has_link) if key in fields else None
 
     own = {channel: text for channel in channels if (text := text_of(channel)) is not None}
-    link = _link(fields["link"]) if has_link else None
-    return Message(name, text_of("subject"), text_of("body"), link, own)
+    link = _link(fields["link"]) if "link" in fields else None
+    return Wording(text_of("subject"), text_of("body"), link, own)
+
+
+def _languages(given: Cursor, channels: list[str], *, has_link: bool) -> dict[str, Wording]:
+    """The wordings by language tag; what one lacks is the message's own."""
+    if not isinstance(given.node, Map):
+        given.wrong("a map of wordings by language: {de: {subject, body}}")
+        return {}
+    found: dict[str, Wording] = {}
+    for tag, entry in given.entries().items():
+        if not _TAG.fullmatch(tag):
+            allowed = ("a BCP 47 tag: de, pt-BR",)
+            entry.report("bad_language", f"{clip(tag)!r} is no language", allowed=allowed, at=entry.key_at)
+        fields = entry.fields(("subject", "body", "link", *channels)) or {}
+        if not fields and isinstance(entry.node, Map):
+            entry.report(
+                "empty", f"the wording for {clip(tag)} is empty", allowed=("subject", "body", "link", *channels)
+            )
+        found[tag] = _wording(fields, channels, has_link=has_link or "link" in fields)
+    return found
 
 
 def _link(given: Cursor) -> Link | None:

@@ -94,7 +94,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A message in one language. All texts are Jinja templates; `channels` holds a channel's own wording of the body."""
+    """A message in one language. All texts are Jinja templates; `channels` has a channel's own wording of the body."""
 
     subject: str | None = None
     body: str | None = None

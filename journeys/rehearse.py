@@ -16,13 +16,37 @@ from itertools import count
 from typing import Any, TypeVar, assert_never
 
 from journeys.advance import waiting_for
-from journeys.composing import Composed, Reach, Skip, compose
-from journeys.deciding import decide, facts_of
+from journeys.calendar import reckon
+from journeys.composing import Composed, Reach, Skip, compose, recipient_of, unknown_recipient
+from journeys.deciding import decide, evaluate, facts_of
 from journeys.durations import format_duration
-from journeys.effects import Answer, Asking, Decide, Deliver, Delivered, Effect, End, Fired, Note, Withdraw
+from journeys.effects import (
+    Answer,
+    Answered,
+    ArmChosen,
+    Asking,
+    Decide,
+    Deferred,
+    Deliver,
+    Delivered,
+    Effect,
+    End,
+    Enrol,
+    Evaluate,
+    Fired,
+    Note,
+    Reckon,
+    Request,
+    Withdraw,
+)
+from journeys.effects import (
+    Enrolled as EnrolledElsewhere,
+)
 from journeys.events import Event, Json
 from journeys.expressions import Facts
 from journeys.history import Enrolled, Happened, History, may_be_found_again
+from journeys.permitting import put_off
+from journeys.policy import UNLIMITED, Policy
 from journeys.profile import as_of, is_ahead
 from journeys.program import Entry, Program
 from journeys.routing import Entered, NotEntered, Routes, enters, fired
@@ -40,6 +64,9 @@ from journeys.turn import Interrupted, due_at, take_turn
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 """The rehearsed journey was published before anything happened."""
 
+_MOMENT = timedelta(seconds=1)
+"""When an enrolment that is due at once takes its next turn: nothing goes round within one instant."""
+
 Profiles = Mapping[str, Mapping[str, Json]]
 
 
@@ -51,6 +78,7 @@ def rehearse(
     reach: Mapping[str, Reach],
     until: timedelta | None = None,
     arrivals: Mapping[str, datetime] | None = None,
+    policy: Policy = UNLIMITED,
 ) -> Rehearsal:
     """What each learner would get, were these the events; `reach` says what is known of each channel by name.
 
@@ -58,7 +86,7 @@ def rehearse(
     it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
     enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody.
     """
-    stage = _Stage(program, reach)
+    stage = _Stage(program, reach, policy)
     for learner, profile in learners.items():
         stage.person(learner).history.profile = dict(profile)
         stage.person(learner).given = profile
@@ -116,9 +144,10 @@ _Planned = Event | _Enrolment
 class _Stage:
     """The virtual world: people, the plan of what comes, and the instant it is."""
 
-    def __init__(self, program: Program, reach: Mapping[str, Reach]) -> None:
+    def __init__(self, program: Program, reach: Mapping[str, Reach], policy: Policy) -> None:
         self.program = program
         self.reach = reach
+        self.policy = policy
         self.people: dict[str, _Person] = {}
         self._routes = Routes([program])
         self._plan: list[tuple[datetime, int, int, _Planned]] = []
@@ -161,6 +190,8 @@ class _Stage:
         performer = _Performer(self, enrolment, now)
         enrolment.run = _at_once(take_turn(self.program, enrolment.run, now=now, performer=performer))
         enrolment.planned = due_at(self.program, enrolment.run)
+        if enrolment.planned is not None and enrolment.planned <= now:
+            enrolment.planned = now + _MOMENT
         if enrolment.planned is not None:
             self.plan(enrolment.planned, enrolment)
 
@@ -264,7 +295,7 @@ class _Performer:
             match effect:
                 case Note():
                     self._enrolment.notes.append(effect)
-                case Withdraw() | End():  # nothing is queued here, and the outcome stands in the run
+                case Withdraw() | End() | ArmChosen():  # nothing is queued here, and the run has the rest
                     pass
                 case _:
                     assert_never(effect)
@@ -274,18 +305,36 @@ class _Performer:
         match effect:
             case Decide():
                 return decide(effect, self._enrolment.facts(self._now), at=run.at)
+            case Evaluate():
+                return evaluate(effect, self._enrolment.facts(self._now), at=run.at)
+            case Reckon():
+                facts, person = self._enrolment.facts(self._now), self._enrolment.person
+                return reckon(effect, facts, profile=person.profile(self._now), policy=self._stage.policy, at=run.at)
             case Deliver():
                 return self._deliver(run, effect)
+            case Request():
+                return Answered(max(self._now, run.at), "done", reason="rehearsed: nothing was asked")
+            case Enrol():
+                return EnrolledElsewhere(run.at, is_enrolled=True, reason="rehearsed: nothing was started")
             case _:
                 assert_never(effect)
 
-    def _deliver(self, run: Run, deliver: Deliver) -> Delivered:
+    def _deliver(self, run: Run, deliver: Deliver) -> Delivered | Deferred:
         now = max(self._now, run.at)
-        composed = self._compose(run, deliver, now)
+        named = recipient_of(deliver, self._enrolment.facts(self._now))
+        if isinstance(named, Skip):
+            return Delivered(now, "skipped", None, named.text)
+        recipient = self._enrolment.person.source_id if named.source_id is None else named.source_id
+        person = self._stage.people.get(recipient)
+        if person is None:
+            return Delivered(now, "skipped", None, unknown_recipient(deliver).text)
+        waiting = put_off(deliver, person.profile(self._now), policy=self._stage.policy, now=now)
+        if isinstance(waiting, Deferred):
+            return waiting
+        composed = waiting or self._compose(run, deliver, person, now)
         if isinstance(composed, Skip):
             return Delivered(now, "skipped", None, composed.text)
         link = None if composed.link is None else composed.link.url
-        recipient = self._enrolment.person.source_id
         self._enrolment.messages.append(
             RehearsedMessage(
                 now, deliver.node, deliver.message, composed.channel, recipient, composed.subject, composed.text, link
@@ -293,7 +342,7 @@ class _Performer:
         )
         return Delivered(now, "sent", composed.channel)
 
-    def _compose(self, run: Run, deliver: Deliver, now: datetime) -> Composed | Skip:
+    def _compose(self, run: Run, deliver: Deliver, recipient: _Person, now: datetime) -> Composed | Skip:
         person = self._enrolment.person
         profile = person.profile(self._now)
         return compose(
@@ -304,8 +353,8 @@ class _Performer:
             entry=self._enrolment.entry,
             learner=profile,
             learner_id=person.source_id,
-            recipient=profile,
-            recipient_id=person.source_id,
+            recipient=recipient.profile(self._now),
+            recipient_id=recipient.source_id,
             reach=self._stage.reach,
         )
 

@@ -53,10 +53,13 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Event times at which one trigger fired, as far as they can still matter: the first and the last."""
+    """Event times at which one trigger fired, as far as they can still matter: the first and the last, and what the
+    trigger keeps of the latest that brought something (`Trigger.keeps`).
+    """
 
     first: datetime
     last: datetime
+    data: Json = None
 
 
 @dataclass(frozen=True, slots=True)

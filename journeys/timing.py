@@ -8,7 +8,8 @@ get three at once when the servers were down for a week. `PUNCTUAL` divides the 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from journeys.run import Run
+from journeys.effects import CatchUp
+from journeys.run import Hold, Run
 
 PUNCTUAL = timedelta(seconds=60)
 """A step that ended at most so long after its instant ended at its instant."""
@@ -33,3 +34,22 @@ def due_after(run: Run, duration: timedelta) -> datetime:
     """
     late = run.late if run.late * NEGLIGIBLE_SHARE > duration else timedelta()
     return run.at + late + duration
+
+
+def mended(hold: Hold, *, paused_at: datetime, resumed_at: datetime, catch_up: CatchUp) -> Hold:
+    """The wait after a pause: lengthened by it (`continue`), as it was (`skip`: over, where it is over by now), or
+    begun anew (`restart_wait`).
+
+    Elapsed time is mended; a wall-clock time (`monday 09:00`) and an instant stay what they are.
+    """
+    if catch_up == "skip" or hold.due_at is None:
+        return hold
+    pause = resumed_at - max(paused_at, hold.since)
+    if hold.reckon is not None:
+        if hold.reckon.until is not None:
+            return hold
+        since = resumed_at if catch_up == "restart_wait" else hold.reckon.since + pause
+        return replace(hold, due_at=hold.due_at + pause, reckon=replace(hold.reckon, since=since))
+    if catch_up == "restart_wait":
+        return replace(hold, due_at=resumed_at + (hold.due_at - hold.since))
+    return replace(hold, due_at=hold.due_at + pause)

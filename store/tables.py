@@ -56,6 +56,10 @@ def _json() -> Any:
     return Field(default_factory=dict, sa_column=Column(_JSON, nullable=False))
 
 
+def _list() -> Any:
+    return Field(default_factory=list, sa_column=Column(_JSON, nullable=False, server_default="[]"))
+
+
 def _optional_json() -> Any:
     nothing = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     return Field(default=None, sa_column=Column(nothing, nullable=True))
@@ -117,7 +121,8 @@ class LoggedEvent(SQLModel, table=True):
 class JourneyRow(SQLModel, table=True):
     """A journey; `status` is live, paused or archived, `version` the running one.
 
-    `live_since` is set whenever it resumes: what arrived before is no entry.
+    `live_since` is set whenever it resumes: what arrived before is no entry. `pauses` are all its pauses in order, each
+    `{"since", "until", "catch_up"}`, the last without `until` while it is paused.
     """
 
     __tablename__ = "journeys"
@@ -126,6 +131,7 @@ class JourneyRow(SQLModel, table=True):
     status: str = "live"
     version: int
     live_since: datetime | None = _instant(is_optional=True)
+    pauses: list[Json] = _list()
     created_at: datetime = _instant()
 
 
@@ -417,3 +423,36 @@ class ActionItem(SQLModel, table=True):
     enrolment: str | None = None
     code: str | None = None
     detail: str | None = _text(is_optional=True)
+
+
+class RequestRow(SQLModel, table=True):
+    """One thing asked of another system for one visit; `id` is the key that the system gets, at every attempt the same.
+
+    `service` is call or lms, `target` its name here. `status` is queued, deferred (halted), done or failed; `attempt`
+    names the try that is under way (null: none). `body` is what is asked, `reply` what the system said as JSON, `reason`
+    why it was not done or why nothing of its answer can be kept, `words` its own, for diagnosis.
+    """
+
+    __tablename__ = "requests"
+    __table_args__ = (
+        UniqueConstraint("enrolment", "node", "visit"),
+        Index("ix_requests_status", "status", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    enrolment: str
+    node: str
+    visit: int
+    service: str
+    target: str
+    body: dict[str, Json] = _json()
+    status: str = "queued"
+    reply: Json = _optional_json()
+    reason: str | None = _text(is_optional=True)
+    words: str | None = _text(is_optional=True)
+    attempts: int = 0
+    attempt: str | None = None
+    attempt_until: datetime | None = _instant(is_optional=True)
+    expires_at: datetime = _instant()
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()

@@ -10,8 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from journeys import codec
-from journeys.composing import Skip
+from journeys.composing import Skip, recipient_of, unknown_recipient
+from journeys.deciding import facts_of
+from journeys.effects import Deferred
 from journeys.identity import delivery_id
+from journeys.permitting import policy_of, put_off
 from journeys.run import Run
 from store.database import Database
 from store.queries import deliveries, outbox, turns
@@ -86,18 +89,23 @@ class _Claiming:
             return RetryEnded(
                 "queued"
             )  # the turn that follows reads it, and asks for this again where it still should go
-        if await deliveries.is_halted(self.session):
+        switches = await deliveries.find_switches(self.session)
+        if switches.is_halted:
             await deliveries.change(
                 self.session, row.id, clock=self.retries.clock(), status="deferred", reason="halted"
             )
             return RetryEnded("deferred")
-        ready = await self._compose(row, enrolment)
+        ready = await self._compose(row, enrolment, switches)
+        if isinstance(ready, Deferred):
+            return RetryEnded("deferred")  # the turn that follows asks again, and says until when
         if isinstance(ready, Skip):
             return await self._skip(row, ready)
         claim = await self.retries.delivering.claim(self.session, ready)
         return claim or RetryEnded("queued")
 
-    async def _compose(self, row: DeliveryRow, enrolment: Enrolment) -> Ready | Skip:
+    async def _compose(
+        self, row: DeliveryRow, enrolment: Enrolment, switches: deliveries.Switches
+    ) -> Ready | Skip | Deferred:
         run: Run = codec.run_from_json(enrolment.run)
         deliver = pending_delivery(run)
         key = None if deliver is None else delivery_id(enrolment.id, deliver.node, deliver.visit, deliver.leg)
@@ -108,8 +116,24 @@ class _Claiming:
             return Skip("withdrawn", "erased")
         learner = await as_she_is(self.session, learner, now=self.now)
         program = await self.retries.programs.by_hash(self.session, enrolment.program)
-        standing = Standing(program, run, codec.entry_from_plain(enrolment.entry), enrolment.id, learner)
-        return self.retries.delivering.compose(standing, deliver, learner, now=self.now)
+        if run.is_held:
+            return Deferred(self.now, None, "paused")
+        entry = codec.entry_from_plain(enrolment.entry)
+        facts = facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=entry)
+        named = recipient_of(deliver, facts)
+        if isinstance(named, Skip):
+            return named
+        recipient = learner
+        if named.source_id is not None:
+            found = await turns.find_person_called(self.session, named.source_id)
+            if found is None:
+                return unknown_recipient(deliver)
+            recipient = await as_she_is(self.session, found, now=self.now)
+        waiting = put_off(deliver, recipient.profile, policy=policy_of(switches.policy), now=self.now)
+        if waiting is not None:
+            return waiting
+        standing = Standing(program, run, entry, enrolment.id, learner)
+        return self.retries.delivering.compose(standing, deliver, recipient, now=self.now)
 
     async def _skip(self, row: DeliveryRow, skip: Skip) -> RetryEnded:
         clock = self.retries.clock()

@@ -20,28 +20,37 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
 from journeys.advance import waiting_for
-from journeys.composing import Skip
-from journeys.deciding import decide, facts_of
+from journeys.calendar import reckon
+from journeys.composing import Skip, recipient_of, unknown_recipient
+from journeys.deciding import decide, evaluate, facts_of
 from journeys.effects import (
     Answer,
+    ArmChosen,
     Asking,
     Decide,
-    Decided,
     Deferred,
     Deliver,
     Delivered,
     Effect,
     End,
+    Enrol,
+    Evaluate,
     FinalStatus,
     Fired,
     Note,
+    Reckon,
+    Reckoned,
+    Request,
     Retrying,
     Withdraw,
 )
+from journeys.expressions import Facts
 from journeys.identity import delivery_id
+from journeys.pauses import happenings_of, pauses_of
+from journeys.permitting import policy_of, put_off
 from journeys.program import Program
 from journeys.run import Pending, Run
-from journeys.turn import Interrupted, due_at, take_turn
+from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
 from store.queries import deliveries, outbox
 from store.queries import turns as rows
@@ -90,6 +99,7 @@ class _Performer:
     order: TurnOrder
     retries: list[RetryOrder] = field(default_factory=list[RetryOrder])
     _notes: list[Note] = field(default_factory=list[Note])
+    _arms: list[ArmChosen] = field(default_factory=list[ArmChosen])
     _taken: list[int] = field(default_factory=list[int])
     _ended: End | None = None
     _stack: AsyncExitStack | None = None
@@ -97,6 +107,7 @@ class _Performer:
     _standing: Standing | None = None
     _lease: rows.Lease | None = None
     _unread: dict[int, Fired] = field(default_factory=dict[int, Fired])
+    _has_pauses: bool = False
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
@@ -133,12 +144,19 @@ class _Performer:
 
     # what `journeys.turn` asks of a performer
 
-    async def unread(self) -> Sequence[Fired]:
-        """The rows of the inbox that this turn has not had."""
+    async def unread(self) -> Sequence[Happening]:
+        """The rows of the inbox that this turn has not had; at first the journey's pauses too."""
         found = await self._find_new()
         self._unread.update(found)
         self._taken.extend(found)
-        return list(found.values())
+        if self._has_pauses:
+            return list(found.values())
+        self._has_pauses = True
+        return [*self._journey_pauses(), *found.values()]
+
+    def _journey_pauses(self) -> Sequence[Happening]:
+        assert self._standing is not None
+        return happenings_of(self._standing.run, pauses_of(self._row.pauses))
 
     def keep(self, effects: Sequence[Effect]) -> None:
         """Gather what is written with the run at the next commit."""
@@ -146,6 +164,8 @@ class _Performer:
             match effect:
                 case Note():
                     self._notes.append(effect)
+                case ArmChosen():
+                    self._arms.append(effect)
                 case End():
                     self._ended = effect
                 case Withdraw():
@@ -157,17 +177,27 @@ class _Performer:
         """Judge expressions, or bring a message on its way."""
         match effect:
             case Decide():
-                return self._decide(run, effect)
+                return decide(effect, self._facts(run), at=run.at)
+            case Evaluate():
+                return evaluate(effect, self._facts(run), at=run.at)
+            case Reckon():
+                return await self._reckon(run, effect)
             case Deliver():
                 return await self._deliver(run, effect)
+            case Request() | Enrol():
+                raise NotImplementedError(effect.kind)
 
     # deciding
 
-    def _decide(self, run: Run, effect: Decide) -> Decided:
+    def _facts(self, run: Run) -> Facts:
         standing = self._at(run)
         learner = standing.learner
-        facts = facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=standing.entry)
-        return decide(effect, facts, at=run.at)
+        return facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=standing.entry)
+
+    async def _reckon(self, run: Run, effect: Reckon) -> Reckoned:
+        profile = self._at(run).learner.profile
+        policy = policy_of((await deliveries.find_switches(self._db)).policy)
+        return reckon(effect, self._facts(run), profile=profile, policy=policy, at=run.at)
 
     # delivering
 
@@ -181,14 +211,22 @@ class _Performer:
                 return answer
         if await self._find_new():
             return Interrupted()
-        recipient = standing.learner
+        recipient = await self._recipient(run, deliver)
         is_new = row is None
         if row is None:
-            row = self.turns.delivering.new_row(standing, deliver, recipient, now=now)
-        ready = self.turns.delivering.compose(standing, deliver, recipient, now=now)
+            whom = standing.learner if isinstance(recipient, Skip) else recipient
+            row = self.turns.delivering.new_row(standing, deliver, whom, now=now)
+        if isinstance(recipient, Skip):
+            return await self._skip(row, recipient, is_new=is_new, now=now)
+        switches = await deliveries.find_switches(self._db)
+        waiting = put_off(deliver, recipient.profile, policy=policy_of(switches.policy), now=now)
+        if isinstance(waiting, Deferred):
+            await self._put_off(row, waiting, is_new=is_new)
+            return waiting
+        ready = waiting or self.turns.delivering.compose(standing, deliver, recipient, now=now)
         if isinstance(ready, Skip):
             return await self._skip(row, ready, is_new=is_new, now=now)
-        if await deliveries.is_halted(self._db):
+        if switches.is_halted:
             await self._write(row, is_new=is_new, channel=ready.channel, status="deferred", reason="halted")
             return Deferred(now, None, "halted")
         if row.attempts > 0 or self.turns.delivering.breakers[ready.channel].is_open:
@@ -198,6 +236,21 @@ class _Performer:
         if claim is None:
             return self._hand_to_queue(row.id, ready.channel, "another attempt is under way", now)
         return await self._attempt(run, claim, now)
+
+    async def _recipient(self, run: Run, deliver: Deliver) -> Person | Skip:
+        """Whom the message goes to, as she is now."""
+        named = recipient_of(deliver, self._facts(run))
+        if isinstance(named, Skip):
+            return named
+        if named.source_id is None:
+            return self._at(run).learner
+        person = await rows.find_person_called(self._db, named.source_id)
+        return unknown_recipient(deliver) if person is None else await as_she_is(self._db, person, now=self._now(run))
+
+    async def _put_off(self, row: DeliveryRow, waiting: Deferred, *, is_new: bool) -> None:
+        if is_new or row.due_at != waiting.until or row.reason != waiting.because or row.status != "deferred":
+            changes = {"status": "deferred", "reason": waiting.because, "due_at": waiting.until}
+            await self._write(row, is_new=is_new, **changes)
 
     async def _look_at(self, row: DeliveryRow, now: datetime) -> Answer | None:
         """What an earlier attempt has come to; None where the message may be tried."""
@@ -259,7 +312,7 @@ class _Performer:
         await outbox.record_delivery(self._db, row.id, status="skipped", at=now)
         return Delivered(now, "skipped", None, reason)
 
-    async def _write(self, row: DeliveryRow, *, is_new: bool, **changes: str) -> None:
+    async def _write(self, row: DeliveryRow, *, is_new: bool, **changes: str | datetime | None) -> None:
         if is_new:
             await deliveries.record(self._db, row.model_copy(update=changes))
         else:
@@ -332,12 +385,16 @@ class _Performer:
             lease_until=lease_until,
             outcome=run.outcome,
             ended_at=run.at if run.has_ended else None,
+            depends_on=depends_on(run),
+            arm=list(run.arms.values())[-1] if run.arms else None,
         )
         if not kept:
             raise Overtaken
         await rows.record_notes(self._db, self._row.id, self._notes)
+        await rows.record_arms(self._db, self._row.id, self._arms)
         await rows.mark_read(self._db, self._taken, at=self.turns.clock())
         self._notes.clear()
+        self._arms.clear()
         self._taken.clear()
         if self._ended is not None:
             await self._end(self._ended)

@@ -13,11 +13,25 @@ from typing import Protocol, TypeVar
 
 from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource
-from journeys.effects import Asking, Decided, Delivered, Due, Fired, Note
+from journeys.effects import (
+    Answered,
+    Asking,
+    Decided,
+    Delivered,
+    Due,
+    Effect,
+    Enrolled,
+    Evaluated,
+    Fired,
+    Note,
+    Reckon,
+    Reckoned,
+    Resumed,
+)
 from journeys.program import Node, Program
-from journeys.run import Hold, Run, Seen
+from journeys.run import Hold, Pending, Run, Seen
 
-Resuming = Due | Fired | Decided | Delivered
+Resuming = Due | Fired | Resumed | Decided | Evaluated | Reckoned | Delivered | Answered | Enrolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +58,49 @@ class Stand:
         times = () if seen is None else (seen.first, seen.last)
         return next((t for t in times if t >= earliest and (latest is None or t <= latest)), None)
 
+    @property
+    def reckoning(self) -> Reckon:
+        """The question after an instant that the step has asked, or asks again at every waking."""
+        match self.run.hold:
+            case Pending(effect=Reckon() as reckon) | Hold(reckon=Reckon() as reckon):
+                return reckon
+            case _:
+                raise AssertionError("only a step that reckons is told an instant")
+
+    def floor(self, repeat: str | None) -> datetime:
+        """Since when events count for a step: the entry, or in a `repeat` the beginning of the round."""
+        began = None if repeat is None else self.run.rounds.get(repeat)
+        return self.run.entered_at if began is None else began.began_at
+
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The step is over: on by this successor. `run` carries what the step changed, where it did."""
+    """The step is over: on by this successor. `run` carries what the step changed, where it did; `effects` are handed
+    over with the note.
+    """
 
     by: str = "next"
+    note: Note | None = None
+    run: Run | None = None
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The step waits. `run` carries what the step changed, where it did."""
+
+    hold: Hold
     note: Note | None = None
     run: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
-    """The step waits."""
-
-    hold: Hold
-    note: Note | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
-    """The step wants this done, and goes on with the answer."""
+    """The step wants this done, and goes on with the answer. `run` carries what the step changed, where it did."""
 
     effect: Asking
+    note: Note | None = None
+    run: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +170,10 @@ def step_type(word: str) -> Callable[[T], T]:
     return register
 
 
-def remember(run_seen: Seen | None, at: datetime) -> Seen:
-    """What is remembered of a trigger after it fired once more, at `at`."""
-    return Seen(at, at) if run_seen is None else Seen(min(run_seen.first, at), max(run_seen.last, at))
+def remember(run_seen: Seen | None, fired: Fired) -> Seen:
+    """What is remembered of a trigger after it fired once more."""
+    at = fired.at
+    if run_seen is None:
+        return Seen(at, at, fired.data)
+    data = fired.data if at >= run_seen.last and fired.data is not None else run_seen.data
+    return Seen(min(run_seen.first, at), max(run_seen.last, at), data)

@@ -1,33 +1,41 @@
-"""`wait`: the run stays here for a duration.
+"""`wait`: the run stays here for a duration, for working days, or until an instant.
 
     - wait: 3d
+    - wait: 5wd
+    - wait: {until: "monday 09:00"}
+    - wait: {until: entry.data.starts_on, before: 2d}
 
-`3d` is 72 hours: elapsed time, never wall-clock time. It begins when the step before it really ended.
+`3d` is 72 hours: elapsed time, never wall-clock time. It begins when the step before it really ended. `5wd` are working
+days where the learner works. A local time is hers, and follows her when her zone changes; a date is its midnight. A
+weekday and a time that have passed mean the next ones; any other instant that is over ends the wait at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
-from journeys.effects import Due, Note
+from journeys.effects import Due, Note, Reckon, Reckoned
+from journeys.program import Span, Until
 from journeys.run import Hold
 from journeys.source import Map
-from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
+from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
 from journeys.timing import due_after
 
 
 @dataclass(frozen=True, slots=True)
 class WaitOptions:
-    """How long to wait."""
+    """How long to wait (elapsed), or so many working days, or until when."""
 
-    duration: timedelta
+    duration: timedelta | None = None
+    span: Span | None = None
+    until: Until | None = None
 
 
 @step_type("wait")
 class Wait:
-    """Waits for a duration."""
+    """Waits for a duration, or until an instant."""
 
     options = WaitOptions
     keys: frozenset[str] = frozenset()
@@ -35,31 +43,66 @@ class Wait:
 
     @staticmethod
     def name(value: Cursor) -> str:
-        return slug("wait", said(value))
+        until = value.entries().get("until")
+        return slug("wait", said(value)) if until is None else slug("wait until", said(until))
 
     @staticmethod
     def compile(step: StepSource) -> StepDraft:
         if isinstance(step.value.node, Map):
-            if step.value.fields(("until", "before"), required=("until",)) and "until" in step.value.entries():
-                step.value.not_supported("`wait` with `until`")
+            until = _until(step.value)
+            return StepDraft(None if until is None else WaitOptions(until=until), ONWARD)
+        span = step.value.span(may_be_nothing=True)
+        if span is None:
             return StepDraft(None, ONWARD)
-        duration = step.value.duration(may_be_nothing=True)
-        return StepDraft(None if duration is None else WaitOptions(duration), ONWARD)
+        options = WaitOptions(span=span) if span.working_days else WaitOptions(span.elapsed)
+        return StepDraft(options, ONWARD)
 
     @staticmethod
     def enter(stand: Stand) -> Move:
-        due = due_after(stand.run, _options(stand).duration)
+        options = _options(stand)
+        if options.duration is None:
+            return Ask(Reckon(stand.node.id, stand.at, options.until, options.span))
+        due = due_after(stand.run, options.duration)
         text = f"Waiting until {due:%A %-d %B %Y, %H:%M} UTC."
         note = Note(stand.at, "waiting", stand.node.id, text, {"until": due.isoformat()})
         return Stay(Hold(stand.at, due), note)
 
     @staticmethod
     def resume(stand: Stand, given: Resuming) -> Move | None:
-        return Go() if isinstance(given, Due) else None
+        match given:
+            case Due():
+                return Go()
+            case Reckoned():
+                return _reckoned(stand, given)
+            case _:
+                return None
 
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "time to pass"
+
+
+def _reckoned(stand: Stand, given: Reckoned) -> Move | None:
+    """Wait until that instant; where it is over, or cannot be told, go on at once."""
+    if given.due_at is None:
+        text = f"Not waiting: {given.finding}."
+        return Go(note=Note(stand.at, "passed", stand.node.id, text, {"findings": [given.finding]}))
+    if given.due_at <= stand.at:
+        return Go(note=Note(stand.at, "passed", stand.node.id, "Not waiting: that time is over."))
+    hold = stand.run.hold
+    if isinstance(hold, Hold) and hold.due_at == given.due_at and hold.reads == given.reads:
+        return None
+    reckon = replace(stand.reckoning, local=given.local)
+    where = given.where or f"{given.due_at:%A %-d %B %Y, %H:%M} UTC"
+    note = Note(stand.at, "waiting", stand.node.id, f"Waiting until {where}.", {"until": given.due_at.isoformat()})
+    return Stay(Hold(reckon.since, given.due_at, reckon=reckon, reads=given.reads), note)
+
+
+def _until(given: Cursor) -> Until | None:
+    fields = given.fields(("until", "before"), required=("until",)) or {}
+    before = fields["before"].span() if "before" in fields else Span()
+    until = fields["until"].instant() if "until" in fields else None
+    return None if until is None or before is None else replace(until, before=before)
 
 
 def _options(stand: Stand) -> WaitOptions:

@@ -1,6 +1,7 @@
 """Deliveries: claimed by one compare-and-set, recorded under the attempt that claimed them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from journeys.events import Json
 from store.database import changed, connection_of
 from store.tables import DeliveryRow, Enrolment, Installation
 
@@ -49,7 +51,17 @@ _WITHDRAW = (
     .values(status="skipped", reason=bindparam("because"), updated_at=bindparam("clock"))
     .returning(col(DeliveryRow.id))
 )
-_HALTED = select_columns(col(Installation.value)).where(col(Installation.name) == "halted")
+_SWITCHES = select_columns(col(Installation.name), col(Installation.value)).where(
+    col(Installation.name).in_(("halted", "policy"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What holds for all deliveries: whether they are held, and the policy as it was given (None: the default)."""
+
+    is_halted: bool
+    policy: Mapping[str, Json] | None
 
 
 async def find(session: AsyncSession, delivery: str) -> DeliveryRow | None:
@@ -138,7 +150,9 @@ async def lock_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | N
     return (await session.exec(query, execution_options={"populate_existing": True})).first()
 
 
-async def is_halted(session: AsyncSession) -> bool:
-    """Whether every delivery of the installation is held (`waymark halt`)."""
-    value = (await (await connection_of(session)).execute(_HALTED)).scalar()
-    return value is not None and value.get("since") is not None
+async def find_switches(session: AsyncSession) -> Switches:
+    """Whether every delivery of the installation is held (`waymark halt`), and the policy."""
+    rows = (await (await connection_of(session)).execute(_SWITCHES)).all()
+    found = {row[0]: row[1] for row in rows}
+    halted = found.get("halted")
+    return Switches(halted is not None and halted.get("since") is not None, found.get("policy"))

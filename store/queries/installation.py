@@ -1,8 +1,8 @@
-"""Facts about the whole installation: whether deliveries are held, what waits for that to end, and what has been
-counted over all processes.
+"""Facts about the whole installation: whether deliveries are held, what waits for that to end, the policy, and what has
+been counted over all processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -15,6 +15,7 @@ from store.inserting import insert_new
 from store.tables import DeliveryRow, Enrolment, Installation
 
 HALTED = "halted"
+POLICY = "policy"
 UNKNOWN_TYPES = "events_of_unknown_type"
 
 
@@ -87,3 +88,33 @@ async def find_unknown_types(session: AsyncSession) -> int:
     query = select(col(Installation.value)).where(col(Installation.name) == UNKNOWN_TYPES)
     found = (await (await session.connection()).execute(query)).scalar()
     return 0 if found is None else cast("int", found["count"])
+
+
+async def keep_policy(session: AsyncSession, policy: Mapping[str, Json], *, at: datetime) -> None:
+    """The policy from now on, as it was given. What waits is not woken by it."""
+    core = await session.connection()
+    await core.execute(insert_new(session, Installation), [{"name": POLICY, "value": dict(policy), "updated_at": at}])
+    await core.execute(
+        update(Installation).where(col(Installation.name) == POLICY).values(value=dict(policy), updated_at=at)
+    )
+
+
+async def find_policy(session: AsyncSession) -> dict[str, Json] | None:
+    """The policy as it was given; None where nobody has changed the default."""
+    query = select(col(Installation.value)).where(col(Installation.name) == POLICY)
+    return (await (await session.connection()).execute(query)).scalar()
+
+
+async def wake_dependents(session: AsyncSession, *, at: datetime) -> None:
+    """Let every active enrolment that waits for what the policy or her calendar says want waking; the sweeper pokes
+    them.
+    """
+    await (await session.connection()).execute(
+        update(Enrolment)
+        .where(
+            col(Enrolment.status) == "active",
+            col(Enrolment.depends_on).is_not(None),
+            col(Enrolment.wake_wanted_at).is_(None),
+        )
+        .values(wake_wanted_at=at)
+    )

@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from journeys.effects import Fired, Note
+from journeys.effects import ArmChosen, Fired, Note
 from journeys.events import Json
 from store.database import changed, connection_of
-from store.tables import Enrolment, InboxRow, JournalRow, Learner
+from store.inserting import insert_new
+from store.tables import Assignment, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Held:
     learner: str
     entry: dict[str, Json]
     run: str
+    pauses: Sequence[Json]
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ _TAKE = (
     .returning(
         col(Enrolment.fence), *_PERSON, col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version),
         col(Enrolment.program), col(Enrolment.learner), col(Enrolment.entry), col(Enrolment.run),
+        select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == col(Enrolment.journey)).scalar_subquery(),
     )
 )  # fmt: skip
 _LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(_THIS)
@@ -99,20 +102,33 @@ _KEEP = (
     .where(_THIS, _IS_OURS)
     .values(
         run=bindparam("new_run"), step=bindparam("new_step"), waiting_for=bindparam("waits"),
-        due_at=bindparam("due"), lease_until=bindparam("until"),
+        due_at=bindparam("due"), lease_until=bindparam("until"), depends_on=bindparam("depends"),
+        arm=bindparam("in_arm"),
     )
 )  # fmt: skip
 _KEEP_ENDED = _KEEP.values(status="ended", outcome=bindparam("new_outcome"), ended_at=bindparam("ended"))
 _UNREAD = (
-    select(col(InboxRow.seq), col(InboxRow.at), col(InboxRow.trigger), col(InboxRow.event), col(InboxRow.event_type))
+    select(
+        col(InboxRow.seq),
+        col(InboxRow.at),
+        col(InboxRow.trigger),
+        col(InboxRow.event),
+        col(InboxRow.event_type),
+        col(InboxRow.data),
+    )
     .where(
         col(InboxRow.enrolment) == bindparam("this"),
         col(InboxRow.program) == bindparam("of_program"),
         col(InboxRow.read_at).is_(None),
     )
     .order_by(col(InboxRow.seq))
-)
+)  # fmt: skip
 _NOTE = insert(JournalRow)
+_CALLED = (
+    select(col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times))
+    .join(Identity, col(Identity.learner) == col(Learner.id))
+    .where(col(Identity.source_id) == bindparam("called"))
+)
 
 
 async def take_lease(
@@ -147,11 +163,13 @@ async def keep(
     lease_until: datetime | None,
     ended_at: datetime | None = None,
     outcome: str | None = None,
+    depends_on: Sequence[str] = (),
+    arm: str | None = None,
 ) -> bool:
     """Keep the run as it stands; False where another turn has taken the enrolment over since."""
     values = {
         "this": enrolment, "our_fence": fence, "new_run": run, "new_step": step, "waits": waiting_for, "due": due_at,
-        "until": lease_until,
+        "until": lease_until, "depends": ",".join(depends_on) or None, "in_arm": arm,
     }  # fmt: skip
     core = await connection_of(session)
     if outcome is None:
@@ -173,7 +191,9 @@ async def find_unread(session: AsyncSession, enrolment: str, program: str) -> Se
     """The unread rows of the inbox for this program, each with its number, in the order they came."""
     core = await connection_of(session)
     rows = await core.execute(_UNREAD, {"this": enrolment, "of_program": program})
-    return [(seq or 0, Fired(at, trigger, str(event), type_)) for seq, at, trigger, event, type_ in rows.all()]
+    return [
+        (seq or 0, Fired(at, trigger, str(event), type_, data)) for seq, at, trigger, event, type_, data in rows.all()
+    ]
 
 
 async def mark_read(session: AsyncSession, seqs: Sequence[int], *, at: datetime) -> None:
@@ -203,6 +223,23 @@ async def find_person(session: AsyncSession, learner: str) -> Person | None:
     )
     row = found.first()
     return None if row is None else Person(*row)
+
+
+async def find_person_called(session: AsyncSession, source_id: str) -> Person | None:
+    """A learner by an id that a source gave her."""
+    found = await (await connection_of(session)).execute(_CALLED, {"called": source_id})
+    row = found.first()
+    return None if row is None else Person(*row)
+
+
+async def record_arms(session: AsyncSession, enrolment: str, arms: Sequence[ArmChosen]) -> None:
+    """What chance said, before it acts; the first assignment to a split stands."""
+    if arms:
+        rows = [
+            {"enrolment": enrolment, "split": a.split, "arm": a.arm, "share": a.share, "unit": a.unit, "at": a.at}
+            for a in arms
+        ]
+        await (await connection_of(session)).execute(insert_new(session, Assignment), rows)
 
 
 async def want_waking(session: AsyncSession, enrolments: Sequence[str], *, at: datetime) -> None:

@@ -4,10 +4,12 @@
                                  learners.yaml    profiles by the learner's id
                                  events.jsonl     CloudEvents, in order of their times, a minute apart at least
                                  arrivals.json    where there is one: event id to when it arrives, after its time
+                                 policy.json      where there is one: the policy; without it, no limits
                                  expected.json    for each learner her enrolments, each with journal and messages
 
 `as_expected` brings what a performer kept into the form of `expected.json`, so that the two are compared as plain data.
-Instants of the story are in March 2026; `shifted` moves a script to where a server's clock is.
+Instants of the story are in March 2026; `shifted` moves a script to where a server's clock is. A script with a policy
+hangs on dates (clocks are changed, holidays come): it lies some years ahead, and is moved by `CALENDAR` alone.
 """
 
 import json
@@ -23,12 +25,17 @@ from connectors.sources import Raw, Translated, to_cloudevent
 from connectors.sources.cloudevents import CloudEvents
 from journeys.effects import Note
 from journeys.events import Event, Json
+from journeys.policy import UNLIMITED, Policy, policy_from_json
 from journeys.routing import instant_text
 from journeys.timeline import Rehearsal, TimelineEntry, entry_of_note
 
 FOLDER = Path(__file__).parents[1] / "golden" / "journeys"
 
 Form = dict[str, Any]
+
+WEEK = timedelta(weeks=1)
+CALENDAR = timedelta(weeks=1461)
+"""Twenty-eight years: every date falls on the same day of the week again, and clocks are changed on the same dates."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,21 @@ class GoldenScript:
     events: tuple[Event, ...]
     arrivals: Mapping[str, datetime]
     expected: Mapping[str, Sequence[Form]]
+    policy: Mapping[str, Json] | None = None
+
+    @property
+    def rules(self) -> Policy:
+        """The policy of the script."""
+        if self.policy is None:
+            return UNLIMITED
+        found = policy_from_json(dict(self.policy))
+        assert isinstance(found, Policy), found
+        return found
+
+    @property
+    def period(self) -> timedelta:
+        """By multiples of what the story may be moved and stay the same."""
+        return WEEK if self.policy is None else CALENDAR
 
     def arrives_at(self, event: Event) -> datetime:
         """When the event comes in: at its time, unless the script says later."""
@@ -162,6 +184,7 @@ def _later(text: str, by: timedelta) -> str:
 def _load(folder: Path) -> GoldenScript:
     arrivals = folder / "arrivals.json"
     expected = folder / "expected.json"
+    policy = folder / "policy.json"
     return GoldenScript(
         name=folder.name,
         definition=(folder / "journey.yaml").read_text(),
@@ -169,6 +192,7 @@ def _load(folder: Path) -> GoldenScript:
         events=tuple(_event(line) for line in (folder / "events.jsonl").read_bytes().splitlines() if line.strip()),
         arrivals={} if not arrivals.exists() else _instants(json.loads(arrivals.read_text())),
         expected=json.loads(expected.read_text()) if expected.exists() else {},
+        policy=json.loads(policy.read_text()) if policy.exists() else None,
     )
 
 

@@ -3,7 +3,7 @@ it.
 """
 
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +16,10 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from journeys import codec
 from journeys.compiler import compile_definition
-from journeys.events import Event
+from journeys.events import Event, Json
 from journeys.program import Program
 from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
+from tests.support.policies import keep_policy
 from tests.support.until import until
 from waymark.settings import Settings
 from waymark.vocabulary import vocabulary
@@ -130,9 +131,15 @@ class _StoryTurns:
 
 @asynccontextmanager
 async def running_house(
-    *, database_url: str, temporal_address: str, smtp_url: str, home: Path, **overrides: Any
+    *,
+    database_url: str,
+    temporal_address: str,
+    smtp_url: str,
+    home: Path,
+    policy: Mapping[str, Json] | None = None,
+    **overrides: Any,
 ) -> AsyncGenerator[Running]:
-    """Everything but Kafka and HTTP, with a worker whose workflows run in the sandbox."""
+    """Everything but Kafka and HTTP, with a worker whose workflows run in the sandbox; without a policy, no limits."""
     settings = Settings(
         home=home,
         database_url=database_url,
@@ -144,6 +151,7 @@ async def running_house(
     )
     queues = Queues(prefix=f"{uuid.uuid4().hex[:8]}-")
     await migrate(settings)
+    await keep_policy(database_url, policy)
     restrictions = SandboxRestrictions.default
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings, queues=queues))

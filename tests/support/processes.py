@@ -21,6 +21,7 @@ from sqlmodel import SQLModel, col, select
 from store.database import Database
 from store.migrate import upgrade
 from store.tables import Enrolment
+from tests.support.policies import keep_policy
 from tests.support.until import until
 from waymark.stack import process
 from waymark.stack.run import running
@@ -172,6 +173,7 @@ async def installation(
         **settings,
     }
     await upgrade(database_url)
+    await keep_policy(database_url)
     database = Database(database_url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)

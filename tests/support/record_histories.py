@@ -24,6 +24,7 @@ from store.migrate import upgrade
 from store.tables import Enrolment
 from tests.support.definitions import LEFT, program_of, send, wait
 from tests.support.house import Running, running_house
+from tests.support.policies import keep_policy
 from tests.support.processes import own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
@@ -166,6 +167,7 @@ async def record(name: str, temporal_address: str, folder: Path) -> None:
     await sink.start()
     url = f"sqlite+aiosqlite:///{folder / 'waymark.db'}"
     await upgrade(url)
+    await keep_policy(url)
     async with running_house(
         database_url=url, temporal_address=temporal_address, smtp_url=sink.url, home=folder
     ) as house:

@@ -16,6 +16,7 @@ from store.queries import installation, withdrawing
 from store.tables import DeliveryRow, Enrolment
 from tests.support.definitions import program_of, send
 from tests.support.house import Running
+from tests.support.policies import keep_policy
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 from waymark.settings import Settings
@@ -69,6 +70,7 @@ async def unmanned(
         secret="a secret of this test",  # type: ignore[arg-type]
     )  # fmt: skip
     await migrate(settings)
+    await keep_policy(str(settings.database()))
     async with (
         open_house(settings, queues=Queues(prefix="nobody-")) as house,
         open_activities(house) as (activities, _),

@@ -53,7 +53,7 @@ async def test_the_real_performer_does_what_the_script_says(
     script = script.shifted(_whole_weeks_to(script, datetime.now(UTC)))
     async with running_house(
         database_url=sqlite_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
-        webhook_url=receiver.url, webhook_secret=SECRET,
+        webhook_url=receiver.url, webhook_secret=SECRET, policy=script.policy,
     ) as house:  # fmt: skip
         await house.publish(script.definition)
         await _introduce(house, script.learners)
@@ -80,7 +80,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
 
 def _whole_weeks_to(script: GoldenScript, now: datetime) -> timedelta:
     """So that the story begins after `now`: no clock can be moved back."""
-    return timedelta(weeks=max(math.ceil((now - min(e.time for e in script.events)) / timedelta(weeks=1)), 0))
+    return script.period * max(math.ceil((now - min(e.time for e in script.events)) / script.period), 0)
 
 
 async def _introduce(house: Running, learners: Mapping[str, Mapping[str, Json]]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from store.migrate import upgrade
 from tests.support.house import running_house
 from tests.support.record_histories import SCENARIOS
+from tests.support.policies import keep_policy
 from tests.support.smtp import SmtpSink
 
 
@@ -13,6 +14,7 @@ async def test_a_turn_that_fails_is_taken_again_until_it_succeeds(
 ) -> None:
     """Its workflow lives on, waits, and comes to the end without anybody's help."""
     await upgrade(database_url)
+    await keep_policy(database_url)
     async with running_house(
         database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path
     ) as house:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from connectors.mail.wording import text_part
 from journeys.composing import Reach
+from journeys.policy import DEFAULT_POLICY
 from journeys.program import Program
 from journeys.rehearse import rehearse
 from journeys.timeline import RehearsedEnrolment
@@ -52,6 +53,7 @@ def expect(program: Program, story: Story, *, reach: Mapping[str, Reach]) -> Enr
     once = [arrival for arrival in story.arrivals if not arrival.is_repeated]
     rehearsal = rehearse(
         program, {}, [a.event for a in once], reach=reach, arrivals={a.event.id: a.at for a in once},
+        policy=DEFAULT_POLICY,
     )  # fmt: skip
     return {(her.learner, each.key): _became(each) for her in rehearsal.learners for each in her.enrolments}
 

@@ -20,10 +20,13 @@ from journeys.compiler import compile_definition
 from journeys.definition import Vocabulary
 from journeys.durations import parse_duration
 from journeys.events import Event, Json
+from journeys.permitting import policy_of
+from journeys.policy import Policy
 from journeys.problems import is_ok
 from journeys.profile import PROFILE_FIELDS, is_of_kind
 from journeys.program import Program
 from journeys.rehearse import rehearse
+from store.queries import installation
 
 router = APIRouter(prefix="/v1/rehearsals", tags=["rehearsals"], route_class=IdempotentRoute)
 
@@ -33,11 +36,13 @@ async def rehearse_journey(
     parts: PartsOf, _caller: Caller, given: Annotated[RehearsalWanted, in_body(RehearsalWanted)]
 ) -> RehearsalOut:
     """Run a journey on a virtual timeline."""
-    told = await asyncio.to_thread(_rehearse, given, parts)
+    async with parts.database.read() as session:
+        policy = policy_of(await installation.find_policy(session))
+    told = await asyncio.to_thread(_rehearse, given, parts, policy)
     return RehearsalOut.model_validate(told)
 
 
-def _rehearse(given: RehearsalWanted, parts: Parts) -> dict[str, Json]:
+def _rehearse(given: RehearsalWanted, parts: Parts, policy: Policy) -> dict[str, Json]:
     program = _program(given.definition, parts.vocabulary)
     problems: list[Finding] = []
     events = _events(given.events, problems)
@@ -45,7 +50,7 @@ def _rehearse(given: RehearsalWanted, parts: Parts) -> dict[str, Json]:
     until = _until(given.until, problems)
     if problems:
         raise Unfit("invalid_rehearsal", f"the rehearsal has {len(problems)} problems", problems=problems)
-    return rehearse(program, given.learners, events, reach=parts.reach, until=until).to_json()
+    return rehearse(program, given.learners, events, reach=parts.reach, until=until, policy=policy).to_json()
 
 
 def _program(definition: str | dict[str, Any], vocabulary: Vocabulary) -> Program:

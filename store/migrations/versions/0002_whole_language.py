@@ -13,6 +13,7 @@ JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 
 def upgrade() -> None:
     """Forward."""
+    op.add_column("journeys", sa.Column("pauses", JSON, nullable=False, server_default="[]"))
     op.add_column("enrolments", sa.Column("depends_on", sa.Text(), nullable=True))
     op.add_column("enrolments", sa.Column("goal_at", INSTANT, nullable=True))
     op.add_column("inbox", sa.Column("data", JSON, nullable=True))
@@ -57,3 +58,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("action", "number"),
     )
     op.create_index("ix_action_items_state", "action_items", ["action", "state", "number"], unique=False)
+    op.create_table(
+        "requests",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("enrolment", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
+        sa.Column("visit", sa.Integer(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("body", JSON, nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("reply", JSON, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.String(), nullable=True),
+        sa.Column("attempt_until", INSTANT, nullable=True),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("enrolment", "node", "visit"),
+    )
+    op.create_index("ix_requests_status", "requests", ["status", "id"], unique=False)

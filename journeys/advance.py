@@ -16,9 +16,9 @@ No clock, no chance, no await: the same arguments give the same answer, always. 
 waits to be answered stands in its `hold` (`Pending`); `journeys.turn` performs it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from journeys.effects import (
@@ -52,6 +52,8 @@ from journeys.steps import STEP_TYPES
 from journeys.steps.base import Ask, Finish, Go, Move, Stand, Stay, remember
 from journeys.timing import mended, settle
 
+Watch = Callable[[datetime, str, str | None], None]
+
 
 @dataclass(slots=True)
 class _Advance:
@@ -59,6 +61,7 @@ class _Advance:
 
     program: Program
     run: Run
+    watch: "Watch | None" = None
     effects: list[Effect] = field(default_factory=list[Effect])
 
     def note(self, note: Note | None) -> None:
@@ -66,11 +69,14 @@ class _Advance:
             self.effects.append(note)
 
 
-def advance(program: Program, run: Run, given: Input) -> tuple[Run, tuple[Effect, ...]]:
-    """The run after `given` happened to it, and what is to be done. An ended run stays as it is."""
+def advance(program: Program, run: Run, given: Input, *, watch: Watch | None = None) -> tuple[Run, tuple[Effect, ...]]:
+    """The run after `given` happened to it, and what is to be done. An ended run stays as it is.
+
+    `watch` is told of each arrival at a step (at which instant, which step, None), and by which arm it was left.
+    """
     if run.has_ended:
         return run, ()
-    doing = _Advance(program, run)
+    doing = _Advance(program, run, watch)
     match given:
         case Began():
             _begin(doing)
@@ -200,6 +206,8 @@ def _decide(doing: _Advance, decided: Decided) -> None:
         if decided.choice is None:
             text = f"Passed over {node.id}: its condition does not hold."
             doing.note(Note(doing.run.at, "passed", node.id, text, {"findings": list(decided.findings)}))
+            if doing.watch is not None:
+                doing.watch(doing.run.at, node.id, "skip")
             return _arrive(doing, node.successors.get("skip", node.successors.get("next")))
         return _enter(doing, node)
     return _resume(doing, decided)
@@ -237,6 +245,8 @@ def _arrive(doing: _Advance, node_id: str | None) -> None:
     if node_id is None:
         return _end(doing, "completed")
     run = doing.run
+    if doing.watch is not None:
+        doing.watch(run.at, node_id, None)
     visits = {**run.visits, node_id: run.visits.get(node_id, 0) + 1}
     doing.run = replace(run, node=node_id, visits=visits, hold=None)
     node = doing.program.nodes[node_id]
@@ -255,6 +265,8 @@ def _make(doing: _Advance, node: Node, move: Move) -> None:
             doing.run = replace(move.run or doing.run, hold=None)
             doing.note(move.note)
             doing.effects.extend(move.effects)
+            if doing.watch is not None:
+                doing.watch(doing.run.at, node.id, move.by)
             _arrive(doing, node.successors.get(move.by))
         case Stay():
             doing.run = move.run or doing.run

@@ -57,6 +57,7 @@ from journeys.timeline import (
     RehearsedLearner,
     RehearsedMessage,
     TimelineEntry,
+    Visit,
     entry_of_note,
 )
 from journeys.turn import Interrupted, due_at, take_turn
@@ -109,6 +110,14 @@ class _Enrolment:
     notes: list[Note] = field(default_factory=list[Note])
     messages: list[RehearsedMessage] = field(default_factory=list[RehearsedMessage])
     planned: datetime | None = None
+    path: list[Visit] = field(default_factory=list[Visit])
+
+    def watch(self, at: datetime, step: str, arm: str | None) -> None:
+        """It has arrived at a step, or left it by this arm."""
+        if arm is None:
+            self.path.append(Visit(step, at))
+        else:
+            self.path[-1] = replace(self.path[-1], arm=arm, left_at=at)
 
     def facts(self, now: datetime) -> Facts:
         """What expressions see of it now."""
@@ -188,7 +197,9 @@ class _Stage:
 
     def _take_turn(self, enrolment: _Enrolment, now: datetime) -> None:
         performer = _Performer(self, enrolment, now)
-        enrolment.run = _at_once(take_turn(self.program, enrolment.run, now=now, performer=performer))
+        enrolment.run = _at_once(
+            take_turn(self.program, enrolment.run, now=now, performer=performer, watch=enrolment.watch)
+        )
         enrolment.planned = due_at(self.program, enrolment.run)
         if enrolment.planned is not None and enrolment.planned <= now:
             enrolment.planned = now + _MOMENT
@@ -406,7 +417,35 @@ def _told(program: Program, person: _Person) -> RehearsedLearner:
             due_at=due_at(program, each.run),
             timeline=tuple(entry_of_note(note) for note in each.notes),
             messages=tuple(each.messages),
+            path=tuple(each.path),
+            entered_by=_entered_by(program, person, each),
+            left_by=_left_by(each),
+            ended_at=each.run.at if each.run.has_ended else None,
         )
         for each in person.enrolments.values()
     )
     return RehearsedLearner(person.source_id, enrolments, tuple(person.remarks))
+
+
+def _entered_by(program: Program, person: _Person, enrolment: _Enrolment) -> str | None:
+    """The rule it came in by; of several that accept the event's type the one whose condition holds."""
+    seq = enrolment.enrolled.entry_seq
+    if seq is None or not enrolment.path:
+        return None
+    event = person.log[seq].event
+    rules = [rule.trigger for rule in program.enter if rule.trigger.accepts(event.type)]
+    if len(rules) == 1:
+        return rules[0].id
+    facts = facts_of(None, source_id=person.source_id, profile=person.profile(enrolment.run.entered_at), entry=None)
+    entered = [each.trigger for each in enters(program, event, facts) if isinstance(each, Entered)]
+    return next(iter(entered), None)
+
+
+def _left_by(enrolment: _Enrolment) -> str | None:
+    """The exit that ended it, or `limit`."""
+    fired = next(
+        (note.data.get("trigger") for note in enrolment.notes if note.kind == "event" and note.step is None), None
+    )
+    if enrolment.run.outcome == "expired" and enrolment.path:
+        return "limit"
+    return fired if isinstance(fired, str) else None

@@ -3,8 +3,9 @@
 Plain records; `journeys.rehearse` makes them. Instants are UTC.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from journeys.effects import Note
@@ -69,11 +70,22 @@ class RehearsedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """A stay at a step: since when, and by which arm she left it; None where she stands there still, or it ended there."""
+
+    step: str
+    at: datetime
+    arm: str | None = None
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RehearsedEnrolment:
     """One enrolment from its entry.
 
     `outcome` is None where the rehearsal stopped first; then `waiting_for` says what for, and `due_at` until
-    when at most.
+    when at most. `path` has every step in the order of arrival; `entered_by` is the trigger it came in by, `left_by`
+    that of the exit that ended it, or `limit`.
     """
 
     key: str
@@ -83,6 +95,10 @@ class RehearsedEnrolment:
     due_at: datetime | None
     timeline: tuple[TimelineEntry, ...]
     messages: tuple[RehearsedMessage, ...]
+    path: tuple[Visit, ...] = ()
+    entered_by: str | None = None
+    left_by: str | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,46 @@ class Rehearsal:
     def to_json(self) -> dict[str, Json]:
         """The body of `waymark rehearse --json`."""
         return {"learners": [learner.to_json() for learner in self.learners]}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often what was done in a rehearsal: enrolments by trigger, arrivals and stays at each step, arms taken, ways
+    out, outcomes; deliveries by step and status.
+    """
+
+    learners: int
+    enrolled: int
+    entries: Mapping[str, int] = field(default_factory=dict[str, int])
+    arrivals: Mapping[str, int] = field(default_factory=dict[str, int])
+    arms: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    standing: Mapping[str, int] = field(default_factory=dict[str, int])
+    exits: Mapping[str, int] = field(default_factory=dict[str, int])
+    outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
+    deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+
+    @property
+    def sent(self) -> int:
+        """How many messages went."""
+        return sum(number for (_, status), number in self.deliveries.items() if status == "sent")
+
+
+def counted(rehearsal: Rehearsal) -> Counts:
+    """The counts over all learners."""
+    every = [enrolment for learner in rehearsal.learners for enrolment in learner.enrolments]
+    visits = [visit for enrolment in every for visit in enrolment.path]
+    delivered = [(entry.step, entry.status) for enrolment in every for entry in enrolment.timeline if entry.message]
+    return Counts(
+        learners=len(rehearsal.learners),
+        enrolled=sum(bool(learner.enrolments) for learner in rehearsal.learners),
+        entries=Counter(enrolment.entered_by for enrolment in every if enrolment.entered_by is not None),
+        arrivals=Counter(visit.step for visit in visits),
+        arms=Counter((visit.step, visit.arm) for visit in visits if visit.arm is not None),
+        standing=Counter(each.path[-1].step for each in every if each.outcome is None and each.path),
+        exits=Counter(enrolment.left_by for enrolment in every if enrolment.left_by is not None),
+        outcomes=Counter(enrolment.outcome for enrolment in every if enrolment.outcome is not None),
+        deliveries=Counter((step, status) for step, status in delivered if step is not None and status is not None),
+    )
 
 
 def entry_of_note(note: Note) -> TimelineEntry:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from journeys.advance import advance
+from journeys.advance import Watch, advance
 from journeys.effects import (
     Answer,
     Asking,
@@ -101,8 +101,10 @@ def depends_on(run: Run) -> tuple[str, ...]:
             return ()
 
 
-async def take_turn(program: Program, run: Run, *, now: datetime, performer: Performer) -> Run:
-    """The run after everything that is due by `now` has been decided and performed."""
+async def take_turn(
+    program: Program, run: Run, *, now: datetime, performer: Performer, watch: Watch | None = None
+) -> Run:
+    """The run after everything that is due by `now` has been decided and performed; `watch` is `advance`'s."""
     if not run.has_begun and run.begins_at is not None and now < run.begins_at:
         return run  # `due_at` says when
     now = max(now, run.at)
@@ -125,7 +127,7 @@ async def take_turn(program: Program, run: Run, *, now: datetime, performer: Per
         if isinstance(given, Interrupted):
             backlog.extend(await performer.unread())
             continue
-        run, effects = advance(program, run, given)
+        run, effects = advance(program, run, given, watch=watch)
         performer.keep(effects)
     return run
 

@@ -332,13 +332,17 @@ def _ordered(function: str, order: int) -> bool | None:
             return None
 
 
+_Valued = tuple[Kind, object]
+"""A value with its kind, because `true` is not 1."""
+
+
 @dataclass(slots=True)
 class _May:
     """What one field may still be after some literals."""
 
     kind: Kind | None = None
-    only: set[object] | None = None
-    never: set[object] = field(default_factory=set[object])
+    only: set[_Valued] | None = None
+    never: set[_Valued] = field(default_factory=set[_Valued])
     lowest: tuple[float, bool] = (-inf, True)
     highest: tuple[float, bool] = (inf, True)
     is_there: bool | None = None
@@ -347,7 +351,7 @@ class _May:
         """Narrow it down; False where nothing is left."""
         sign = comparison.sign if wanted else _NEGATED.get(comparison.sign, "")
         kinds: set[Kind] = {constant.kind for constant in comparison.constants}
-        values: set[object] = {constant.value for constant in comparison.constants}
+        values: set[_Valued] = {(constant.kind, constant.value) for constant in comparison.constants}
         if "null" in kinds or not sign:
             return True
         if not self._is_there() or (sign != "!=" and not self._is_of(kinds)):
@@ -358,7 +362,7 @@ class _May:
             case "!=" | "not in":
                 self.never |= values
             case _:
-                self._bound(sign, next(iter(values)))
+                self._bound(sign, comparison.constants[0].value)
         return self._has_left()
 
     def _is_there(self) -> bool:
@@ -389,7 +393,7 @@ class _May:
 
     def _has_left(self) -> bool:
         if self.only is not None:
-            return any(value not in self.never and self._is_within(value) for value in self.only)
+            return any(value not in self.never and self._is_within(value[1]) for value in self.only)
         (lowest, with_lowest), (highest, with_highest) = self.lowest, self.highest
         return lowest < highest or (lowest == highest and with_lowest and with_highest)
 
@@ -433,10 +437,11 @@ def _take_field(tree: Field, wanted: bool, may: dict[Path, _May], world: World) 
     if state.kind not in (None, "true or false") or state.is_there is False:
         return False
     state.kind, state.is_there = "true or false", True
-    state.only = {wanted} if state.only is None else state.only & {wanted}
+    truth: _Valued = ("true or false", wanted)
+    state.only = {truth} if state.only is None else state.only & {truth}
     return bool(state.only)
 
 
 def _of(known: Known) -> _May:
     """What a field may be before anything is asked of it. Bounds are the sender's manners, and no proof."""
-    return _May(kind=known.kind, only=set(known.values) if known.values else None)
+    return _May(kind=known.kind, only={("text", value) for value in known.values} or None)

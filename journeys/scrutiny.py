@@ -75,15 +75,21 @@ def _look_at(standing: Standing, world: World) -> None:
         _report(standing, remark)
     is_told = any(remark.code in ("cannot_match", "unknown_field") for remark in found)
     if standing.is_condition and not is_told and not can_hold(standing.tree, world):
-        code, means = _NEVER.get(standing.cursor.path.partition("[")[0], ("never_holds", "it never holds"))
-        detail = f"no event and no learner can meet this condition: {means}"
-        standing.cursor.report(code, detail, severity="warning")
+        part = standing.cursor.path.partition("[")[0]
+        detail = f"no event and no learner can meet this condition: {_MEANS.get(part, 'it never holds')}"
+        standing.cursor.report(_NEVER_CODES.get(part) or _NEVER_CODES["steps"], detail, severity="warning")
 
 
-_NEVER = {
-    "exit": ("exit_never_fires", "this exit never fires"),
-    "enter": ("never_enters", "nobody enters by this rule"),
-    "audience": ("never_enters", "nobody is in the audience"),
+_NEVER_CODES = {
+    "exit": "exit_never_fires",
+    "enter": "never_enters",
+    "audience": "never_enters",
+    "steps": "never_holds",
+}
+_MEANS = {
+    "exit": "this exit never fires",
+    "enter": "nobody enters by this rule",
+    "audience": "nobody is in the audience",
 }
 
 

@@ -17,6 +17,7 @@ from journeys.steps.await_ import AwaitOptions
 from journeys.steps.end import EndOptions
 from store.database import Database
 from store.tables import (
+    Assignment,
     Enrolment,
     InboxRow,
     JournalRow,
@@ -113,6 +114,7 @@ class Feed:
             "learners": _sorted(await self.rows(Learner), without=frozenset({"rejudge_until"})),
             "events": _sorted(await self.rows(LoggedEvent), without=frozenset({"seq"})),
             "enrolments": _sorted(enrolments),
+            "assignments": _sorted(await self.rows(Assignment)),
             "inbox": _sorted(_named(await self.rows(InboxRow), events), without=frozenset({"seq"})),
             "journal": _sorted(await self.rows(JournalRow), without=frozenset({"seq", "data"})),
             "unjudged": _sorted(_named(await self.rows(UnjudgedEntry), events), without=frozenset({"seq"})),
@@ -158,10 +160,14 @@ def journey(
     awaits: Sequence[tuple[str, str | None]] = (("lms.course.started", None),),
     again: Again = Again(),
     limit: timedelta = timedelta(days=365),
+    holdout: float = 0.0,
+    keeps: str | None = None,
 ) -> Program:
-    """A journey that awaits something and ends; `enter` are type, `when`, `key`."""
+    """A journey that awaits something and ends; `enter` are type, `when`, `key`; `keeps` is what its awaits keep."""
     exit_triggers = tuple(Trigger(f"exit-{n}", (on,), _cel(when), as_) for n, (on, when, as_) in enumerate(exits, 1))
-    await_triggers = tuple(Trigger(f"await.{n}", (on,), _cel(when)) for n, (on, when) in enumerate(awaits, 1))
+    await_triggers = tuple(
+        Trigger(f"await.{n}", (on,), _cel(when), keeps=keeps) for n, (on, when) in enumerate(awaits, 1)
+    )
     options = AwaitOptions(tuple(t.id for t in await_triggers), timedelta(days=7))
     return Program(
         journey=name,
@@ -179,6 +185,7 @@ def journey(
         audience=_cel(audience),
         again=again,
         limit=limit,
+        holdout=holdout,
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeys.events import Event
+from journeys.events import Event, Json
 from journeys.program import Again
 from store import migrate
 from store.database import Database
-from tests.support.ingesting import Feed, event, hours, journey
+from store.tables import Enrolment
+from tests.support.ingesting import MONDAY, Feed, event, hours, journey
 
 JOURNEYS = (
     journey("plain", again=Again("always"), exits=[("hr.learner.left", None, "left")]),
@@ -29,6 +30,15 @@ JOURNEYS = (
         again=Again("after", hours(3)),
     ),
     journey("never", enter=[("hr.*", None, None)], audience='learner.department != "Law"'),
+    journey(
+        "held-out",
+        enter=[("hr.learner.promoted", None, "event.data.position_id"), ("hr.learner.hired", None, None)],
+        audience='learner.department == "Sales"',
+        exits=[("lms.course.completed", 'learner.country == "GB"', "goal"), ("lms.course.started", None, "goal")],
+        again=Again("after", hours(3)),
+        limit=hours(6),
+        holdout=0.2,  # Ada is in it, and Bob is not
+    ),
 )
 
 _PROFILE = st.fixed_dictionaries(
@@ -145,3 +155,21 @@ async def test_batches_at_the_same_time_end_in_the_same_state(database_url: str)
     found = await feed.content()
     await feed.database.close()
     assert await _end_of([sorted(events, key=lambda e: (e.counts_from, e.source, e.id))]) == found
+
+
+async def test_the_events_hold_somebody_out_and_treat_others(database_url: str) -> None:
+    """What is compared above has both: of Ada and Bob in the same events, one is held out, and her goal is known."""
+    await migrate.upgrade(database_url)
+    feed = Feed(Database(database_url))
+    for program in JOURNEYS:
+        await feed.publish(program)
+    for learner in ("ada", "bob"):
+        data: dict[str, Json] = {"country": "GB", "department": "Sales", "position_id": "P1"}
+        await feed.take(event("hr.learner.promoted", learner=learner, **data))
+        await feed.take(event("lms.course.completed", at=hours(2), learner=learner))
+
+    rows = [row for row in await feed.rows(Enrolment) if row["journey"] == "held-out"]
+    await feed.database.close()
+
+    found = sorted(((row["outcome"], row["goal_at"]) for row in rows), key=repr)
+    assert [("holdout", MONDAY + hours(2)), (None, None)] == found

@@ -20,7 +20,14 @@ def put_off(
 
     `recipient` is the profile of who gets it.
     """
-    opening = next_opening(policy, recipient, at=now, is_anytime=deliver.is_anytime, local_time=deliver.local_time)
+    opening = next_opening(
+        policy,
+        recipient,
+        at=now,
+        is_anytime=deliver.is_anytime,
+        local_time=deliver.local_time,
+        since=deliver.asked_at,  # a waking a little late is no reason to wait another day for nine o'clock
+    )
     if opening.at == now:
         return None
     if deliver.expires_at is not None and now >= deliver.expires_at:

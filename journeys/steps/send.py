@@ -23,7 +23,7 @@ from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned
 from journeys.expressions import Scope
 from journeys.program import Expression, Span, Trigger
-from journeys.run import Hold, Run, Sent
+from journeys.run import Hold, Pending, Run, Sent
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
 from journeys.timing import due_after
 
@@ -85,7 +85,7 @@ class Send:
             return StepDraft(None, ONWARD, reaction)
         local_time = at if at not in ("policy", "anytime") else None
         options = SendOptions(message, via, to, at == "anytime", expires, local_time, priority, confirm)
-        return StepDraft(options, ONWARD, reaction, says=True)
+        return StepDraft(options, ONWARD, reaction, says=True, gives={"next": (f"sent.{message}",)})
 
     @staticmethod
     def enter(stand: Stand) -> Move:
@@ -137,10 +137,12 @@ def _delivered(stand: Stand, given: Delivered) -> Move:
     """The message has gone, or not; where it went a first time and is to be confirmed, the step goes on waiting."""
     options = _options(stand)
     note = _note(stand, options.message, given)
-    sent = Sent(given.status, given.channel, stand.at)
-    run = replace(stand.run, sent={**stand.run.sent, options.message: sent})
     pending = stand.run.hold
-    is_first = pending is not None and pending.kind == "pending" and getattr(pending.effect, "leg", 1) == 0
+    is_first = isinstance(pending, Pending) and isinstance(pending.effect, Deliver) and pending.effect.leg == 0
+    sent = Sent(given.status, given.channel, stand.at)
+    if not is_first and given.status in ("skipped", "failed"):
+        sent = stand.run.sent.get(options.message, sent)  # it has gone once, and that stands
+    run = replace(stand.run, sent={**stand.run.sent, options.message: sent})
     confirm = options.confirm
     if confirm is None or not is_first or given.status not in ("sent", "may_have_gone"):
         return Go(note=note, run=run)

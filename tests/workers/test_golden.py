@@ -135,16 +135,21 @@ async def _enrolment(house: Running, enrolment: Enrolment, deliveries: Any, sink
     # what could not be judged is ingest's to say; the rehearsal remarks on it beside the journal
     rows = [row for row in rows if row.kind != "not_judged"]
     notes = [Note(r.at, r.kind, r.step, r.text, r.data) for r in rows]  # type: ignore[arg-type]  # a kind, as it was kept
-    sent_at = {(n.step, n.data["message"]): n.at for n in notes if n.data.get("status") == "sent"}
-    order = list(sent_at)
     mine = [d for d in deliveries if d.enrolment == enrolment.id and d.status == "sent"]
-    gone = sorted(mine, key=lambda d: order.index((d.node, d.message)))
+    left = sorted(mine, key=lambda d: (d.visit, d.leg))
+    gone: list[tuple[DeliveryRow, datetime]] = []
+    for note in notes:
+        if note.data.get("status") == "sent":
+            delivery = next(d for d in left if (d.node, d.message) == (note.step, note.data["message"]))
+            left.remove(delivery)
+            gone.append((delivery, note.at))
+    assert not left
     return as_expected(
         key=entry_from_plain(enrolment.entry).key,
         entered_at=enrolment.entered_at,
         outcome=enrolment.outcome,
         notes=notes,
-        messages=[_message(d, sent_at[d.node, d.message], sink, receiver) for d in gone],
+        messages=[_message(delivery, at, sink, receiver) for delivery, at in gone],
     )
 
 

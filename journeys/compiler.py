@@ -21,6 +21,7 @@ from journeys.expressions import Scope
 from journeys.messages import look_at_texts, messages_of
 from journeys.problems import Problem, did_you_mean, is_ok
 from journeys.program import Again, EntryRule, Expression, Message, Node, Objective, Program, Trigger
+from journeys.scrutiny import scrutinise
 from journeys.source import Map, Scalar, read_source
 from journeys.source import Node as SourceNode
 from journeys.steps import STEP_TYPES
@@ -100,6 +101,7 @@ def _journey(root: Cursor) -> Program | None:
         holdout=_holdout(fields["holdout"]) if "holdout" in fields else 0.0,
         objective=_objective(fields["objective"]) if "objective" in fields else None,
     )
+    scrutinise(root, draft, steps.steps, is_whole=steps.is_whole)
     return _hashed(draft) if is_ok(judging.problems) else None
 
 
@@ -135,7 +137,8 @@ def _entry_rules(given: Cursor) -> Iterator[EntryRule]:
     for place, item in enumerate(given.items("a list of rules, each {on, when, key}") or (), start=1):
         fields = item.fields(("on", "when", "key"), required=("on",)) or {}
         trigger = trigger_of(fields, f"enter-{place}")
-        key = fields["key"].expression(Scope.EVENT, "value") if "key" in fields else None
+        on = () if trigger is None else trigger.on
+        key = fields["key"].expression(Scope.EVENT, "value", types=on) if "key" in fields else None
         if trigger is not None:
             if all(is_our_own(type_) for type_ in trigger.on):
                 detail = f"{', '.join(trigger.on)} reaches only an enrolment that runs: it starts none"

@@ -353,11 +353,6 @@ class Cursor:
             allowed, suggestion = found
             detail = f"nothing is known as {clip(variable.name)!r}"
             self.report("unknown_variable", detail, allowed=allowed, suggestion=suggestion, at=at)
-        elif variable.is_required and variable.path[0] in ("vars", "answers") and len(variable.path) > 1:
-            detail = (
-                f"no step gives {clip(variable.name)!r} a value, and it has no default: the message would be skipped"
-            )
-            self.report("never_set", detail, suggestion="add | default(...)", severity="warning", at=at)
 
     def message(self, via: tuple[str, ...]) -> str | None:
         """The name of a message of this definition, which a step sends through these channels."""

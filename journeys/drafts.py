@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from journeys.definition import Cursor
-from journeys.program import Message, Trigger
+from journeys.program import Message, Span, Trigger
 from journeys.source import Scalar
 
 
@@ -29,6 +30,9 @@ class StepDraft:
     `arms` are its successors by name: a list of steps, or None for the step that follows. `never` names those that no
     run can take, `loops` those whose list leads back to the step itself. `messages` are messages that the step makes;
     `says` tells whether it can bring a message to anybody.
+
+    `gives` are the facts that stand once the step is left by an arm (`vars.tip`, `answers.pulse.sure`, `sent.hello`);
+    those in `may_fail` need not. `takes` is the least time after which it is left by an arm, where it takes any.
     """
 
     options: object | None
@@ -38,6 +42,9 @@ class StepDraft:
     loops: frozenset[str] = frozenset()
     messages: tuple[Message, ...] = ()
     says: bool = False
+    gives: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    may_fail: frozenset[str] = frozenset()
+    takes: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
 
 
 @runtime_checkable
@@ -47,6 +54,11 @@ class HearsLater(Protocol):
     def hearing(self, later: tuple[str, ...]) -> object:
         """The same options, with the triggers of all later steps, in document order."""
         ...
+
+
+def at_least(span: Span | None) -> timedelta:
+    """How long a span takes at the least: among so many working days there may be no day off at all."""
+    return timedelta() if span is None else span.elapsed + timedelta(days=max(span.working_days - 1, 0))
 
 
 ONWARD: Mapping[str, Cursor | None] = {"next": None}

@@ -362,7 +362,8 @@ class _Facts:
         if path[0] not in ("vars", "answers") or len(path) < 2 or self._is_unknown_answer(path, cursor, at):
             return
         name = ".".join(path)
-        readers = self.senders.get(_message_of(cursor.path), set())
+        inside = self.step_of(cursor.path)
+        readers = self.senders.get(_message_of(cursor.path), set()) if inside is None else {inside}
         if path[:2] not in self.givers:
             if is_required:
                 detail = f"no step gives {clip(name)!r} a value, and it has no default: the message would be skipped"
@@ -374,7 +375,7 @@ class _Facts:
             if not any(self._may_be_known(path[:2], reader) for reader in readers):
                 self._is_later(path, cursor, at)
             elif any(self.graph.can_be_reached_without(reader, self.sure.get(path[:2], set())) for reader in readers):
-                detail = f"{clip(name)!r} is given a value on some ways to this message only: on others it is skipped"
+                detail = f"on some ways to this message {clip(name)!r} has no value: there the message is skipped"
                 cursor.report("not_always_set", detail, suggestion="add | default(...)", severity="warning", at=at)
 
     def _vars(self) -> tuple[str, ...]:

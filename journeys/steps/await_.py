@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from journeys.definition import Cursor, trigger_of
-from journeys.drafts import StepDraft, StepSource, said, slug
+from journeys.drafts import StepDraft, StepSource, at_least, said, slug
 from journeys.effects import Due, Fired, Note, Reckon, Reckoned, Resumed
 from journeys.program import Span, Trigger
 from journeys.run import Hold
@@ -85,7 +85,7 @@ class Await:
             within if within is not None and within.working_days else None,
         )
         never = frozenset[str]() if "within" in fields else frozenset({"else"})
-        return StepDraft(options, arms, triggers, never)
+        return StepDraft(options, arms, triggers, never, takes={"else": at_least(within)})
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -9,13 +9,14 @@ it.
 A condition that cannot be judged does not hold; the journal says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from journeys.conditions import always_holds
 from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource
 from journeys.effects import Decide, Decided, Note
-from journeys.expressions import Scope
+from journeys.expressions import Scope, check
 from journeys.program import Expression
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 
@@ -56,7 +57,7 @@ class Branch:
         if arms and list(leads) == ["else"]:
             step.value.report("no_condition", "a branch needs an arm with `if`", allowed=("{if, do}",))
         leads.setdefault("else", None)
-        return StepDraft(BranchOptions(tuple(questions)), leads)
+        return StepDraft(BranchOptions(tuple(questions)), leads, never=_behind_truth(questions, leads))
 
     @staticmethod
     def enter(stand: Stand) -> Move:
@@ -79,6 +80,13 @@ class Branch:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+
+def _behind_truth(questions: Sequence[Expression], leads: Mapping[str, Cursor | None]) -> frozenset[str]:
+    """The arms behind one that always holds: nobody comes there."""
+    trees = (check(question.text, scope=Scope.STEP).tree for question in questions)
+    first = next((place for place, tree in enumerate(trees) if tree is not None and always_holds(tree)), None)
+    return frozenset() if first is None else frozenset(list(leads)[first + 1 :])
 
 
 def _condition_arm(arm: Cursor) -> dict[str, Cursor]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from journeys.definition import Cursor
-from journeys.drafts import StepDraft, StepSource
+from journeys.drafts import StepDraft, StepSource, at_least
 from journeys.effects import Decide, Decided, Due, Note, Reckon, Reckoned
 from journeys.expressions import Scope
 from journeys.program import Expression, Span
@@ -58,7 +58,8 @@ class Repeat:
         if "do" not in step.fields:
             step.value.report("missing_key", "the key 'do' is missing: the steps to repeat", allowed=("do",))
         arms = {"do": step.fields.get("do"), "next": None}
-        return StepDraft(RepeatOptions(every, times, until), arms, loops=frozenset({"do"}))
+        takes = {} if until is not None or times is None else {"next": at_least(every) * (times - 1)}
+        return StepDraft(RepeatOptions(every, times, until), arms, loops=frozenset({"do"}), takes=takes)
 
     @staticmethod
     def enter(stand: Stand) -> Move:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from journeys.definition import Cursor
-from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
+from journeys.drafts import ONWARD, StepDraft, StepSource, at_least, said, slug
 from journeys.effects import Due, Note, Reckon, Reckoned
 from journeys.program import Span, Until
 from journeys.run import Hold
@@ -55,7 +55,7 @@ class Wait:
         if span is None:
             return StepDraft(None, ONWARD)
         options = WaitOptions(span=span) if span.working_days else WaitOptions(span.elapsed)
-        return StepDraft(options, ONWARD)
+        return StepDraft(options, ONWARD, takes={"next": at_least(span)})
 
     @staticmethod
     def enter(stand: Stand) -> Move:

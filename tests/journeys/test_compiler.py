@@ -362,7 +362,7 @@ def test_duplicate_id() -> None:
         ),
         (
             "[{branch: [{if: true, do: [{end: goal}]}, {else: [{end: goal}]}]}, {send: hello}, {send: bye}]",
-            [("sends_nothing", ""), ("unreachable", "steps[1]")],
+            [("sends_nothing", ""), ("unreachable", "steps[0].branch[1].else[0]"), ("unreachable", "steps[1]")],
         ),
         ("[{end: goal, when: learner.id == 'x'}, {send: hello}, {send: bye}]", []),
     ],

@@ -8,7 +8,7 @@ virtual instant.
 Deterministic, and without I/O: `take_turn` is a coroutine because the real performer awaits; this one never does.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -45,11 +45,12 @@ from journeys.effects import (
 from journeys.events import Event, Json
 from journeys.expressions import Facts
 from journeys.history import Enrolled, Happened, History, may_be_found_again
+from journeys.holdout import entered_note, goal_note
 from journeys.permitting import put_off
 from journeys.policy import UNLIMITED, Policy
-from journeys.profile import as_of, is_ahead
+from journeys.profile import as_of, changes, is_ahead, updates_of
 from journeys.program import Entry, Program
-from journeys.routing import Entered, NotEntered, Routes, enters, fired
+from journeys.routing import Entered, NotEntered, Routes, enters, fired, kept
 from journeys.run import Run
 from journeys.timeline import (
     Rehearsal,
@@ -60,7 +61,10 @@ from journeys.timeline import (
     Visit,
     entry_of_note,
 )
-from journeys.turn import Interrupted, due_at, take_turn
+from journeys.turn import Interrupted, depends_on, due_at, take_turn
+
+REHEARSED_PAGES = "https://this-is-a-rehearsal.invalid"
+"""What the addresses of pages begin with that no rehearsal makes."""
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 """The rehearsed journey was published before anything happened."""
@@ -80,14 +84,16 @@ def rehearse(
     until: timedelta | None = None,
     arrivals: Mapping[str, datetime] | None = None,
     policy: Policy = UNLIMITED,
+    identify: Callable[[str], str] = str,
 ) -> Rehearsal:
     """What each learner would get, were these the events; `reach` says what is known of each channel by name.
 
     Events are taken in order of their time, whatever their order here; one of which `arrivals` (by event id) says that
     it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
-    enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody.
+    enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody. `identify` answers
+    the id by which chance knows a learner, from the source's: the same one, or ours.
     """
-    stage = _Stage(program, reach, policy)
+    stage = _Stage(program, reach, policy, identify)
     for learner, profile in learners.items():
         stage.person(learner).history.profile = dict(profile)
         stage.person(learner).given = profile
@@ -147,14 +153,18 @@ class _Person:
         return self.history.profile
 
 
-_Planned = Event | _Enrolment
+_Planned = Event | _Enrolment | _Person
+"""What comes: an event, an enrolment that is due, or a change in the profile of somebody of which was told before."""
 
 
 class _Stage:
     """The virtual world: people, the plan of what comes, and the instant it is."""
 
-    def __init__(self, program: Program, reach: Mapping[str, Reach], policy: Policy) -> None:
+    def __init__(
+        self, program: Program, reach: Mapping[str, Reach], policy: Policy, identify: Callable[[str], str]
+    ) -> None:
         self.program = program
+        self.identify = identify
         self.reach = reach
         self.policy = policy
         self.people: dict[str, _Person] = {}
@@ -172,7 +182,7 @@ class _Stage:
 
     def plan(self, at: datetime, what: _Planned) -> None:
         """Have this happen then; at one instant events come before what is due, each in the order of planning."""
-        heappush(self._plan, (at, int(isinstance(what, _Enrolment)), next(self._numbers), what))
+        heappush(self._plan, (at, int(not isinstance(what, Event)), next(self._numbers), what))
 
     def play(self, *, until: datetime | None) -> None:
         """Go from instant to instant until nothing is planned, or `until` is over."""
@@ -192,6 +202,8 @@ class _Stage:
             case _Enrolment():
                 is_due = what.planned == now and what.person.enrolments.get(what.enrolled.id) is what
                 return [what] if is_due else []
+            case _Person():
+                return [each for each in what.enrolments.values() if depends_on(each.run)]
             case _:
                 assert_never(what)
 
@@ -215,6 +227,7 @@ class _Stage:
         self._known.add((event.source, event.id))
         person = self.person(event.subject)
         self._settle(person, now)
+        changed = self._changed(person, event, now)
         happened = Happened(event, len(person.log), now)
         if person.latest is not None and happened.order < person.latest.order:
             self._take_again(person, happened, now)
@@ -225,11 +238,19 @@ class _Stage:
         person.log.append(replace(happened, is_new=False))
         concerned = self._reconcile(person)
         self._remark(person, event, concerned, now)
-        return concerned
+        return [*concerned, *(e for e in person.enrolments.values() if not changed.isdisjoint(depends_on(e.run)))]
+
+    def _changed(self, person: _Person, event: Event, now: datetime) -> frozenset[str]:
+        """The fields of her profile that the event changes, now or later; what lies ahead is planned."""
+        updates, known = updates_of(event), person.history
+        if updates and event.counts_from > now:
+            self.plan(event.counts_from, person)
+        return changes(known.profile, known.times, updates, event.counts_from, now=now)
 
     def _history(self, source_id: str, now: datetime) -> History:
         since = {self.program.journey: _ALWAYS}
-        return History(learner=source_id, source_id=source_id, routes=self._routes, since=since, now=now)
+        learner = self.identify(source_id)
+        return History(learner=learner, source_id=source_id, routes=self._routes, since=since, now=now)
 
     def _settle(self, person: _Person, now: datetime) -> None:
         """Tell the history what has become of the enrolments since."""
@@ -237,7 +258,7 @@ class _Stage:
             enrolled, run = enrolment.enrolled, enrolment.run
             entered = None if enrolled.entry_seq is None else person.log[enrolled.entry_seq]
             may_change = entered is not None and may_be_found_again(entered, since=_ALWAYS, now=now)
-            enrolled.is_begun = run.has_begun or run.has_ended
+            enrolled.is_begun = (run.has_begun or run.has_ended) and not enrolled.is_held_out
             enrolled.is_settled = enrolled.is_begun or not may_change
             enrolled.ended_at = run.at if run.has_ended else None
 
@@ -260,10 +281,13 @@ class _Stage:
             if enrolment is None or is_other:
                 run = enrolled.new_run()
                 enrolment = _Enrolment(person, enrolled, enrolled.entry, run)
+                enrolment.notes += [entered_note(enrolled.entered_at)] if enrolled.is_held_out else []
             person.enrolments[enrolled.id] = enrolment
-            if enrolled.fired or is_other:
+            if enrolled.fired or (is_other and not enrolled.is_held_out):
                 concerned.append(enrolment)
-            enrolment.inbox += [_fired(trigger, happened.event) for trigger, happened in enrolled.fired]
+            enrolment.notes += [goal_note(happened.event, trigger) for trigger, happened in enrolled.goals]
+            enrolled.goals = []
+            enrolment.inbox += [_fired(self.program, trigger, happened.event) for trigger, happened in enrolled.fired]
             exits = (h.event.time for trigger, h in enrolled.fired if self.program.exit_order(trigger) is not None)
             enrolled.exits = (*enrolled.exits, *exits)
             enrolled.fired = []
@@ -274,7 +298,7 @@ class _Stage:
     def _remark(self, person: _Person, event: Event, concerned: Sequence[_Enrolment], now: datetime) -> None:
         """Say what an event did not do, and why: entries that were refused, conditions that could not be judged."""
         facts = facts_of(None, source_id=person.source_id, profile=person.history.profile, entry=None)
-        has_entered = any(e.enrolled.entry_seq == len(person.log) - 1 for e in concerned)
+        has_entered = any(e.enrolled.entry_seq == len(person.log) - 1 for e in person.enrolments.values())
         for entering in () if has_entered else enters(self.program, event, facts):
             reason = f"{event.type} starts nothing: {_why_not(entering, person, self.program)}."
             person.remarks.append(TimelineEntry(now, "not_entered", reason=reason))
@@ -367,6 +391,7 @@ class _Performer:
             recipient=recipient.profile(self._now),
             recipient_id=recipient.source_id,
             reach=self._stage.reach,
+            page=f"{REHEARSED_PAGES}/{deliver.node}",
         )
 
 
@@ -382,8 +407,8 @@ def _at_once(turn: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("the rehearsal's performer awaits nothing")
 
 
-def _fired(trigger: str, event: Event) -> Fired:
-    return Fired(event.time, trigger, f"{event.source} {event.id}", event.type)
+def _fired(program: Program, trigger: str, event: Event) -> Fired:
+    return Fired(event.time, trigger, f"{event.source} {event.id}", event.type, kept(program, trigger, event))
 
 
 def _why_not(entering: Entered | NotEntered, person: _Person, program: Program) -> str:
@@ -443,6 +468,8 @@ def _entered_by(program: Program, person: _Person, enrolment: _Enrolment) -> str
 
 def _left_by(enrolment: _Enrolment) -> str | None:
     """The exit that ended it, or `limit`."""
+    if enrolment.enrolled.is_held_out:
+        return None
     fired = next(
         (note.data.get("trigger") for note in enrolment.notes if note.kind == "event" and note.step is None), None
     )

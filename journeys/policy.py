@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from typing import cast
+from typing import Literal, cast
 
 from journeys.events import Json
 from journeys.problems import did_you_mean
@@ -83,10 +83,17 @@ class PolicyProblem:
     detail: str
     allowed: tuple[str, ...] = ()
     suggestion: str | None = None
+    code: Literal["bad_value", "missing_key", "unknown_key"] = "bad_value"
 
     def to_json(self) -> dict[str, Json]:
         """The problem as the API gives it."""
-        return {"path": self.path, "detail": self.detail, "allowed": list(self.allowed), "suggestion": self.suggestion}
+        return {
+            "code": self.code,
+            "path": self.path,
+            "detail": self.detail,
+            "allowed": list(self.allowed),
+            "suggestion": self.suggestion,
+        }
 
 
 def policy_from_json(plain: Json) -> Policy | tuple[PolicyProblem, ...]:
@@ -227,7 +234,9 @@ class _Reading:
 
     def _date(self, found: Mapping[str, Json], path: str, key: str) -> date | None:
         if key not in found:
-            self.problems.append(PolicyProblem(path, f"{key} is missing", ("a date, such as 2026-12-24",)))
+            self.problems.append(
+                PolicyProblem(path, f"{key} is missing", ("a date, such as 2026-12-24",), code="missing_key")
+            )
             return None
         text = found[key]
         day = parse_date(text) if isinstance(text, str) else None
@@ -286,7 +295,7 @@ class _Reading:
             if key not in keys:
                 where = f"{path}.{key}" if path else key
                 detail = f"there is no {_shown(key)} here"
-                self.problems.append(PolicyProblem(where, detail, keys, did_you_mean(key, keys)))
+                self.problems.append(PolicyProblem(where, detail, keys, did_you_mean(key, keys), "unknown_key"))
         return {key: value for key, value in plain.items() if key in keys}
 
     def _wrong(

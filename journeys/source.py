@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from journeys.events import Json
 from journeys.problems import Problem
 
 LARGEST = 524_288
@@ -134,6 +135,19 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uff
 def _untabbed(text: str) -> str:
     """JSON may be indented by tabs, which YAML forbids even there."""
     return re.sub(r"(?m)^[ \t]+", lambda m: " " * len(m[0]), text) if text.lstrip()[:1] in ("{", "[") else text
+
+
+def plain(node: Node | None) -> Json:
+    """What was read, as plain JSON; without its places."""
+    match node:
+        case Map():
+            return {name: plain(value) for name, value in node.entries.items()}
+        case List():
+            return [plain(item) for item in node.items]
+        case Scalar():
+            return node.value
+        case None:
+            return None
 
 
 def joined(path: str, name: str) -> str:

@@ -151,7 +151,7 @@ def test_what_was_meant_is_said() -> None:
     assert "did you mean Europe/Dublin?" == _problems({"zone": "Europe/Dublni"})[0].suggestion
     assert "did you mean sending?" == _problems({"sendin": None})[0].suggestion
     assert "did you mean mon?" == _problems({"sending": {"days": ["Monday"]}})[0].suggestion
-    assert {"path", "detail", "allowed", "suggestion"} == set(_problems({"digest": 1})[0].to_json())
+    assert {"code", "path", "detail", "allowed", "suggestion"} == set(_problems({"digest": 1})[0].to_json())
 
 
 _LIKELY = ["mon", "09:00", "2026-03-02", "GB"]

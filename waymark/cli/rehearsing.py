@@ -20,7 +20,7 @@ from journeys.learners import read_learners
 from journeys.problems import Problem
 from journeys.program import Program
 from journeys.rehearse import rehearse
-from journeys.source import List, Map, Node, read_source
+from journeys.source import Map, Node, plain, read_source
 from journeys.timeline import Rehearsal, RehearsedLearner, TimelineEntry
 from waymark.cli.errors import NotSo, WrongUsage
 from waymark.cli.output import problem_line
@@ -89,20 +89,10 @@ def _read_learners(file: Path | None) -> Mapping[str, Mapping[str, Json]]:
         return {}
     read = read_source(_read(file))
     _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
-    learners = read_learners(None if read.root is None else _plain(read.root))
+    learners = read_learners(plain(read.root))
     places = [(*_place(read.root, problem.path), problem.text) for problem in learners.problems]
     _refuse([f"{file}:{line}:{column}: {text}" for line, column, text in places], "problem", file)
     return learners.profiles
-
-
-def _plain(node: Node) -> Json:
-    match node:
-        case Map():
-            return {name: _plain(value) for name, value in node.entries.items()}
-        case List():
-            return [_plain(item) for item in node.items]
-        case _:
-            return node.value
 
 
 def _place(node: Node | None, path: Sequence[str]) -> tuple[int, int]:

@@ -1,0 +1,96 @@
+"""`/v1/policy`: shown, changed as a whole, refused with every problem; what waits by it is woken."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from store.tables import Enrolment
+from tests.support.api import Api, event
+
+DEFAULT = {
+    "zone": "UTC",
+    "sending": {
+        "days": ["mon", "tue", "wed", "thu", "fri"],
+        "from": "08:00",
+        "to": "18:00",
+        "holidays": True,
+        "closed": [],
+    },
+    "budget": {"per_day": 3, "per_week": 8},
+    "digest": True,
+    "drafts": {"per_learner": False},
+}
+
+
+async def test_until_somebody_changes_it_the_policy_is_the_default(api: Api) -> None:
+    """As the interface says it."""
+    assert DEFAULT == await api.get("/v1/policy")
+
+
+async def test_a_policy_is_changed_as_a_whole(api: Api) -> None:
+    """What is left out is as in the default, whatever stood there before."""
+    closed = {"from": "2026-12-24", "to": "2027-01-02", "country": "GB", "site": None, "name": "Shutdown"}
+    first = await api.client.put("/v1/policy", json={"zone": "Europe/Dublin", "sending": {"closed": [closed]}})
+    expected = {**DEFAULT, "zone": "Europe/Dublin", "sending": {**DEFAULT["sending"], "closed": [closed]}}  # type: ignore[dict-item]
+    assert (200, expected) == (first.status_code, first.json())
+    assert expected == await api.get("/v1/policy")
+    second = await api.client.put("/v1/policy", json={"sending": None, "budget": None})
+    assert {**DEFAULT, "sending": None, "budget": None} == second.json() == await api.get("/v1/policy")
+
+
+async def test_what_is_shown_can_be_put_back(api: Api) -> None:
+    """The answer of GET is a body of PUT."""
+    shown = await api.get("/v1/policy")
+    assert shown == (await api.client.put("/v1/policy", json=shown)).json()
+
+
+async def test_a_policy_with_problems_changes_nothing(api: Api) -> None:
+    """422 with every problem: its path, what was found, what is allowed, what was meant."""
+    wrong = {"zone": "Europe/Dublni", "sending": {"from": "18:00", "to": "08:00"}, "budgets": None}
+    answer = await api.client.put("/v1/policy", json=wrong)
+    body = answer.json()
+    assert (422, "policy_has_problems") == (answer.status_code, body["code"])
+    assert {"zone", "sending", "budgets"} == {problem["path"] for problem in body["problems"]}
+    (zone,) = [problem for problem in body["problems"] if problem["path"] == "zone"]
+    assert ("bad_value", "did you mean Europe/Dublin?") == (zone["code"], zone["suggestion"])
+    assert all(problem["allowed"] for problem in body["problems"])
+    assert DEFAULT == await api.get("/v1/policy")
+
+
+async def test_what_is_no_policy_is_refused(api: Api) -> None:
+    """A body that is no JSON, none at all, another type of content, and a caller without a key."""
+    put = api.client.put
+    assert 400 == (await put("/v1/policy", content=b"{", headers={"content-type": "application/json"})).status_code
+    assert 422 == (await put("/v1/policy", content=b"[]")).status_code
+    assert 415 == (await put("/v1/policy", content=b"a", headers={"content-type": "text/plain"})).status_code
+    assert 401 == (await put("/v1/policy", json={}, headers={"authorization": "Bearer x"})).status_code
+    assert DEFAULT == await api.get("/v1/policy")
+
+
+async def test_another_policy_wakes_what_waits_by_it(api: Api) -> None:
+    """Active enrolments that depend on it, and no others; one that wanted waking before keeps its instant."""
+    await api.publish()
+    names = ("ada", "bea", "cem", "dee")
+    await api.emit(*(event("hr.learner.hired", name, country="GB") for name in names))
+    for name in names:
+        made = await api.client.post("/v1/enrolments", json={"journey": "first-weeks", "learner": name})
+        assert 201 == made.status_code, made.text
+    earlier = datetime(2026, 3, 2, tzinfo=UTC)
+    async with api.parts.database.write() as session:
+        rows = list((await session.exec(select(Enrolment).order_by(col(Enrolment.id)))).all())
+        waiting, free, ended, woken = (row.id for row in rows)
+        for id_, values in (
+            (waiting, {"depends_on": "zone,leave", "wake_wanted_at": None}),
+            (free, {"depends_on": None, "wake_wanted_at": None}),
+            (ended, {"depends_on": "zone", "wake_wanted_at": None, "status": "ended"}),
+            (woken, {"depends_on": "zone", "wake_wanted_at": earlier}),
+        ):
+            await (await session.connection()).execute(
+                update(Enrolment).where(col(Enrolment.id) == id_).values(**values)
+            )
+    await api.client.put("/v1/policy", json={"sending": None})
+    async with api.parts.database.read() as session:
+        wanted = {row.id: row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()}
+    assert wanted[waiting] is not None
+    assert (None, None, earlier) == (wanted[free], wanted[ended], wanted[woken])

@@ -4,7 +4,7 @@ Each field keeps the value of the latest event time, so the order in which event
 store keeps profiles, this module only says what becomes of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Literal, cast
 
@@ -98,10 +98,13 @@ def changes(
     )
 
 
-def next_change(events: Iterable[Event], now: datetime, *, fields: Collection[str]) -> datetime | None:
-    """The next instant at which one of these fields may change by what has been said already; None where none does."""
-    ahead = (event for event in events if event.effective is not None and event.effective > now)
-    return min((event.counts_from for event in ahead if not updates_of(event).keys().isdisjoint(fields)), default=None)
+def ahead(events: Iterable[Event], now: datetime) -> dict[str, datetime]:
+    """The fields that change later than `now` by what these events have said already, each with the first instant."""
+    first: dict[str, datetime] = {}
+    for event in events:
+        if event.counts_from > now:
+            first |= {name: min(event.counts_from, first.get(name, event.counts_from)) for name in updates_of(event)}
+    return first
 
 
 def is_ahead(times: Mapping[str, datetime], now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """What a turn reads and writes. Every write is conditional on the fencing token that the turn took."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +18,15 @@ from store.tables import Assignment, Enrolment, Identity, InboxRow, JournalRow, 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A learner as expressions and templates need her: the source's id and the profile."""
+    """A learner as expressions and templates need her: the source's id and the profile. `ahead` is when fields of it
+    change by what is known already.
+    """
 
     id: str
     source_id: str
     profile: dict[str, Json]
     profile_times: dict[str, str]
+    ahead: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from journeys.catalogue import EVENT_TYPES, is_our_own
 from journeys.events import Event, Json
 from journeys.expressions import Facts, Scope, check, learner_facts, value
-from journeys.profile import LEAVE, PROFILE_FIELDS, as_of, changes, is_ahead, merge, next_change, updates_of
+from journeys.profile import LEAVE, PROFILE_FIELDS, ahead, as_of, changes, is_ahead, merge, updates_of
 from journeys.program import Expression
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -158,6 +158,7 @@ def test_the_next_change_of_a_field_is_the_first_that_lies_ahead() -> None:
         Event("3", "hr", "hr.learner.changed", "u1", AT, {"role": "lead"}, AT + timedelta(days=1)),
     ]
 
-    assert AT + timedelta(days=3) == next_change(log, AT, fields={"zone", "country"})
-    assert AT + timedelta(days=8) == next_change(log, AT + timedelta(days=3), fields={"zone"})
-    assert next_change(log, AT, fields={"country"}) is None
+    first = {"zone": AT + timedelta(days=3), "role": AT + timedelta(days=1)}
+    assert first == ahead(log, AT)
+    assert {"zone": AT + timedelta(days=8)} == ahead(log, AT + timedelta(days=3))
+    assert {} == ahead(log, AT + timedelta(days=8))

@@ -263,6 +263,7 @@ class DeliveryRow(SQLModel, table=True):
         Index("ix_deliveries_journey_status", "journey", "status", "id"),
         Index("ix_deliveries_learner", "learner", "id"),
         Index("ix_deliveries_status", "status", "id"),
+        Index("ix_deliveries_recipient_sent", "recipient", "sent_at"),
     )
 
     id: str = Field(primary_key=True)
@@ -429,8 +430,9 @@ class RequestRow(SQLModel, table=True):
     """One thing asked of another system for one visit; `id` is the key that the system gets, at every attempt the same.
 
     `service` is call or lms, `target` its name here. `status` is queued, deferred (halted), done or failed; `attempt`
-    names the try that is under way (null: none). `body` is what is asked, `reply` what the system said as JSON, `reason`
-    why it was not done or why nothing of its answer can be kept, `words` its own, for diagnosis.
+    names the try that is under way (null: none), and before `not_before` the system wants no other. `body` is what is
+    asked, `reply` what the system said as JSON, `reason` why it was not done or why nothing of its answer can be kept,
+    `words` its own, for diagnosis.
     """
 
     __tablename__ = "requests"
@@ -453,6 +455,41 @@ class RequestRow(SQLModel, table=True):
     attempts: int = 0
     attempt: str | None = None
     attempt_until: datetime | None = _instant(is_optional=True)
+    not_before: datetime | None = _instant(is_optional=True)
     expires_at: datetime = _instant()
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
+
+
+class BidRow(SQLModel, table=True):
+    """An optional message that waits for one of its recipient's slots (`journeys.attention.Bid`), while its delivery is
+    open; written under her lock alone (`store.queries.attention`).
+
+    `digest` is the delivery of the digest it goes in, led by the awarded one. `wanted_at` is set where a slot became
+    free for it, and cleared when it asks.
+    """
+
+    __tablename__ = "bids"
+    __table_args__ = (
+        Index(
+            "ix_bids_wanted",
+            "wanted_at",
+            sqlite_where=text("wanted_at IS NOT NULL"),
+            postgresql_where=text("wanted_at IS NOT NULL"),
+        ),
+    )
+
+    delivery: str = Field(primary_key=True)
+    recipient: str = Field(index=True)
+    enrolment: str
+    journey: str
+    priority: int
+    placed_at: datetime = _instant()
+    eligible_at: datetime = _instant()
+    asks_at: datetime = _instant()
+    expires_at: datetime | None = _instant(is_optional=True)
+    channel: str | None = None
+    awarded_at: datetime | None = _instant(is_optional=True)
+    is_put_off: bool = False
+    digest: str | None = None
+    wanted_at: datetime | None = _instant(is_optional=True)

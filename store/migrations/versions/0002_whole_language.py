@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.String(), nullable=True),
         sa.Column("attempt_until", INSTANT, nullable=True),
+        sa.Column("not_before", INSTANT, nullable=True),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("updated_at", INSTANT, nullable=False),
@@ -81,3 +82,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("enrolment", "node", "visit"),
     )
     op.create_index("ix_requests_status", "requests", ["status", "id"], unique=False)
+    op.create_index("ix_deliveries_recipient_sent", "deliveries", ["recipient", "sent_at"], unique=False)
+    op.create_table(
+        "bids",
+        sa.Column("delivery", sa.String(), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("enrolment", sa.String(), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("placed_at", INSTANT, nullable=False),
+        sa.Column("eligible_at", INSTANT, nullable=False),
+        sa.Column("asks_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=True),
+        sa.Column("channel", sa.String(), nullable=True),
+        sa.Column("awarded_at", INSTANT, nullable=True),
+        sa.Column("is_put_off", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=True),
+        sa.Column("wanted_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("delivery"),
+    )
+    op.create_index("ix_bids_recipient", "bids", ["recipient"], unique=False)
+    is_wanted = sa.text("wanted_at IS NOT NULL")
+    op.create_index("ix_bids_wanted", "bids", ["wanted_at"], sqlite_where=is_wanted, postgresql_where=is_wanted)

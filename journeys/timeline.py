@@ -71,7 +71,7 @@ class RehearsedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A stay at a step: since when, and by which arm she left it; None where she stands there still, or it ended there."""
+    """A stay at a step: since when, and by which arm she left it, None where she has not."""
 
     step: str
     at: datetime

@@ -1,8 +1,9 @@
-"""The application: every resource, one line each, over the parts that it is handed."""
+"""The application: every resource and page, one line each, over the parts that it is handed."""
 
 from fastapi import FastAPI
 
 from api import problems
+from api.pages.survey import endpoints as survey_page
 from api.parts import Parts
 from api.resources.dead_letters import endpoints as dead_letters
 from api.resources.deliveries import endpoints as deliveries
@@ -26,6 +27,7 @@ RESOURCES = (
     installation.router,
     health.router,
 )
+PAGES = (survey_page.router,)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -41,6 +43,6 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.add_middleware(Watching)
     problems.install(app)
-    for router in RESOURCES:
+    for router in (*RESOURCES, *PAGES):
         app.include_router(router)
     return app

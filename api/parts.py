@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.composing import Reach
 from journeys.definition import Vocabulary
 from journeys.events import Event
+from journeys.links import Links
+from journeys.program import Program
 from store.database import Database
 
 
@@ -78,6 +81,14 @@ class Gateway(Protocol):
         ...
 
 
+class ProgramOf(Protocol):
+    """The compiled program of a version, by its hash."""
+
+    async def __call__(self, session: AsyncSession, hash_: str, /) -> Program:
+        """Kept once it was read; raises LookupError where no version has it."""
+        ...
+
+
 HealthCheck = Callable[[], Awaitable[None]]
 """Returns where a dependency answers, raises where it does not."""
 
@@ -93,6 +104,8 @@ class Parts:
     vocabulary: Vocabulary
     reach: Mapping[str, Reach]
     clock: Callable[[], datetime]
+    links: Links
+    program_of: ProgramOf
     key_digests: Mapping[str, str] = field(default_factory=dict[str, str])
     health: Mapping[str, HealthCheck] = field(default_factory=dict[str, HealthCheck])
 

@@ -122,16 +122,10 @@ def compose(
     channel, address = chosen
     message = program.messages[deliver.message]
     worded = _worded(message, channel, recipient.get("language"))
-    context: dict[str, object] = {
-        "learner": learner_facts(learner, source_id=learner_id),
-        "recipient": learner_facts(recipient, source_id=recipient_id),
-        "entry": entry_facts(entry),
-        "vars": run.vars,
-        "answers": run.answers,
-    }
-    link = _link(worded.link, context)
-    if message.questions:
-        link = Link(_ANSWER, page or "")
+    context = context_of(
+        run=run, entry=entry, learner=learner, learner_id=learner_id, recipient=recipient, recipient_id=recipient_id
+    )
+    link = _link_to_page(message, page, context) if message.questions else _link(worded.link, context)
     if isinstance(link, Skip):
         return link
     if link is not None:
@@ -143,6 +137,25 @@ def compose(
     if isinstance(text, Skip):
         return text
     return Composed(channel, address, " ".join(subject.split()), text, link)
+
+
+def context_of(
+    *,
+    run: Run,
+    entry: Entry,
+    learner: Mapping[str, Json],
+    learner_id: str,
+    recipient: Mapping[str, Json],
+    recipient_id: str,
+) -> dict[str, object]:
+    """What the templates of a message see, but for its link."""
+    return {
+        "learner": learner_facts(learner, source_id=learner_id),
+        "recipient": learner_facts(recipient, source_id=recipient_id),
+        "entry": entry_facts(entry),
+        "vars": run.vars,
+        "answers": run.answers,
+    }
 
 
 def _choose(
@@ -160,10 +173,6 @@ def _choose(
             return channel, address.strip()
         reason = "no_address"
     return Skip(reason)
-
-
-_ANSWER = "Answer"
-"""What the link to the page of a survey says."""
 
 
 def _worded(message: Message, channel: str, language: Json) -> Wording:
@@ -194,6 +203,16 @@ def best_language(offered: Mapping[str, object], wanted: Json) -> str | None:
         if parts and len(parts[-1]) == 1:  # a singleton introduces what was taken off
             parts.pop()
     return None
+
+
+def _link_to_page(message: Message, page: str | None, context: Mapping[str, object]) -> Link | Skip:
+    """The link to the page where the questions are answered; a question that cannot be asked is found out here."""
+    for question in message.questions:
+        text = _rendered(question.text, context)
+        if isinstance(text, Skip):
+            return text
+    count = len(message.questions)
+    return Link("Answer one question" if count == 1 else f"Answer {count} questions", page or "")
 
 
 def _link(given: Link | None, context: Mapping[str, object]) -> Link | Skip | None:

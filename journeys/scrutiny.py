@@ -22,6 +22,7 @@ from journeys.problems import did_you_mean
 from journeys.profile import PROFILE_FIELDS
 from journeys.program import EntryRule, Message, Program, Trigger
 from journeys.source import Map, Scalar
+from journeys.surveys import asks_survey
 from journeys.ways import Graph
 
 
@@ -131,8 +132,9 @@ def _standing_world(judging: Judging, program: Program) -> World:
         fields["sent", name, "status"] = Known("text", _STATUSES)
         fields["sent", name, "channel"] = Known("text", tuple(sorted(judging.vocabulary.known_channels)))
         fields["sent", name, "at"] = _DATE
-    for message in program.messages.values():
-        fields |= {("answers", message.name, q.id): _answer(q.scale, q.choices) for q in message.questions}
+    for asks in filter(None, map(asks_survey, program.nodes.values())):
+        questions = program.messages[asks.message].questions
+        fields |= {("answers", asks.survey, q.id): _answer(q.scale, q.choices) for q in questions}
     closed: dict[Path, tuple[str, ...]] = {
         ("entry",): ("at", "key", "data"),
         ("sent", "*"): ("status", "channel", "at"),

@@ -29,6 +29,7 @@ from connectors.channels.base import Channel, Limits
 from connectors.channels.opening import close_channels, known_channels, open_channels
 from journeys.composing import Reach
 from journeys.events import Event
+from journeys.links import Links
 from store.database import Database
 from store.migrate import upgrade
 from waymark.cli.errors import Unreachable, WrongUsage
@@ -127,8 +128,14 @@ def build_delivering(settings: Settings, channels: Mapping[str, Channel]) -> Del
         rule=deliver_rule(settings.deliver),
         in_doubt=settings.in_doubt,
         attempt_limit=settings.hand_over + settings.answer + ATTEMPT_SLACK,
+        links=links_of(settings),
         clock=real_clock,
     )
+
+
+def links_of(settings: Settings) -> Links:
+    """The links of this installation: signed with its secret, found where it is found."""
+    return Links(settings.signing_secret(), settings.links_begin_with())
 
 
 def reach_of(channels: Mapping[str, Channel]) -> Mapping[str, Reach]:
@@ -191,6 +198,8 @@ def api_parts(house: House) -> Parts:
         vocabulary=vocabulary(channels),
         reach=reach_of(channels),
         clock=real_clock,
+        links=links_of(house.settings),
+        program_of=house.programs.by_hash,
         key_digests={} if key is None else {sha256(key.encode()).hexdigest(): "admin"},
         health=health_checks(house),
     )

@@ -28,6 +28,7 @@ from connectors.outgoing import Outgoing, OutgoingLink, Receipt
 from journeys.composing import Composed, Reach, Skip, compose
 from journeys.effects import Deliver
 from journeys.identity import delivery_id
+from journeys.links import Links
 from journeys.program import Entry, Program
 from journeys.run import Run
 from store.queries import deliveries, outbox
@@ -115,6 +116,7 @@ class Delivering:
     rule: DeliverRule
     in_doubt: InDoubtRule
     attempt_limit: timedelta
+    links: Links
     clock: Callable[[], datetime]
 
     def compose(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> Ready | Skip:
@@ -130,6 +132,7 @@ class Delivering:
             recipient=recipient.profile,
             recipient_id=recipient.source_id,
             reach=self.reach,
+            page=self.links.survey(standing.enrolment, deliver.node, deliver.visit),
         )
         if isinstance(composed, Composed):
             composed = self.rule.judge(composed)

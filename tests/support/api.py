@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from api.serve import serve
 from journeys.composing import Reach
 from journeys.definition import Vocabulary
 from journeys.events import Event
+from journeys.links import Links
 from store.database import Database
 from store.migrate import upgrade
 from workers.dead_letters import DeadLetters
@@ -137,7 +138,9 @@ async def serving(parts: Parts, ingest: Ingest) -> AsyncGenerator[Api]:
     await task
 
 
-def parts_over(database: Database, ingest: Ingest, gateway: Gateway) -> Parts:
+def parts_over(
+    database: Database, ingest: Ingest, gateway: Gateway, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Parts:
     """What the API is handed, over the real store, ingest and gateway."""
 
     async def look() -> None:
@@ -151,7 +154,9 @@ def parts_over(database: Database, ingest: Ingest, gateway: Gateway) -> Parts:
         gateway=gateway,
         vocabulary=Vocabulary(channels=frozenset({"email", "webhook"})),
         reach={"email": Reach(is_set_up=True, address_field="email")},
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
+        links=Links(ingest.secret, "http://waymark.test"),
+        program_of=ingest.programs.by_hash,
         key_digests={digest_of(KEY): "tests"},
         health={"database": look},
     )

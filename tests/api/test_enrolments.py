@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from sqlmodel import col, select
 
 from store.queries import turns
-from store.tables import DeliveryRow, Enrolment, OutboxRow
+from store.tables import Assignment, DeliveryRow, Enrolment, OutboxRow
 from tests.support.api import JOURNEY, Api, event
 
 
@@ -187,3 +187,34 @@ async def _queue(api: Api, enrolment: str, **values: Any) -> str:
         ).model_dump()  # fmt: skip
         await session.exec(insert(DeliveryRow), params=[dict(made)])
     return f"dlv-{enrolment}"
+
+
+async def test_by_hand_the_holdout_holds(api: Api) -> None:
+    """Who is held out gets a row that has ended and is not woken; forced, she is enrolled, and nothing is decided."""
+    await api.publish(JOURNEY.replace("audience:", "holdout: 100%\nagain: always\naudience:"))
+    await _hire(api)
+    held = (await _enrol(api)).json()
+    forced = (await _enrol(api, force=True)).json()
+
+    assert ("ended", "holdout", "holdout") == tuple(held[name] for name in ("status", "outcome", "arm"))
+    assert ["In the holdout: nothing is sent, so that those who get this journey can be compared."] == [
+        line["text"] for line in held["journal"]
+    ]
+    assert ("active", None, None) == tuple(forced[name] for name in ("status", "outcome", "arm"))
+    async with api.parts.database.read() as session:
+        chosen = (await session.exec(select(Assignment))).all()
+        woken = (await session.exec(select(Enrolment.id).where(col(Enrolment.wake_wanted_at).is_not(None)))).all()
+    assert [(held["id"], "holdout", "holdout", 1.0)] == [(c.enrolment, c.split, c.arm, c.share) for c in chosen]
+    assert [forced["id"]] == woken
+
+
+async def test_leave_is_in_the_profile_that_is_shown(api: Api) -> None:
+    """Since when, and until when where it is known; null once she is back."""
+    began = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    await api.emit(event("hr.learner.leave_started", "ada", time=began, until="2026-04-01"))
+    on_leave = (await api.get("/v1/learners/ada"))["profile"]
+    await api.emit(event("hr.learner.leave_ended", "ada", time=began + timedelta(days=9)))
+    back = (await api.get("/v1/learners/ada"))["profile"]
+
+    assert {"leave": {"since": "2026-03-02T09:00:00Z", "until": "2026-04-01"}} == on_leave
+    assert {"leave": None} == back

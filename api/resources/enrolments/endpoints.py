@@ -10,11 +10,11 @@ from api.idempotency import IdempotentRoute
 from api.pagination import Page, decode_text, page
 from api.parts import PartsOf
 from api.problems import Conflicting, NotThere
-from api.resources.enrolments.enrolling import enrol
+from api.resources.enrolments.refusals import raised
 from api.resources.enrolments.schemas import EnrolByHand, EnrolmentFilter, EnrolmentItem, EnrolmentOut, JournalLine
 from api.security import Caller
 from api.waking import wake
-from store.queries import journal, listing, withdrawing
+from store.queries import enrolling, journal, listing, withdrawing
 
 router = APIRouter(prefix="/v1/enrolments", tags=["enrolments"], route_class=IdempotentRoute)
 
@@ -38,33 +38,32 @@ async def list_enrolments(
 async def find_enrolment(enrolment: str, parts: PartsOf, _caller: Caller) -> EnrolmentOut:
     """One enrolment, with its whole journal."""
     async with parts.database.read() as session:
-        return await _with_journal(session, enrolment)
+        return await with_journal(session, enrolment)
 
 
 @router.post("", status_code=201, openapi_extra=documented(EnrolByHand))
 async def enrol_by_hand(
     parts: PartsOf, _caller: Caller, given: Annotated[EnrolByHand, in_body(EnrolByHand)]
 ) -> EnrolmentOut:
-    """Enrol a learner; respects `audience` and `again` unless forced."""
+    """Enrol a learner; respects `audience`, `again` and `holdout` unless forced."""
 
     async def transaction() -> EnrolmentOut:
         async with parts.database.write() as session:
             learner = await listing.resolve_learner(session, given.learner)
             if learner is None:
                 raise NotThere("learner_not_found", "no learner has this id: she exists from her first event on")
-            made = await enrol(
-                session,
-                journey=given.journey,
-                learner=learner,
-                key=given.key,
-                data=given.data,
-                force=given.force,
-                now=parts.clock(),
-            )
-            return await _with_journal(session, made)
+            running = await enrolling.find_running(session, given.journey)
+            if isinstance(running, enrolling.Refused):
+                raise raised(running)
+            wish = enrolling.Wish(given.key, given.data, is_forced=given.force)
+            made = await enrolling.enrol(session, running, learner=learner, wish=wish, now=parts.clock())
+            if isinstance(made, enrolling.Refused):
+                raise raised(made)
+            return await with_journal(session, made.enrolment)
 
     made = await parts.database.retrying(transaction)
-    await wake(parts, [made.id])
+    if made.status != "ended":
+        await wake(parts, [made.id])
     return made
 
 
@@ -79,14 +78,15 @@ async def withdraw(
             withdrawn = await withdrawing.withdraw(session, enrolment, by=caller.name, now=parts.clock())
             if withdrawn is not None and withdrawn.outcome != withdrawing.WITHDRAWN:
                 raise Conflicting("already_ended", f"the enrolment has ended already, as {withdrawn.outcome}")
-            return await _with_journal(session, enrolment)
+            return await with_journal(session, enrolment)
 
     withdrawn = await parts.database.retrying(transaction)
     await wake(parts, [enrolment])
     return withdrawn
 
 
-async def _with_journal(session: AsyncSession, enrolment: str) -> EnrolmentOut:
+async def with_journal(session: AsyncSession, enrolment: str) -> EnrolmentOut:
+    """One enrolment, with its whole journal; raises NotThere."""
     listed = await listing.find_enrolment(session, enrolment)
     if listed is None:
         raise NotThere("enrolment_not_found", "there is no such enrolment: GET /v1/enrolments lists them")

@@ -54,7 +54,9 @@ class EnrolmentOut(EnrolmentItem):
 
 
 class EnrolByHand(Given):
-    """Who is to enter which journey; `data` stands as `entry.data`, `force` passes over `audience` and `again`."""
+    """Who is to enter which journey; `data` stands as `entry.data`, `force` passes over `audience`, `again` and
+    `holdout`.
+    """
 
     journey: Annotated[str, Field(min_length=1, max_length=200)]
     learner: Annotated[str, Field(min_length=1, max_length=1024)]

@@ -224,7 +224,8 @@ def _defer(doing: _Advance, deferred: Deferred) -> None:
     pending = doing.run.hold
     if not isinstance(pending, Pending):
         return
-    if pending.because != deferred.because or pending.until != deferred.until:
+    is_news = pending.because != deferred.because or pending.until != deferred.until
+    if is_news and not deferred.is_brief:
         said = None if deferred.until is None else f"{deferred.until:%A %-d %B %Y, %H:%M} UTC"
         when = "" if said is None else f" until {deferred.where or said}"
         text = f"{_subject(pending)} waits{when}: {deferred.because}."

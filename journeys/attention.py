@@ -22,8 +22,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from journeys.effects import Deliver
 from journeys.identity import delivery_id
 from journeys.policy import Budget
+from journeys.program import Program
 
 GATHER = timedelta(seconds=2)
 """So long a slot that others may want too is kept open, from the first bid for it."""
@@ -71,8 +73,8 @@ class Bid:
         return (self.placed_at - self.priority * A_POINT, self.placed_at, self.delivery)
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it has expired."""
-        return self.expires_at is not None and now > self.expires_at
+        """Whether it has expired: its last instant is none to wait for."""
+        return self.expires_at is not None and now >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,18 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """It waits until then at most (None: nobody knows), because; without personal values."""
+    """It waits until then at most (None: nobody knows), because; without personal values. What `is_brief` takes a
+    moment.
+    """
 
     until: datetime | None
     because: str
+    is_brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Its last instant has come, and there is no slot for it."""
+    """It has waited for a slot until it expired."""
 
 
 Verdict = Award | Lead | Wait | Late
@@ -133,6 +138,28 @@ class Judged:
 def digest_id(lead: str) -> str:
     """The delivery of the digest that this delivery leads."""
     return delivery_id(lead, "digest", 0, 0)
+
+
+def merged_into(digest: str) -> str:
+    """Why a message was not sent by itself, as its delivery says it."""
+    return f"merged_into_digest: {digest}"
+
+
+def new_bid(
+    program: Program, deliver: Deliver, *, delivery: str, enrolment: str, channel: str | None, now: datetime
+) -> Bid:
+    """The bid of a message that is asked for now. What is answered on a page of its own merges with nothing."""
+    may_merge = deliver.may_merge and not program.messages[deliver.message].questions
+    return Bid(
+        delivery=delivery,
+        enrolment=enrolment,
+        priority=deliver.priority,
+        placed_at=now,
+        eligible_at=now,
+        asks_at=now,
+        expires_at=deliver.expires_at,
+        channel=channel if may_merge else None,
+    )
 
 
 def judge(
@@ -156,10 +183,11 @@ def judge(
 
 
 def postponed(bid: Bid, *, until: datetime) -> Bid:
-    """The bid when hours, leave or the like put its message off: an award is given back, unless it is for then."""
-    if bid.eligible_at >= until:
-        return replace(bid, asks_at=until)
-    return replace(bid, eligible_at=until, asks_at=until, is_awarded=False, is_put_off=False, digest=None)
+    """The bid when hours, leave or the like put its message off: what it was given is given back, unless it was given
+    for then.
+    """
+    later = replace(bid, eligible_at=until, asks_at=until, is_put_off=False)
+    return later if bid.eligible_at >= until else replace(later, is_awarded=False, digest=None)
 
 
 def next_in_line(bids: Iterable[Bid], *, now: datetime) -> Bid | None:
@@ -252,7 +280,7 @@ class _Judging:
         if free == 0 or len(competing) + silent <= free or not self._competes():
             return None
         until = min(bid.placed_at for bid in competing) + GATHER
-        return Wait(until, "others may want the same moment") if self.now < until else None
+        return Wait(until, "others may want the same moment", is_brief=True) if self.now < until else None
 
     def _competes(self) -> bool:
         asker = self.bids[self.asker]
@@ -293,11 +321,11 @@ class _Judging:
             return Lead(asker.digest, tuple(b.delivery for b in members if b.delivery != self.asker))
         if asker.is_awarded:
             return Award()
-        if asker.is_over(self.now) or (asker.expires_at == self.now and asker.digest is None):
+        if asker.is_over(self.now):
             return Late()
         opening = self.opening(self._next_day())
         if asker.digest is not None:
-            return Wait(opening, "it goes to her in one message with others")
+            return Wait(opening, "it goes to her in one message with others", is_brief=True)
         self._change(asker, eligible_at=opening or self._next_day(), is_put_off=True)
         return self._wait(opening, self._because(asker))
 

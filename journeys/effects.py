@@ -120,7 +120,8 @@ class Deliver:
     The key of the delivery is enrolment, node, visit and leg. `asked_at` is the run's instant when it was first
     asked for; after `expires_at` it is skipped. `to` is `learner`, `manager`, or an expression yielding an id.
     `is_anytime` passes working hours and days, `local_time` (`09:00`) waits for that time of the recipient's day,
-    `is_mandatory` passes the attention budget; `priority` is from 1 to 100.
+    `is_mandatory` passes the attention budget; `priority` is from 1 to 100. `may_merge` tells whether it may go in a
+    digest with others: not where something is awaited of this message alone.
     """
 
     node: str
@@ -135,6 +136,7 @@ class Deliver:
     local_time: str | None = None
     is_mandatory: bool = False
     priority: int = 50
+    may_merge: bool = True
     kind: Literal["deliver"] = "deliver"
 
 
@@ -247,13 +249,14 @@ class Delivered:
 @dataclass(frozen=True, slots=True)
 class Deferred:
     """A delivery waits until `until` (None: until somebody wakes the run), because. `where` is how the journal says
-    that instant: `Monday 2 March, 09:00 in Dublin`.
+    that instant: `Monday 2 March, 09:00 in Dublin`. What `is_brief` is not worth a line of the journal.
     """
 
     at: datetime
     until: datetime | None
     because: str
     where: str | None = None
+    is_brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ def _deliver(stand: Stand, leg: int, via: tuple[str, ...]) -> Deliver:
         local_time=options.local_time,
         is_mandatory=program.is_mandatory,
         priority=options.priority or program.priority,
+        may_merge=options.confirm is None or leg > 0,  # a reaction is to one message
     )
 
 

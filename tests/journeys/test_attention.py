@@ -153,7 +153,7 @@ def test_where_others_might_bid_a_slot_is_kept_open_for_a_moment() -> None:
     asker = bid("a", placed_at=MONDAY)
     board = Board(others=1)
     waits = ask(Budget(1, 8), board, asker).verdict
-    assert Wait(MONDAY + GATHER, "others may want the same moment") == waits
+    assert Wait(MONDAY + GATHER, "others may want the same moment", is_brief=True) == waits
     assert Award() == ask(Budget(1, 8), board, asker, now=MONDAY + GATHER).verdict
 
 

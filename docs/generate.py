@@ -129,7 +129,6 @@ _API_ERRORS = frozenset(
     {"Unreadable", "NotAllowedIn", "NotThere", "Conflicting", "TooLarge", "NotTaken", "Unfit", "Later"}
 )
 _SAYING: tuple[tuple[str, tuple[str, ...], Callable[[str], bool], str], ...] = (
-    ("Problems of a definition", ("journeys",), lambda name: name == "report", "What `waymark check` prints."),
     (
         "Events that cannot be used", ("connectors/sources", "workers"),
         lambda name: name in {"Refused", "Refusal", "_unreadable", "Taken"},
@@ -144,9 +143,14 @@ _SAYING: tuple[tuple[str, tuple[str, ...], Callable[[str], bool], str], ...] = (
 
 def codes() -> str:
     """Every stable code, found where it is said."""
+    from docs.problems import taught
     from journeys.composing import SkipReason
 
-    lines = ["# Codes\n"]
+    lines = [
+        "# Codes\n\n## Problems of a definition\n\nWhat `waymark check` prints; [each with examples](problems.md)."
+    ]
+    lines.append("\n\n| code | means |\n|---|---|\n")
+    lines += [f"| `{one.code}` | {_cell(one.means)} |\n" for one in taught()]
     for title, folders, says, about in _SAYING:
         found: dict[str, str] = {}
         for folder in folders:
@@ -201,6 +205,16 @@ def _text(node: ast.expr) -> str:
             return ""
 
 
+# -- problems ----------------------------------------------------------------------------------------------------------
+
+
+def problems() -> str:
+    """Every problem of a definition, with examples that are run."""
+    from docs.problems import page
+
+    return page()
+
+
 # -- the HTTP API ------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +255,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "steps.md": steps,
     "events.md": events,
     "codes.md": codes,
+    "problems.md": problems,
     "http-api.md": http_api,
 }
 """Every page by its file's name."""

@@ -17,8 +17,13 @@ from journeys.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "problems"
-VOCABULARY = Vocabulary(set_up=frozenset({"email"}))
-"""The installation of the examples: email is set up, nothing else."""
+VOCABULARY = Vocabulary(
+    set_up=frozenset({"email"}),
+    calls_set_up=frozenset({"crm"}),
+    lms=frozenset({"campus"}),
+    lms_set_up=frozenset({"campus"}),
+)
+"""The installation of the examples: one channel, one webhook and one LMS are set up."""
 
 _REST = {
     "waymark": "waymark: 1",

@@ -11,7 +11,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
-from store.tables import DeliveryRow, Enrolment, Learner, LoggedEvent, Version
+from store.tables import DeliveryRow, Enrolment, Learner, LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,18 @@ class Asking:
 
 
 async def find(session: AsyncSession, enrolment: str, *, delivery: str) -> Asking | None:
-    """The enrolment with its program, as JSON; `delivery` is the key of the message that brought the link."""
+    """The enrolment, its program by hash; `delivery` is the key of the message that brought the link."""
     recipient = aliased(Learner)
     query = (
         select(
-            col(Enrolment.status), col(Version.program), col(Enrolment.run), col(Enrolment.entry), col(Learner.id),
+            col(Enrolment.status), col(Enrolment.program), col(Enrolment.run), col(Enrolment.entry), col(Learner.id),
             col(Learner.source_id), col(Learner.profile), col(recipient.id), col(recipient.source_id),
             col(recipient.profile),
         )
         .join(Learner, col(Learner.id) == col(Enrolment.learner))
-        .join(Version, (col(Version.hash) == col(Enrolment.program)) & (col(Version.journey) == col(Enrolment.journey)))
         .outerjoin(DeliveryRow, col(DeliveryRow.id) == delivery)
         .outerjoin(recipient, col(recipient.id) == col(DeliveryRow.recipient))
         .where(col(Enrolment.id) == enrolment)
-        .limit(1)
     )  # fmt: skip
     row: Any = (await (await session.connection()).execute(query)).first()
     if row is None:

@@ -61,7 +61,7 @@ async def _take(parts: Parts, survey: Survey, answers: Answers) -> HTMLResponse:
 
 async def _standing(parts: Parts, ref: SurveyRef) -> Standing:
     async with parts.database.read() as session:
-        return await standing_of(session, ref, now=parts.clock())
+        return await standing_of(session, ref, program_of=parts.program_of, now=parts.clock())
 
 
 async def _form(request: Request) -> Mapping[str, Sequence[str]]:

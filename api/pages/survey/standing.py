@@ -6,11 +6,12 @@ from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.parts import ProgramOf
 from journeys import codec
 from journeys.composing import context_of
 from journeys.identity import delivery_id
 from journeys.links import SurveyRef
-from journeys.program import Question
+from journeys.program import Program, Question
 from journeys.run import Run
 from journeys.surveys import SOURCE, asks_survey, event_id, is_open, survey_texts
 from store.queries import surveys
@@ -35,7 +36,7 @@ class Survey:
 Standing = Survey | Literal["answered", "closed"]
 
 
-async def standing_of(session: AsyncSession, ref: SurveyRef, *, now: datetime) -> Standing:
+async def standing_of(session: AsyncSession, ref: SurveyRef, *, program_of: ProgramOf, now: datetime) -> Standing:
     """How it stands at `now`."""
     delivery = delivery_id(ref.enrolment, ref.node, ref.visit, 0)
     asking = await surveys.find(session, ref.enrolment, delivery=delivery)
@@ -46,11 +47,10 @@ async def standing_of(session: AsyncSession, ref: SurveyRef, *, now: datetime) -
     run = codec.run_from_json(asking.run)
     if asking.status == "ended" or not is_open(run, ref, now=now):
         return "closed"
-    return _survey(ref, asking, run)
+    return _survey(ref, asking, run, await program_of(session, asking.program))
 
 
-def _survey(ref: SurveyRef, asking: Asking, run: Run) -> Standing:
-    program = codec.program_from_json(asking.program)
+def _survey(ref: SurveyRef, asking: Asking, run: Run, program: Program) -> Standing:
     node = program.nodes.get(ref.node)
     asks = None if node is None else asks_survey(node)
     if asks is None:

@@ -26,7 +26,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.tables import Enrolment
 from waymark.settings import load
-from waymark.wiring import build_delivering, real_clock
+from waymark.wiring import build_delivering, build_requesting, real_clock
 from workers.ingest import Ingest
 from workers.programs import Programs
 from workers.records import Record, translate
@@ -74,7 +74,9 @@ async def _measure(database: str, entries: int, folder: Path) -> Row:
         stack.push_async_callback(close_channels, channels)
         programs = Programs()
         ingest = Ingest(opened, programs, uuid4().hex, timedelta(hours=1), real_clock, NobodyWakes())
-        turns = Turns(opened, programs, build_delivering(settings, channels), real_clock, Queues())
+        turns = Turns(
+            opened, programs, build_delivering(settings, channels), real_clock, Queues(), build_requesting(settings, {})
+        )
         figures = await _taken("event", entries, lambda: _ingest(ingest, entries))
         figures |= await _taken("turn", entries * len(SUBJECTS), lambda: _take_all(opened, turns))
         if arrived.count() != entries * len(SUBJECTS):

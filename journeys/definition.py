@@ -33,20 +33,22 @@ class Vocabulary:
     """The names that live higher up: what channels and event types there are.
 
     `channels` are those the registry knows, beside the ones the language names; `set_up` those that are configured here
-    (None: nobody knows, nothing is said of it); `event_types` the sources' own, beside the canonical ones. `calls` and
-    `lms` are the named webhooks and LMSs that are set up here (None: nobody knows).
+    (None: nobody knows, nothing is said of it); `event_types` the sources' own, beside the canonical ones. `lms` are
+    LMSs that a setting names, beside the ones the language names; `calls_set_up` and `lms_set_up` are the webhooks and
+    LMSs that are configured here (None: nobody knows).
     """
 
     channels: frozenset[str] = frozenset()
     set_up: frozenset[str] | None = None
     event_types: Mapping[str, DataFields] = field(default_factory=dict[str, DataFields])
-    calls: frozenset[str] | None = None
-    lms: frozenset[str] | None = None
+    lms: frozenset[str] = frozenset()
+    lms_set_up: frozenset[str] | None = None
+    calls_set_up: frozenset[str] | None = None
 
     @property
     def known_lms(self) -> frozenset[str]:
         """Every LMS that a definition may name."""
-        return NAMED_LMS | (self.lms or frozenset())
+        return self.lms | NAMED_LMS
 
     @property
     def known_channels(self) -> frozenset[str]:

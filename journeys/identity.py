@@ -32,6 +32,15 @@ def answer_id(enrolment: str, node: str, visit: int) -> str:
     return f"ans-{_hash('answer', enrolment, node, str(visit))}"
 
 
+REQUEST = "req-"
+"""What the ids of requests begin with, so that they are told from those of deliveries."""
+
+
+def request_id(enrolment: str, node: str, visit: int) -> str:
+    """The id of a request to another system: the key that it gets."""
+    return f"{REQUEST}{_hash('request', enrolment, node, str(visit))}"
+
+
 def _hash(*parts: str) -> str:
     """One text for one list of parts: each is led by its length, so that no two lists run together alike."""
     digest = sha256()

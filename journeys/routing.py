@@ -134,6 +134,23 @@ def entry_facts(entry: Entry) -> Mapping[str, Json]:
     return {"key": entry.key, "at": entry.at, "data": dict(entry.data)}
 
 
+def key_text(found: Json, *, said: str) -> tuple[str | None, str | None]:
+    """A value as an entry key, or None and why it cannot be one; `said` is the expression that yielded it."""
+    match found:
+        case bool() as truth:
+            return ("true" if truth else "false"), None
+        case str() as text:
+            return text, None
+        case int() | float() as number if isfinite(number):
+            return _number_text(number), None
+        case int() | float():
+            return None, f"{said} is no finite number"
+        case None:
+            return None, f"{said} is null"
+        case list() | dict():
+            return None, f"{said} is a list or a map: a key is a text, a number, true or false"
+
+
 def instant_text(at: datetime) -> str:
     """An instant as RFC 3339 in UTC: `2026-03-02T09:00:00Z`."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -225,19 +242,7 @@ def _key(expression: Expression | None, facts: Facts) -> tuple[str | None, str |
     found = value(expression, facts)
     if found.finding is not None:
         return None, found.finding
-    match found.value:
-        case bool() as truth:
-            return ("true" if truth else "false"), None
-        case str() as text:
-            return text, None
-        case int() | float() as number if isfinite(number):
-            return _number_text(number), None
-        case int() | float():
-            return None, f"{expression.text} is no finite number"
-        case None:
-            return None, f"{expression.text} is null"
-        case list() | dict():
-            return None, f"{expression.text} is a list or a map: a key is a text, a number, true or false"
+    return key_text(found.value, said=expression.text)
 
 
 def _number_text(number: float) -> str:

@@ -9,7 +9,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parseaddr
@@ -22,6 +22,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from connectors.errors import Misconfigured
 from journeys.durations import format_duration, parse_duration
 from waymark.cli.errors import WrongUsage
 
@@ -134,6 +135,32 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
+def _calls(values: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    if values:
+        from connectors.calls.opening import read_calls  # speaks HTTP, and takes its time to import
+
+        _judge_named(read_calls, values)
+    return values
+
+
+def _lmss(values: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    if values:
+        from connectors.lms import read_lmss
+
+        _judge_named(read_lmss, values)
+    return values
+
+
+def _judge_named(read: Callable[[Mapping[str, str]], object], values: Mapping[str, SecretStr]) -> None:
+    try:
+        read({name: value.get_secret_value() for name, value in values.items()})
+    except Misconfigured as error:
+        raise ValueError(str(error)) from None
+
+
+NAMED = {"calls": re.compile(r"WAYMARK_CALL_\w+_(URL|SECRET)"), "lms": re.compile(r"WAYMARK_LMS_\w+_(URL|TOKEN)")}
+"""Fields that hold all settings of a form, because an operator makes up the name in the middle."""
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 
@@ -211,6 +238,18 @@ class Settings(BaseModel):
         None, validation_alias="OPENAI_BASE_URL", description="Another address of the writer's API."
     )
     writer_model: str | None = Field(None, description="The language model that drafts.")
+    calls: Annotated[Mapping[str, SecretStr], AfterValidator(_calls)] = Field(
+        {},
+        validation_alias="WAYMARK_CALL_<NAME>_URL",
+        description="Where the step `call: name` posts to; signed with WAYMARK_CALL_<NAME>_SECRET (whsec_...). The "
+        "name in upper case, its hyphens as underscores.",
+    )
+    lms: Annotated[Mapping[str, SecretStr], AfterValidator(_lmss)] = Field(
+        {},
+        validation_alias="WAYMARK_LMS_<NAME>_URL",
+        description="The LMS of this name: courses are assigned by POST to its /enrolments, opened with "
+        "WAYMARK_LMS_<NAME>_TOKEN.",
+    )
     ready_file: Path | None = Field(
         None, description="A file that a process touches when it is ready; `waymark up` sets it for what it starts."
     )
@@ -225,6 +264,10 @@ class Settings(BaseModel):
             "WAYMARK_WEBHOOK_SECRET": None if secret is None else secret.get_secret_value(),
         }
         return {name: value for name, value in values.items() if value}
+
+    def of_systems(self) -> dict[str, str]:
+        """What the settings of calls and LMSs are read from, by their names in the environment."""
+        return {name: value.get_secret_value() for name, value in {**self.calls, **self.lms}.items()}
 
     def database(self) -> str:
         """The database's URL."""
@@ -286,12 +329,17 @@ class Loaded:
 
     def describe(self) -> list[Described]:
         """Every setting by name, for people; no secret is in it."""
+        return [each for field in Settings.model_fields for each in self._described(field)]
+
+    def _described(self, field: str) -> list[Described]:
+        origin, about = self.origins.get(field, "default"), Settings.model_fields[field].description or ""
+        if field not in NAMED:
+            return [Described(setting_name(field), self._shown(field), origin, about)]
+        named = cast("Mapping[str, SecretStr]", getattr(self.settings, field))
         return [
-            Described(
-                setting_name(field), self._shown(field), self.origins.get(field, "default"), info.description or ""
-            )
-            for field, info in Settings.model_fields.items()
-        ]
+            Described(name, shown(value.get_secret_value() if name.endswith("_URL") else value), origin, about)
+            for name, value in named.items()
+        ] or [Described(setting_name(field), None, origin, about)]
 
     def _shown(self, field: str) -> str | None:
         effective = {
@@ -307,6 +355,8 @@ def shown(value: object) -> str | None:
     """A value as people may see it: no secret, no password within a URL."""
     match value:
         case None:
+            return None
+        case dict():  # of named settings: there is none
             return None
         case SecretStr():
             return HIDDEN
@@ -338,11 +388,15 @@ def load(*, environment: Mapping[str, str] | None = None, dotenv: Path = DOTENV,
     `with_home=False` leaves out what `up` has started: for `up` itself, which is about to start it.
     """
     environment = os.environ if environment is None else environment
-    in_file = {name: value for name, value in dotenv_values(dotenv).items() if value} if dotenv.is_file() else {}
+    in_file = _in_file(dotenv)
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     places: tuple[tuple[Origin, Mapping[str, str]], ...] = (("environment", environment), (".env", in_file))
     for field in Settings.model_fields:
+        if field in NAMED:
+            if named := _named(field, in_file, environment):
+                values[field], origins[field] = named, "environment" if _named(field, environment) else ".env"
+            continue
         for origin, place in places:
             if (found := _found(field, place)) is not None:
                 values[field], origins[field] = found, origin
@@ -365,6 +419,22 @@ def _is_any_port(address: object) -> bool:
 def load_settings() -> Settings:
     """The settings of this process."""
     return load().settings
+
+
+def named_here() -> Mapping[str, str]:
+    """The settings whose names an operator made up, as they stand in this process, judged by nobody."""
+    places = (_in_file(DOTENV), os.environ)
+    return {name: value for place in places for field in NAMED for name, value in _named(field, place).items()}
+
+
+def _named(field: str, *places: Mapping[str, str]) -> dict[str, str]:
+    """All settings of the field's form, in order of their names; the last place wins."""
+    merged = {name: value for place in places for name, value in place.items() if value}
+    return {name: merged[name] for name in sorted(merged) if NAMED[field].fullmatch(name)}
+
+
+def _in_file(dotenv: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(dotenv).items() if value} if dotenv.is_file() else {}
 
 
 def _found(field: str, place: Mapping[str, str]) -> str | None:
@@ -405,8 +475,12 @@ def _explain(error: ValidationError, values: Mapping[str, object], origins: Mapp
     )
 
 
+def _is_known(name: str, known: Sequence[str]) -> bool:
+    return name in known or any(form.fullmatch(name) for form in NAMED.values())
+
+
 def unknown_settings(environment: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Names that begin as ours but are no setting, each with the setting that was probably meant."""
     known = [setting_name(field) for field in Settings.model_fields]
-    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and not _is_known(name, known))
     return [(name, next(iter(difflib.get_close_matches(name, known, n=1)), None)) for name in unknown]

@@ -25,8 +25,11 @@ from temporalio.client import Client
 
 from api.parts import Parts
 from api.serve import serve
+from connectors.calls.opening import open_calls, read_calls
 from connectors.channels.base import Channel, Limits
 from connectors.channels.opening import close_channels, known_channels, open_channels
+from connectors.lms import open_lmss, read_lmss
+from connectors.requests import System, queue_of
 from journeys.composing import Reach
 from journeys.events import Event
 from journeys.links import Links
@@ -42,6 +45,7 @@ from workers.delivering import Delivering, DeliverRule
 from workers.ingest import Ingest, Taken
 from workers.programs import Programs
 from workers.records import Incoming
+from workers.requesting import Requesting, RequestRetries
 from workers.retrying import Retries
 from workers.turns import Turns
 from workers.worker import Activities
@@ -110,13 +114,35 @@ async def open_activities(house: House) -> AsyncGenerator[tuple[Activities, Mapp
         answer_seconds=house.settings.answer.total_seconds(),
     )
     channels = open_channels(house.settings.of_channels(), limits=limits)
+    systems = open_systems(house.settings)
     try:
         delivering = build_delivering(house.settings, channels)
-        turns = Turns(house.database, house.programs, delivering, real_clock, house.queues)
+        asking = build_requesting(house.settings, systems)
+        turns = Turns(house.database, house.programs, delivering, real_clock, house.queues, asking, poker=house.gateway)
         retries = Retries(house.database, house.programs, delivering, real_clock)
-        yield Activities(turns, retries), channels
+        yield Activities(turns, retries, RequestRetries(house.database, asking, real_clock)), channels
     finally:
         await close_channels(channels)
+        for system in systems.values():
+            await system.close()
+
+
+def open_systems(settings: Settings) -> Mapping[str, System]:
+    """Every named webhook and LMS that is set up, by the name of its queue."""
+    values, within = settings.of_systems(), (settings.hand_over + settings.answer).total_seconds()
+    calls = {queue_of("call", name): call for name, call in open_calls(values, within_seconds=within).items()}
+    return {**calls, **{queue_of("lms", name): lms for name, lms in open_lmss(values, within_seconds=within).items()}}
+
+
+def build_requesting(settings: Settings, systems: Mapping[str, System]) -> Requesting:
+    """The road to other systems."""
+    return Requesting(
+        systems=systems,
+        breakers={name: Breaker(monotonic) for name in systems},
+        is_withheld=settings.deliver != "all",
+        attempt_limit=settings.hand_over + settings.answer + ATTEMPT_SLACK,
+        clock=real_clock,
+    )
 
 
 def build_delivering(settings: Settings, channels: Mapping[str, Channel]) -> Delivering:
@@ -189,13 +215,14 @@ class _Taking:
 def api_parts(house: House) -> Parts:
     """What the API is handed. The channels are opened to see which are set up, and never used here."""
     channels = open_channels(house.settings.of_channels())
+    systems = house.settings.of_systems()
     key = key_in(house.settings.admin_key_file())
     return Parts(
         database=house.database,
         ingest=_Taking(house.ingest),
         replay=DeadLetters(house.database, house.ingest).replay,
         gateway=house.gateway,
-        vocabulary=vocabulary(channels),
+        vocabulary=vocabulary(channels, calls=read_calls(systems), lms=read_lmss(systems)),
         reach=reach_of(channels),
         clock=real_clock,
         links=links_of(house.settings),

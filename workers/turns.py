@@ -10,14 +10,15 @@ This file names no step type, writes no text and computes no date.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from connectors.requests import queue_of
 from journeys import codec
 from journeys.advance import waiting_for
 from journeys.calendar import reckon
@@ -25,6 +26,7 @@ from journeys.composing import Skip, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
 from journeys.effects import (
     Answer,
+    Answered,
     ArmChosen,
     Asking,
     Decide,
@@ -34,6 +36,7 @@ from journeys.effects import (
     Effect,
     End,
     Enrol,
+    Enrolled,
     Evaluate,
     FinalStatus,
     Fired,
@@ -44,26 +47,42 @@ from journeys.effects import (
     Retrying,
     Withdraw,
 )
+from journeys.events import Json
 from journeys.expressions import Facts
-from journeys.identity import delivery_id
+from journeys.identity import delivery_id, request_id
 from journeys.pauses import happenings_of, pauses_of
 from journeys.permitting import policy_of, put_off
 from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
-from store.queries import deliveries, outbox
+from store.queries import deliveries, enrolling, learners, outbox, requests
 from store.queries import turns as rows
 from store.queries.turns import Held, Person
-from store.tables import DeliveryRow
+from store.tables import DeliveryRow, RequestRow
 from workers.delivering import Claim, Delivering, Outcome, Standing, to_its_end
 from workers.outages import outlast
 from workers.people import as_she_is
 from workers.programs import Programs
+from workers.requesting import Claim as Asked
+from workers.requesting import Outcome as Said
+from workers.requesting import Requesting, answered
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
+from workflows.gateway import TryLater
 
 LEASE = timedelta(seconds=10)
 """How long a turn holds an enrolment between two commits; while it sends, the attempt's own limit is added."""
+
+
+T = TypeVar("T")
+
+
+class Poker(Protocol):
+    """Wakes enrolments: `workflows.gateway.Gateway`."""
+
+    async def poke(self, enrolments: Sequence[str]) -> Sequence[object]:
+        """Answers the refusals; raises TryLater where Temporal wants a pause."""
+        ...
 
 
 class Overtaken(Exception):
@@ -79,16 +98,26 @@ class Turns:
     delivering: Delivering
     clock: Callable[[], datetime]
     queues: Queues
+    requesting: Requesting
+    poker: Poker | None = None
 
     async def take(self, order: TurnOrder) -> TurnTaken:
         """Take one turn; safe to call at any time, for any enrolment, as often as one likes."""
         performer = _Performer(self, order)
         try:
-            return await performer.take()
+            taken = await performer.take()
         except Overtaken:
             return TurnTaken(due_at=order.now + timedelta(seconds=1))
         finally:
             await performer.close()
+        await self._wake(performer.started)
+        return taken
+
+    async def _wake(self, enrolments: Sequence[str]) -> None:
+        """Start what the turn has started; what cannot be poked now is the sweeper's."""
+        if enrolments and self.poker is not None:
+            with contextlib.suppress(TryLater):
+                await self.poker.poke(enrolments)
 
 
 @dataclass
@@ -98,6 +127,7 @@ class _Performer:
     turns: Turns
     order: TurnOrder
     retries: list[RetryOrder] = field(default_factory=list[RetryOrder])
+    started: list[str] = field(default_factory=list[str])
     _notes: list[Note] = field(default_factory=list[Note])
     _arms: list[ArmChosen] = field(default_factory=list[ArmChosen])
     _taken: list[int] = field(default_factory=list[int])
@@ -107,7 +137,9 @@ class _Performer:
     _standing: Standing | None = None
     _lease: rows.Lease | None = None
     _unread: dict[int, Fired] = field(default_factory=dict[int, Fired])
-    _has_pauses: bool = False
+    _pauses: Sequence[Json] = ()
+    _paused: list[Happening] = field(default_factory=list[Happening])
+    _has_asked: bool = False
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
@@ -117,15 +149,17 @@ class _Performer:
         if isinstance(lease, rows.Busy):
             return TurnTaken(due_at=self.order.now + lease.remaining)
         self._lease = lease
+        self._pauses = lease.enrolment.pauses
         program = await self.turns.programs.by_hash(session, lease.enrolment.program)
         run = codec.run_from_json(lease.enrolment.run)
+        self._has_asked = isinstance(run.hold, Pending) and isinstance(run.hold.effect, Request)
         self._stand(program, run, await as_she_is(session, lease.person, now=self._now(run)))
         run = await take_turn(program, run, now=self.order.now, performer=self)
         await self._keep(run, lease_until=None)
         await self._commit()
         if run.has_ended:
             return TurnTaken(outcome=run.outcome)
-        return TurnTaken(due_at=due_at(program, run), retries=self.retries)
+        return TurnTaken(due_at=self._due_at(program, run), retries=self.retries)
 
     async def close(self) -> None:
         """Roll back whatever is open."""
@@ -145,18 +179,27 @@ class _Performer:
     # what `journeys.turn` asks of a performer
 
     async def unread(self) -> Sequence[Happening]:
-        """The rows of the inbox that this turn has not had; at first the journey's pauses too."""
+        """The rows of the inbox, and the journey's pauses, that this turn has not had."""
         found = await self._find_new()
         self._unread.update(found)
         self._taken.extend(found)
-        if self._has_pauses:
-            return list(found.values())
-        self._has_pauses = True
-        return [*self._journey_pauses(), *found.values()]
+        return [*self._new_pauses(), *found.values()]
 
-    def _journey_pauses(self) -> Sequence[Happening]:
+    def _new_pauses(self) -> Sequence[Happening]:
+        """What of the journey's pauses, as they stand, this turn has not had."""
         assert self._standing is not None
-        return happenings_of(self._standing.run, pauses_of(self._row.pauses))
+        now = happenings_of(self._standing.run, pauses_of(self._pauses))
+        new = [happening for happening in now if happening not in self._paused]
+        self._paused += new
+        return new
+
+    async def _has_news(self) -> bool:
+        """Whether something is in the inbox, or its journey was paused, since this turn looked."""
+        if await self._find_new():
+            return True
+        pauses = await rows.find_pauses(self._db, self._row.journey)
+        is_new, self._pauses = pauses != self._pauses, pauses
+        return is_new
 
     def keep(self, effects: Sequence[Effect]) -> None:
         """Gather what is written with the run at the next commit."""
@@ -174,7 +217,7 @@ class _Performer:
                     assert_never(effect)
 
     async def perform(self, run: Run, effect: Asking) -> Answer | Interrupted:
-        """Judge expressions, or bring a message on its way."""
+        """Judge expressions, bring a message on its way, ask another system, or start another journey."""
         match effect:
             case Decide():
                 return decide(effect, self._facts(run), at=run.at)
@@ -184,8 +227,10 @@ class _Performer:
                 return await self._reckon(run, effect)
             case Deliver():
                 return await self._deliver(run, effect)
-            case Request() | Enrol():
-                raise NotImplementedError(effect.kind)
+            case Request():
+                return await self._request(run, effect)
+            case Enrol():
+                return await self._enrol(run, effect)
 
     # deciding
 
@@ -209,7 +254,7 @@ class _Performer:
             answer = await self._look_at(row, now)
             if answer is not None:
                 return answer
-        if await self._find_new():
+        if await self._has_news():
             return Interrupted()
         recipient = await self._recipient(run, deliver)
         is_new = row is None
@@ -264,41 +309,13 @@ class _Performer:
         return None
 
     async def _attempt(self, run: Run, claim: Claim, now: datetime) -> Answer:
-        """Commit the claim with the run as it stands, send, and conclude in the next transaction."""
-        standing = self._at(run)
-        await self._keep(run, lease_until=self.turns.clock() + LEASE + self.turns.delivering.attempt_limit)
-        await self._commit()
-        try:
-            outcome, person = await to_its_end(self._bring(claim, now))
-        except asyncio.CancelledError:
-            if self._stack is not None:
-                await self._commit()  # the answer counts
-            raise
-        if person is None:
-            raise Overtaken
-        self._standing = replace(standing, learner=person)  # it may have changed while the message was on its way
+        delivering = self.turns.delivering
+
+        async def conclude(session: AsyncSession, outcome: Outcome) -> None:
+            await delivering.conclude(session, claim, outcome, now=now)
+
+        outcome = await self._outside(run, lambda: delivering.send(claim), conclude, within=delivering.attempt_limit)
         return self._answer(claim, outcome, now)
-
-    async def _bring(self, claim: Claim, now: datetime) -> tuple[Outcome, Person | None]:
-        """Send, and write what came of it even where the database is away for a while, or it would be in doubt."""
-        outcome = await self.turns.delivering.send(claim)
-        limit = self.turns.delivering.attempt_limit
-        return outcome, await outlast(lambda: self._conclude(claim, outcome, now), within=limit)
-
-    async def _conclude(self, claim: Claim, outcome: Outcome, now: datetime) -> Person | None:
-        """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the
-        transaction stays open, and the learner is answered as she is now.
-        """
-        try:
-            session = await self._begin()
-            person = await self._hold_on()  # the enrolment before its delivery, as everywhere
-            await self.turns.delivering.conclude(session, claim, outcome, now=now)
-            if person is None:
-                await self._commit()
-        except BaseException:
-            await self.close()
-            raise
-        return person
 
     def _answer(self, claim: Claim, outcome: Outcome, now: datetime) -> Answer:
         if outcome.status == "again":
@@ -319,10 +336,134 @@ class _Performer:
             await deliveries.change(self._db, row.id, clock=self.turns.clock(), **changes)
 
     def _hand_to_queue(self, delivery: str, channel: str, because: str, now: datetime) -> Retrying:
-        queue = self.turns.queues.deliveries(channel)
-        limit = 2 * self.turns.delivering.attempt_limit + LEASE  # the attempt, and as long to write its answer
-        self.retries.append(RetryOrder(delivery, queue, now, self.turns.clock(), limit.total_seconds()))
+        self._order_retry(delivery, self.turns.queues.deliveries(channel), now, self.turns.delivering.attempt_limit)
         return Retrying(now, channel, because)
+
+    def _order_retry(self, subject: str, queue: str, now: datetime, attempt_limit: timedelta) -> None:
+        limit = 2 * attempt_limit + LEASE  # the attempt, and as long to write its answer
+        self.retries.append(RetryOrder(subject, queue, now, self.turns.clock(), limit.total_seconds()))
+
+    # asking other systems
+
+    async def _request(self, run: Run, effect: Request) -> Answer | Interrupted:
+        now, requesting, self._has_asked = self._now(run), self.turns.requesting, True
+        row = await requests.find(self._db, request_id(self._row.id, effect.node, effect.visit))
+        found = None if row is None else answered(row, now=now)
+        if found is not None:
+            return found
+        if await self._has_news():
+            return Interrupted()
+        is_new = row is None
+        row = row or requesting.new_row(self._row.id, effect, now=now)
+        tried_for = requesting.is_tried(row)
+        if tried_for is not None:
+            return Deferred(now, now + tried_for, "another attempt is under way")
+        why = requesting.why_not(row, now=now)
+        if why is not None:
+            await requesting.fail(self._db, row, why, is_new=is_new)
+            return Answered(now, "failed", None, why)
+        if (await deliveries.find_switches(self._db)).is_halted:
+            await requesting.put_by(self._db, row, is_new=is_new, status="deferred", reason="halted")
+            return Deferred(now, None, "halted")
+        if row.attempts > 0 or requesting.is_breaker_open(row):
+            await requesting.put_by(self._db, row, is_new=is_new, status="queued", reason=row.reason)
+            return self._ask_later(row, row.reason or f"{row.target} is slow or down", now)
+        claim = await requesting.claim(self._db, row, learner=self._at(run).learner.source_id, is_new=is_new)
+        if claim is None:
+            return self._ask_later(row, "another attempt is under way", now)
+        return await self._ask(run, claim, now)
+
+    async def _ask(self, run: Run, claim: Asked, now: datetime) -> Answer:
+        requesting = self.turns.requesting
+
+        async def conclude(session: AsyncSession, outcome: Said) -> None:
+            await requesting.conclude(session, claim, outcome)
+
+        outcome = await self._outside(run, lambda: requesting.send(claim), conclude, within=requesting.attempt_limit)
+        if outcome.status == "again":
+            return self._ask_later(claim.row, outcome.reason or f"{claim.row.target} did not answer", now)
+        return Answered(now, outcome.status, outcome.reply, outcome.reason)
+
+    def _ask_later(self, row: RequestRow, because: str, now: datetime) -> Deferred:
+        """On the system's queue; looked at again when that ends, and when its time is over."""
+        queue = self.turns.queues.requests(queue_of(row.service, row.target))
+        self._order_retry(row.id, queue, now, self.turns.requesting.attempt_limit)
+        return Deferred(now, max(row.expires_at, now), because)
+
+    # starting another journey
+
+    async def _enrol(self, run: Run, effect: Enrol) -> Enrolled:
+        """In a transaction that begins anew, because the learner is locked before the enrolment, as everywhere. What it
+        makes is kept together with the run that has moved on: nothing is started twice.
+        """
+        learner = self._row.learner
+        await self._keep(run, lease_until=self.turns.clock() + LEASE)
+        await self._commit()
+        session = await self._begin()
+        await learners.lock(session, [learner])
+        person = await self._hold_on()
+        if person is None:
+            raise Overtaken
+        self._standing = replace(self._at(run), learner=person)
+        running = await enrolling.find_running(session, effect.journey)
+        wish = enrolling.Wish(effect.key, effect.data)
+        if not isinstance(running, enrolling.Refused):
+            running = await enrolling.enrol(session, running, learner=learner, wish=wish, now=self._now(run))
+        if isinstance(running, enrolling.Refused):
+            return Enrolled(run.at, is_enrolled=False, reason=running.detail)
+        if running.is_held_out:
+            return Enrolled(run.at, is_enrolled=True, reason="she is in its holdout, and gets nothing")
+        self.started.append(running.enrolment)
+        return Enrolled(run.at, is_enrolled=True)
+
+    # leaving the house
+
+    async def _outside(
+        self,
+        run: Run,
+        work: Callable[[], Awaitable[T]],
+        write: Callable[[AsyncSession, T], Awaitable[None]],
+        *,
+        within: timedelta,
+    ) -> T:
+        """Commit the run as it stands, do what takes at most `within`, and write what came of it in the next
+        transaction.
+        """
+        standing = self._at(run)
+        await self._keep(run, lease_until=self.turns.clock() + LEASE + within)
+        await self._commit()
+        try:
+            done, person = await to_its_end(self._bring(work, write, within))
+        except asyncio.CancelledError:
+            if self._stack is not None:
+                await self._commit()  # the answer counts
+            raise
+        if person is None:
+            raise Overtaken
+        self._standing = replace(standing, learner=person)  # it may have changed meanwhile
+        return done
+
+    async def _bring(
+        self, work: Callable[[], Awaitable[T]], write: Callable[[AsyncSession, T], Awaitable[None]], limit: timedelta
+    ) -> tuple[T, Person | None]:
+        """Do it, and write what came of it even where the database is away for a while, or it would be in doubt."""
+        done = await work()
+        return done, await outlast(lambda: self._conclude(lambda session: write(session, done)), within=limit)
+
+    async def _conclude(self, write: Callable[[AsyncSession], Awaitable[None]]) -> Person | None:
+        """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the
+        transaction stays open, and the learner is answered as she is now.
+        """
+        try:
+            session = await self._begin()
+            person = await self._hold_on()  # the enrolment before what belongs to it, as everywhere
+            await write(session)
+            if person is None:
+                await self._commit()
+        except BaseException:
+            await self.close()
+            raise
+        return person
 
     # transactions
 
@@ -357,6 +498,12 @@ class _Performer:
         assert self._standing is not None
         return Standing(self._standing.program, run, self._standing.entry, self._row.id, self._standing.learner)
 
+    def _due_at(self, program: Program, run: Run) -> datetime | None:
+        """When to look again: also when what the run waits for changes by what is known of the learner already."""
+        ahead = self._at(run).learner.ahead
+        instants = (due_at(program, run), *(ahead.get(name) for name in depends_on(run)))
+        return min((instant for instant in instants if instant is not None), default=None)
+
     async def _find_new(self) -> dict[int, Fired]:
         found = await rows.find_unread(self._db, self._row.id, self._row.program)
         return {seq: fired for seq, fired in found if seq not in self._unread}
@@ -381,7 +528,7 @@ class _Performer:
             run=codec.run_to_json(run),
             step=run.node,
             waiting_for=waiting_for(program, run),
-            due_at=due_at(program, run),
+            due_at=self._due_at(program, run),
             lease_until=lease_until,
             outcome=run.outcome,
             ended_at=run.at if run.has_ended else None,
@@ -406,6 +553,8 @@ class _Performer:
         )
         for delivery in fallen:
             await outbox.record_delivery(self._db, delivery, status="skipped", at=end.at)
+        if self._has_asked:
+            await requests.withdraw(self._db, self._row.id, reason="withdrawn", clock=self.turns.clock())
         await outbox.record_enrolment(self._db, self._row, kind="ended", outcome=end.outcome, at=end.at)
 
 

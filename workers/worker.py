@@ -1,4 +1,4 @@
-"""The worker's process: turns on their queue, retries on each channel's."""
+"""The worker's process: turns on their queue, retries on each channel's and each other system's."""
 
 import asyncio
 import traceback
@@ -14,6 +14,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
+from journeys.identity import REQUEST
+from workers.requesting import RequestRetries
 from workers.retrying import Retries
 from workflows.contracts import (
     RETRY_DELIVERY,
@@ -47,6 +49,7 @@ class Activities:
 
     turns: TakesTurns
     retries: Retries
+    asking: RequestRetries
 
     @activity.defn(name=TAKE_TURN)
     async def take_turn(self, order: TurnOrder) -> TurnTaken:
@@ -55,8 +58,9 @@ class Activities:
 
     @activity.defn(name=RETRY_DELIVERY)
     async def retry_delivery(self, order: RetryOrder) -> RetryEnded:
-        """One attempt of one delivery."""
-        return await _without_persons(self.retries.attempt(order), order.delivery)
+        """One attempt of one delivery, or of one request to another system."""
+        made = self.asking if order.delivery.startswith(REQUEST) else self.retries
+        return await _without_persons(made.attempt(order), order.delivery)
 
 
 async def _without_persons(work: Awaitable[T], subject: str) -> T:
@@ -108,9 +112,18 @@ def carrying(
 
 def retries_worker(client: Client, activities: Activities, channel: str, *, queues: Queues) -> Worker:
     """The worker that makes a channel's retries; a few at once, so that no provider takes all the places."""
+    return _retrying(client, activities, queues.deliveries(channel))
+
+
+def asking_worker(client: Client, activities: Activities, system: str, *, queues: Queues) -> Worker:
+    """The worker that asks another system (`call-crm`) again, on a queue of its own."""
+    return _retrying(client, activities, queues.requests(system))
+
+
+def _retrying(client: Client, activities: Activities, queue: str) -> Worker:
     return Worker(
         client,
-        task_queue=queues.deliveries(channel),
+        task_queue=queue,
         activities=[activities.retry_delivery],
         max_concurrent_activities=16,
         graceful_shutdown_timeout=GRACE,
@@ -131,5 +144,7 @@ async def run_worker(
         await stack.enter_async_context(turns_worker(client, activities, queues=queues))
         for channel in channels:
             await stack.enter_async_context(retries_worker(client, activities, channel, queues=queues))
+        for system in activities.asking.requesting.systems:
+            await stack.enter_async_context(asking_worker(client, activities, system, queues=queues))
         ready()
         await stop.wait()

@@ -28,6 +28,10 @@ class Queues:
         """Where a channel's retries are made."""
         return f"{self.prefix}deliver-{channel}"
 
+    def requests(self, system: str) -> str:
+        """Where another system (`call-crm`, `lms-moodle`) is asked again."""
+        return f"{self.prefix}{system}"
+
 
 @dataclass(frozen=True)
 class Living:
@@ -46,7 +50,8 @@ class TurnOrder:
 
 @dataclass(frozen=True)
 class RetryOrder:
-    """Try this delivery again, on its channel's queue.
+    """Try this delivery again, on its channel's queue; or ask another system again, on that system's (`delivery` is the
+    request's id then).
 
     `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed
     since is added, because the workflow's clock may have been moved and this machine's has not. An attempt takes at

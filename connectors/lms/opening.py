@@ -34,11 +34,10 @@ class AssigningLms:
         await self._lms.close()
 
 
-def open_lmss(values: Mapping[str, str], *, within_seconds: float = 25.0) -> Mapping[str, AssigningLms]:
-    """Every LMS that is set up, by name, from values by their names in the environment.
+def read_lmss(values: Mapping[str, str]) -> Mapping[str, LmsSettings]:
+    """The settings of every LMS that is set up, by name, from values by their names in the environment.
 
-    A kind that is registered under the LMS's own name serves it, `http` every other. Raises Misconfigured, which names
-    every wrong setting and no token. Connections are made when needed.
+    Raises Misconfigured, which names every wrong setting and no token.
     """
     settings: dict[str, LmsSettings] = {}
     problems: list[str] = []
@@ -49,8 +48,15 @@ def open_lmss(values: Mapping[str, str], *, within_seconds: float = 25.0) -> Map
             problems += explained(error, PREFIX, name)
     if problems:
         raise Misconfigured("; ".join(problems), setting=problems[0].partition(":")[0])
+    return {name: chosen for name, chosen in settings.items() if chosen.is_set_up}
+
+
+def open_lmss(values: Mapping[str, str], *, within_seconds: float = 25.0) -> Mapping[str, AssigningLms]:
+    """Every LMS that is set up; raises as `read_lmss`. Connections are made when needed.
+
+    A kind that is registered under the LMS's own name serves it, `http` every other.
+    """
     return {
         name: AssigningLms(LMS_KINDS.get(name, LMS_KINDS[GENERIC])(chosen, within_seconds=within_seconds))
-        for name, chosen in settings.items()
-        if chosen.is_set_up
+        for name, chosen in read_lmss(values).items()
     }

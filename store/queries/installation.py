@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, union, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.inserting import insert_new
-from store.tables import DeliveryRow, Enrolment, Installation
+from store.tables import DeliveryRow, Enrolment, Installation, RequestRow
 
 HALTED = "halted"
 POLICY = "policy"
@@ -41,24 +41,13 @@ async def go(session: AsyncSession) -> None:
 
 
 async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: datetime) -> Sequence[str]:
-    """Let the next enrolments, in order of id, whose deliveries were held want waking; answers them.
+    """Let the next enrolments, in order of id, whose deliveries or requests were held want waking; answers them.
 
     Those that wanted waking before are among them: to poke twice does no harm.
     """
     core = await session.connection()
-    waiting = (
-        select(col(DeliveryRow.enrolment))
-        .join(Enrolment, col(Enrolment.id) == col(DeliveryRow.enrolment))
-        .where(
-            col(DeliveryRow.status) == "deferred",
-            col(DeliveryRow.reason) == HALTED,
-            col(DeliveryRow.enrolment) > after,
-            col(Enrolment.status) != "ended",
-        )
-        .distinct()
-        .order_by(col(DeliveryRow.enrolment))
-        .limit(limit)
-    )
+    held = union(*(_held(row, after) for row in (DeliveryRow, RequestRow))).subquery()
+    waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
     if found:
         await core.execute(
@@ -67,6 +56,20 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
             .values(wake_wanted_at=at)
         )
     return found
+
+
+def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
+    """The enrolments that wait for one of these to go again."""
+    return (
+        select(col(row.enrolment))
+        .join(Enrolment, col(Enrolment.id) == col(row.enrolment))
+        .where(
+            col(row.status) == "deferred",
+            col(row.reason) == HALTED,
+            col(row.enrolment) > after,
+            col(Enrolment.status) != "ended",
+        )
+    )
 
 
 async def count_unknown_types(session: AsyncSession, number: int, *, at: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.queries import deliveries
-from store.tables import DeliveryRow, Enrolment, IdempotencyKey, UnjudgedEntry
+from store.tables import DeliveryRow, Enrolment, IdempotencyKey, RequestRow, UnjudgedEntry
 
 
 async def list_unwoken(
@@ -21,20 +21,25 @@ async def list_unwoken(
     limit: int,
 ) -> Sequence[str]:
     """Enrolments that have wanted waking since before `wanted_before`, were due before `due_before`, or wait for a
-    message that nobody has touched since before `tried_before`, unless messages are halted.
+    message, or for another system, that nobody has touched since before `tried_before`, unless messages are halted.
 
     In order of id, those after `after`.
     """
     id_, wanted, due = col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at)
-    is_active = text("status = 'active'")  # as the partial index says it: a bound value would not match the index
-    waits = ("queued",) if await deliveries.is_halted(session) else ("queued", "deferred")
+    is_running = text("status <> 'ended'")  # as the partial index says it: a bound value would not match the index
+    waits = ("queued",) if (await deliveries.find_switches(session)).is_halted else ("queued", "deferred")
     unwoken = union(
         select(id_).where(wanted <= wanted_before, id_ > after),
-        select(id_).where(is_active, due <= due_before, id_ > after),
+        select(id_).where(is_running, due <= due_before, id_ > after),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),
             col(DeliveryRow.updated_at) <= tried_before,
             col(DeliveryRow.enrolment) > after,
+        ),
+        select(col(RequestRow.enrolment)).where(
+            col(RequestRow.status).in_(waits),
+            col(RequestRow.updated_at) <= tried_before,
+            col(RequestRow.enrolment) > after,
         ),
     ).subquery()
     query = select(unwoken.c.id).order_by(unwoken.c.id).limit(limit)

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
 from journeys.effects import Note
-from store.queries import deliveries, outbox, turns
+from store.queries import deliveries, outbox, requests, turns
 from store.tables import Enrolment
 
 WITHDRAWN = "withdrawn"
@@ -39,6 +39,7 @@ async def withdraw(session: AsyncSession, enrolment: str, *, by: str, now: datet
     await turns.record_notes(session, row.id, [note])
     for delivery in await deliveries.withdraw(session, row.id, reason=WITHDRAWN, clock=now):
         await outbox.record_delivery(session, delivery, status="skipped", at=at)
+    await requests.withdraw(session, row.id, reason=WITHDRAWN, clock=now)
     await outbox.record_enrolment(session, row, kind="ended", outcome=WITHDRAWN, at=at)
     return Withdrawn(WITHDRAWN, is_new=True)
 

@@ -25,7 +25,7 @@ from waymark.settings import Settings
 from waymark.vocabulary import vocabulary
 from waymark.wiring import House, migrate, open_activities, open_house
 from workers.ingest import Incoming, Taken
-from workers.worker import Activities, TakesTurns, retries_worker, turns_worker
+from workers.worker import TakesTurns, asking_worker, retries_worker, turns_worker
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
 
@@ -158,9 +158,11 @@ async def running_house(
         activities, channels = await stack.enter_async_context(open_activities(house))
         runner = SandboxedWorkflowRunner(restrictions=restrictions)
         running = Running(house, Timelapse(house.client))
-        activities = Activities(_StoryTurns(activities.turns, running.clock), activities.retries)
+        activities = replace(activities, turns=_StoryTurns(activities.turns, running.clock))
         await stack.enter_async_context(turns_worker(house.client, activities, queues=queues, runner=runner))
         for channel in channels:
             await stack.enter_async_context(retries_worker(house.client, activities, channel, queues=queues))
+        for system in activities.asking.requesting.systems:
+            await stack.enter_async_context(asking_worker(house.client, activities, system, queues=queues))
         running.house = replace(house, ingest=replace(house.ingest, clock=running.clock))
         yield running

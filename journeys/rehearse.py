@@ -15,10 +15,13 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar, assert_never
 
+from journeys import attending
 from journeys.advance import waiting_for
+from journeys.attention import Award, Bid, Late, Lead, Wait, merged_into, new_bid
 from journeys.calendar import reckon
 from journeys.composing import Composed, Reach, Skip, compose, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
+from journeys.digest import digest_of, merges
 from journeys.durations import format_duration
 from journeys.effects import (
     Answer,
@@ -46,12 +49,14 @@ from journeys.events import Event, Json
 from journeys.expressions import Facts
 from journeys.history import Enrolled, Happened, History, may_be_found_again
 from journeys.holdout import entered_note, goal_note
+from journeys.identity import delivery_id
 from journeys.permitting import put_off
-from journeys.policy import UNLIMITED, Policy
+from journeys.policy import UNLIMITED, Budget, Policy
 from journeys.profile import as_of, changes, is_ahead, updates_of
 from journeys.program import Entry, Program
 from journeys.routing import Entered, NotEntered, Routes, enters, fired, kept
-from journeys.run import Run
+from journeys.run import Pending, Run
+from journeys.slots import Slots
 from journeys.timeline import (
     Rehearsal,
     RehearsedEnrolment,
@@ -117,6 +122,7 @@ class _Enrolment:
     messages: list[RehearsedMessage] = field(default_factory=list[RehearsedMessage])
     planned: datetime | None = None
     path: list[Visit] = field(default_factory=list[Visit])
+    bidding: set[str] = field(default_factory=set[str])
 
     def watch(self, at: datetime, step: str, arm: str | None) -> None:
         """It has arrived at a step, or left it by this arm."""
@@ -172,6 +178,8 @@ class _Stage:
         self._plan: list[tuple[datetime, int, int, _Planned]] = []
         self._numbers = count()
         self._known: set[tuple[str, str]] = set()
+        self.asking: dict[str, _Enrolment] = {}
+        self.slots = Slots(policy, self._wake)
 
     def person(self, source_id: str) -> _Person:
         """The learner; she exists from here on."""
@@ -194,6 +202,12 @@ class _Stage:
                     concerned[f"{enrolment.person.source_id} {enrolment.enrolled.id}"] = enrolment
             for enrolment in concerned.values():
                 self._take_turn(enrolment, now)
+
+    def _wake(self, delivery: str, now: datetime) -> None:
+        """Have the enrolment of this delivery take a turn at this instant."""
+        enrolment = self.asking[delivery]
+        enrolment.planned = now
+        self.plan(now, enrolment)
 
     def _happen(self, what: _Planned, now: datetime) -> Sequence[_Enrolment]:
         match what:
@@ -330,7 +344,9 @@ class _Performer:
             match effect:
                 case Note():
                     self._enrolment.notes.append(effect)
-                case Withdraw() | End() | ArmChosen():  # nothing is queued here, and the run has the rest
+                case Withdraw():
+                    self._stage.slots.fall(self._enrolment.bidding, now=self._now)
+                case End() | ArmChosen():  # the run has the rest
                     pass
                 case _:
                     assert_never(effect)
@@ -363,21 +379,20 @@ class _Performer:
         person = self._stage.people.get(recipient)
         if person is None:
             return Delivered(now, "skipped", None, unknown_recipient(deliver).text)
-        waiting = put_off(deliver, person.profile(self._now), policy=self._stage.policy, now=now)
-        if isinstance(waiting, Deferred):
-            return waiting
-        composed = waiting or self._compose(run, deliver, person, now)
-        if isinstance(composed, Skip):
-            return Delivered(now, "skipped", None, composed.text)
-        link = None if composed.link is None else composed.link.url
-        self._enrolment.messages.append(
-            RehearsedMessage(
-                now, deliver.node, deliver.message, composed.channel, recipient, composed.subject, composed.text, link
-            )
-        )
-        return Delivered(now, "sent", composed.channel)
+        return _Delivering(self, run, deliver, person, now).answer()
 
-    def _compose(self, run: Run, deliver: Deliver, recipient: _Person, now: datetime) -> Composed | Skip:
+    @property
+    def enrolled(self) -> _Enrolment:
+        """Whose turn it is."""
+        return self._enrolment
+
+    @property
+    def stage(self) -> _Stage:
+        """The world it is in."""
+        return self._stage
+
+    def compose(self, run: Run, deliver: Deliver, recipient: _Person, now: datetime) -> Composed | Skip:
+        """The message as it would go."""
         person = self._enrolment.person
         profile = person.profile(self._now)
         return compose(
@@ -393,6 +408,134 @@ class _Performer:
             reach=self._stage.reach,
             page=f"{REHEARSED_PAGES}/{deliver.node}",
         )
+
+
+@dataclass(slots=True)
+class _Delivering:
+    """One message on its way to one recipient: hours and days, then attention, then it goes."""
+
+    performer: _Performer
+    run: Run
+    deliver: Deliver
+    person: _Person
+    now: datetime
+
+    def answer(self) -> Delivered | Deferred:
+        gone = self._slots.gone_in(self._key)
+        if gone is not None:
+            return Delivered(gone.at, "skipped", None, merged_into(gone.digest))
+        profile, policy = self._profile, self._stage.policy
+        budget = attending.budget_for(self.deliver, policy)
+        waiting = put_off(self.deliver, profile, policy=policy, now=self.now)
+        composed = self.performer.compose(self.run, self.deliver, self.person, self.now)
+        if isinstance(waiting, Deferred):
+            self._postpone(waiting, composed, budget)
+            return waiting
+        composed = waiting or composed
+        if isinstance(composed, Skip):
+            return self._skip(composed)
+        return self._go(composed) if budget is None else self._ask(composed, budget)
+
+    def _postpone(self, waiting: Deferred, composed: Composed | Skip, budget: Budget | None) -> None:
+        if budget is not None and waiting.until is not None and attending.has_a_bid(waiting, self.deliver):
+            channel = None if isinstance(composed, Skip) else composed.channel
+            self._slots.postpone(self._recipient, self._bid(channel), until=waiting.until, now=self.now)
+        else:
+            self._slots.fall([self._key], now=self.now)
+
+    def _ask(self, composed: Composed, budget: Budget) -> Delivered | Deferred:
+        mine = self.performer.enrolled
+        others = sum(not each.run.has_ended and each is not mine for each in self.person.enrolments.values())
+        bid = self._bid(composed.channel)
+        verdict = self._slots.ask(
+            self._recipient, bid, self.deliver, budget=budget, profile=self._profile, others=others, now=self.now
+        )
+        match verdict:
+            case Award():
+                return self._go(composed)
+            case Wait():
+                return attending.deferred(verdict, self._profile, policy=self._stage.policy, now=self.now)
+            case Late():
+                return self._skip(Skip("expired"))
+            case Lead():
+                return self._lead(composed, verdict)
+
+    def _lead(self, composed: Composed, lead: Lead) -> Delivered:
+        """Send it with the others of its digest that can go with it now; with none, by itself."""
+        parts = {member: self._part(member) for member in lead.members}
+        merging = {member: part for member, part in parts.items() if part is not None and merges(part, composed)}
+        if not merging:
+            self._slots.merge(self._recipient, lead, (), now=self.now)
+            return self._go(composed)
+        self._slots.merge(self._recipient, lead, (self._key, *merging), now=self.now)
+        self._slots.spend(self._recipient, at=self.now)
+        self._tell(attending.DIGEST, digest_of([composed, *merging.values()]))
+        mine = self.performer.enrolled
+        mine.notes.append(attending.said_together(self.now, self.deliver, composed.channel))
+        return Delivered(self.now, "skipped", None, merged_into(lead.digest))
+
+    def _part(self, member: str) -> Composed | None:
+        """Another enrolment's message as it would go now; None where it cannot."""
+        other = self._stage.asking[member]
+        match other.run.hold:
+            case Pending(effect=Deliver() as deliver) if _delivery_key(other, deliver) == member:
+                performer = _Performer(self._stage, other, self.now)
+                is_open = put_off(deliver, self._profile, policy=self._stage.policy, now=self.now) is None
+                composed = performer.compose(other.run, deliver, self.person, self.now)
+                return composed if is_open and isinstance(composed, Composed) else None
+            case _:
+                return None
+
+    def _go(self, composed: Composed) -> Delivered:
+        self._slots.spend(self._recipient, at=self.now)
+        self._slots.conclude(self._recipient, self._key)
+        self._tell(self.deliver.message, composed)
+        return Delivered(self.now, "sent", composed.channel)
+
+    def _tell(self, message: str, composed: Composed) -> None:
+        link = None if composed.link is None else composed.link.url
+        told = RehearsedMessage(
+            self.now, self.deliver.node, message, composed.channel, self._recipient, composed.subject, composed.text,
+            link,
+        )  # fmt: skip
+        self.performer.enrolled.messages.append(told)
+
+    def _skip(self, skip: Skip) -> Delivered:
+        self._slots.fall([self._key], now=self.now)
+        return Delivered(self.now, "skipped", None, skip.text)
+
+    def _bid(self, channel: str | None) -> Bid:
+        mine = self.performer.enrolled
+        self._stage.asking[self._key] = mine
+        mine.bidding.add(self._key)
+        return new_bid(
+            self._stage.program, self.deliver, delivery=self._key, enrolment=mine.enrolled.id, channel=channel,
+            now=self.now,
+        )  # fmt: skip
+
+    @property
+    def _stage(self) -> _Stage:
+        return self.performer.stage
+
+    @property
+    def _slots(self) -> Slots:
+        return self._stage.slots
+
+    @property
+    def _key(self) -> str:
+        return _delivery_key(self.performer.enrolled, self.deliver)
+
+    @property
+    def _recipient(self) -> str:
+        return self.person.source_id
+
+    @property
+    def _profile(self) -> Mapping[str, Json]:
+        return self.person.profile(self.now)
+
+
+def _delivery_key(enrolment: _Enrolment, deliver: Deliver) -> str:
+    return delivery_id(enrolment.enrolled.id, deliver.node, deliver.visit, deliver.leg)
 
 
 T = TypeVar("T")

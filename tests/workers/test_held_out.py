@@ -92,7 +92,7 @@ async def test_without_a_holdout_nothing_is_decided(feed: Feed) -> None:
         (hours(-1), {"course": "A"}, None),
     ],
 )
-async def test_her_goal_is_seen_until_the_limit(feed: Feed, at: timedelta, data: dict[str, str], goal_at: Any) -> None:
+async def test_her_goal_is_seen_until_the_limit(feed: Feed, at: timedelta, data: dict[str, Any], goal_at: Any) -> None:
     """By the event's time, from her entry to the journey's limit, and only what the exit's condition accepts."""
     await feed.publish(journey(exits=GOAL, holdout=1.0, limit=hours(48)))
     await feed.take(event("hr.learner.promoted"))

@@ -28,6 +28,7 @@ from journeys import codec
 from journeys.effects import Answered, Request
 from journeys.events import Json
 from journeys.identity import request_id
+from journeys.pauses import pauses_of
 from journeys.run import Pending
 from store.database import Database
 from store.queries import deliveries, requests, turns
@@ -35,7 +36,6 @@ from store.tables import Enrolment, RequestRow
 from workers.breaker import Breaker
 from workers.delivering import STALE_SECONDS, to_its_end
 from workers.outages import outlast
-from workers.policies import pauses_of
 from workflows.contracts import RetryEnded, RetryOrder
 
 SOON = timedelta(seconds=1)

@@ -8,23 +8,29 @@ from api.parts import Parts
 from api.resources.dead_letters import endpoints as dead_letters
 from api.resources.deliveries import endpoints as deliveries
 from api.resources.enrolments import endpoints as enrolments
+from api.resources.enrolments import steering as steer_enrolments
 from api.resources.events import endpoints as events
 from api.resources.health import endpoints as health
 from api.resources.installation import endpoints as installation
 from api.resources.journeys import endpoints as journeys
+from api.resources.journeys import steering as steer_journeys
 from api.resources.learners import endpoints as learners
+from api.resources.policy import endpoints as policy
 from api.resources.rehearsals import endpoints as rehearsals
 from api.watching import Watching
 
 RESOURCES = (
     events.router,
     journeys.router,
+    steer_journeys.router,
     rehearsals.router,
     learners.router,
     enrolments.router,
+    steer_enrolments.router,
     deliveries.router,
     dead_letters.router,
     installation.router,
+    policy.router,
     health.router,
 )
 PAGES = (survey_page.router,)

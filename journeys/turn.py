@@ -52,6 +52,9 @@ Happening = Fired | Paused | Resumed
 DEFERRED_BY = ("zone", "country", "site", "working_days", "working_hours", "leave", "attributes")
 """The fields of a profile that say when a message may go."""
 
+HELD_BY_JOURNEY = ("journey",)
+"""What a run depends on while its whole journey is paused."""
+
 
 class Performer(Protocol):
     """Performs effects; decides nothing."""
@@ -73,11 +76,11 @@ def due_at(program: Program, run: Run) -> datetime | None:
     """When the run must be looked at again if nothing happens; None where it has ended or only a poke can help."""
     if run.has_ended:
         return None
-    if not run.has_begun and run.begins_at is not None:
-        return run.begins_at
     limit = run.entered_at + program.limit
     if run.is_held:
         return limit
+    if not run.has_begun and run.begins_at is not None:
+        return run.begins_at
     match run.hold:
         case Hold(due_at=due):
             own = due
@@ -90,8 +93,10 @@ def due_at(program: Program, run: Run) -> datetime | None:
 
 def depends_on(run: Run) -> tuple[str, ...]:
     """The fields of the learner's profile of which a change may move what the run waits for; with the first of them,
-    the policy.
+    the policy. What the pause of its journey holds waits for that alone.
     """
+    if "journey" in run.held_by:
+        return HELD_BY_JOURNEY
     match run.hold:
         case Hold(reads=reads):
             return reads

@@ -14,6 +14,7 @@ from journeys.composing import Skip, recipient_of, unknown_recipient
 from journeys.deciding import facts_of
 from journeys.effects import Deferred
 from journeys.identity import delivery_id
+from journeys.pauses import pauses_of
 from journeys.permitting import policy_of, put_off
 from journeys.run import Run
 from store.database import Database
@@ -116,7 +117,7 @@ class _Claiming:
             return Skip("withdrawn", "erased")
         learner = await as_she_is(self.session, learner, now=self.now)
         program = await self.retries.programs.by_hash(self.session, enrolment.program)
-        if run.is_held:
+        if run.is_held or await self._is_journey_paused(enrolment):
             return Deferred(self.now, None, "paused")
         entry = codec.entry_from_plain(enrolment.entry)
         facts = facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=entry)
@@ -134,6 +135,10 @@ class _Claiming:
             return waiting
         standing = Standing(program, run, entry, enrolment.id, learner)
         return self.retries.delivering.compose(standing, deliver, recipient, now=self.now)
+
+    async def _is_journey_paused(self, enrolment: Enrolment) -> bool:
+        pauses = pauses_of(await turns.find_pauses(self.session, enrolment.journey))
+        return bool(pauses) and pauses[-1].until is None
 
     async def _skip(self, row: DeliveryRow, skip: Skip) -> RetryEnded:
         clock = self.retries.clock()

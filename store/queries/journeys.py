@@ -9,6 +9,7 @@ from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from journeys.events import Json
 from store.inserting import insert_new
 from store.tables import Enrolment, JourneyRow, Version
 
@@ -38,7 +39,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class ListedJourney:
-    """A journey with the version it runs."""
+    """A journey with the version it runs, and all its pauses (`JourneyRow.pauses`)."""
 
     journey: str
     title: str
@@ -46,6 +47,7 @@ class ListedJourney:
     hash: str
     status: str
     published_at: datetime
+    pauses: Sequence[Json] = ()
 
 
 async def publish(session: AsyncSession, new: NewVersion, *, at: datetime) -> Published:
@@ -121,10 +123,10 @@ async def count_enrolments(session: AsyncSession, journeys: Sequence[str]) -> Ma
     return counts
 
 
-def _listed() -> Select[str, str, int, str, str, datetime]:
+def _listed() -> Select[str, str, int, str, str, datetime, list[Json]]:
     return select(
         col(JourneyRow.name), col(Version.title), col(JourneyRow.version), col(Version.hash), col(JourneyRow.status),
-        col(Version.published_at),
+        col(Version.published_at), col(JourneyRow.pauses),
     ).join(
         Version, (col(Version.journey) == col(JourneyRow.name)) & (col(Version.number) == col(JourneyRow.version))
     )  # fmt: skip

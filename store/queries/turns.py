@@ -126,6 +126,7 @@ _UNREAD = (
     )
     .order_by(col(InboxRow.seq))
 )  # fmt: skip
+_PAUSES = select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == bindparam("this"))
 _NOTE = insert(JournalRow)
 _CALLED = (
     select(col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times))
@@ -197,6 +198,11 @@ async def find_unread(session: AsyncSession, enrolment: str, program: str) -> Se
     return [
         (seq or 0, Fired(at, trigger, str(event), type_, data)) for seq, at, trigger, event, type_, data in rows.all()
     ]
+
+
+async def find_pauses(session: AsyncSession, journey: str) -> Sequence[Json]:
+    """The pauses of a journey as they stand now."""
+    return (await (await connection_of(session)).execute(_PAUSES, {"this": journey})).scalar() or []
 
 
 async def mark_read(session: AsyncSession, seqs: Sequence[int], *, at: datetime) -> None:

@@ -17,6 +17,7 @@ from api.resources.journeys.schemas import (
     FoundProblem,
     JourneyFilter,
     JourneyOut,
+    PausedOut,
     PublishedJourney,
     ReportOut,
     StepOut,
@@ -28,6 +29,7 @@ from journeys.codec import program_from_json, program_to_json
 from journeys.compiler import Compiled, compile_definition
 from journeys.problems import is_ok
 from store.queries import journeys, reports
+from store.queries.pausing import held_of
 from store.tables import Version
 
 router = APIRouter(prefix="/v1/journeys", tags=["journeys"], route_class=IdempotentRoute)
@@ -101,7 +103,7 @@ async def list_journeys(wanted: Annotated[JourneyFilter, Query()], parts: PartsO
         rows = await journeys.list_journeys(session, status=wanted.status, after=after, limit=wanted.limit + 1)
         counts = await journeys.count_enrolments(session, [row.journey for row in rows])
     return page(
-        rows, limit=wanted.limit, shown=lambda row: _journey(row, dict(counts[row.journey])),
+        rows, limit=wanted.limit, shown=lambda row: shown_journey(row, dict(counts[row.journey])),
         key=lambda row: (row.journey,),
     )  # fmt: skip
 
@@ -114,7 +116,7 @@ async def find_journey(journey: str, parts: PartsOf, _caller: Caller) -> Journey
         counts = await journeys.count_enrolments(session, [journey])
     if row is None:
         raise _no_journey()
-    return _journey(row, dict(counts[journey]))
+    return shown_journey(row, dict(counts[journey]))
 
 
 @router.get("/{journey}/versions")
@@ -186,10 +188,13 @@ def _shown(compiled: Compiled) -> list[FoundProblem]:
     return [FoundProblem.model_validate(problem.to_json()) for problem in compiled.problems]
 
 
-def _journey(row: journeys.ListedJourney, enrolments: dict[str, int]) -> JourneyOut:
+def shown_journey(row: journeys.ListedJourney, enrolments: dict[str, int]) -> JourneyOut:
+    """A journey as the API gives it."""
+    held = held_of(row.pauses)
     return JourneyOut(
         journey=row.journey, title=row.title, version=row.version, hash=row.hash, status=row.status,
         published_at=row.published_at, enrolments=enrolments,
+        paused=None if held is None else PausedOut(since=held.since, by=held.by, reason=held.reason),
     )  # fmt: skip
 
 

@@ -44,8 +44,16 @@ class PublishedJourney(BaseModel):
     problems: list[FoundProblem]
 
 
+class PausedOut(BaseModel):
+    """Since when a journey is paused, by whom (`waymark`: it failed for many, and held itself), and why."""
+
+    since: datetime
+    by: str | None
+    reason: str | None
+
+
 class JourneyOut(BaseModel):
-    """A journey and how many enrolments of each status it has."""
+    """A journey and how many enrolments of each status it has; `paused` where it is."""
 
     journey: str
     title: str
@@ -54,6 +62,7 @@ class JourneyOut(BaseModel):
     status: str
     published_at: datetime
     enrolments: dict[str, int]
+    paused: PausedOut | None = None
 
 
 class VersionItem(BaseModel):

@@ -16,6 +16,9 @@ def upgrade() -> None:
     op.add_column("journeys", sa.Column("pauses", JSON, nullable=False, server_default="[]"))
     op.add_column("enrolments", sa.Column("depends_on", sa.Text(), nullable=True))
     op.add_column("enrolments", sa.Column("goal_at", INSTANT, nullable=True))
+    op.drop_index("ix_enrolments_due", "enrolments")
+    is_running = sa.text("status <> 'ended'")
+    op.create_index("ix_enrolments_due", "enrolments", ["due_at"], sqlite_where=is_running, postgresql_where=is_running)
     op.add_column("inbox", sa.Column("data", JSON, nullable=True))
     op.create_table(
         "assignments",

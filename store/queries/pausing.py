@@ -1,0 +1,127 @@
+"""A whole journey paused, let go again, archived: flags on its row, which turns and claims read.
+
+No enrolment is touched by a pause. When the journey goes on, those that the pause holds, or that fell due, want waking.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from sqlalchemy import or_, select, update
+from sqlmodel import col
+from sqlmodel import select as select_rows
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys.effects import CatchUp
+from journeys.events import Json
+from journeys.turn import HELD_BY_JOURNEY
+from store.database import connection_of
+from store.tables import Enrolment, JourneyRow
+
+SYSTEM = "waymark"
+"""Who pauses a journey that fails for many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why it was not done, and what can be done instead."""
+
+    code: Literal["journey_not_found", "journey_paused", "journey_not_paused", "journey_archived"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Since when a journey is paused, by whom, and why where that is known."""
+
+    since: datetime
+    by: str | None
+    reason: str | None
+
+
+def held_of(pauses: Sequence[Json]) -> Held | None:
+    """The pause that holds a journey with these pauses now; None where it goes."""
+    last = cast("Mapping[str, str | None]", pauses[-1]) if pauses else None
+    if last is None or last.get("until") is not None:
+        return None
+    return Held(datetime.fromisoformat(str(last["since"])), last.get("by"), last.get("reason"))
+
+
+async def pause(
+    session: AsyncSession, journey: str, *, by: str, now: datetime, reason: str | None = None
+) -> Refused | None:
+    """No new entries, and every wait held."""
+    row = await _lock(session, journey)
+    if row is None:
+        return _NO_JOURNEY
+    if held_of(row.pauses) is not None:
+        return Refused("journey_paused", "the journey is paused already: resume it to let it go on")
+    new: dict[str, Json] = {"since": now.isoformat(), "until": None, "catch_up": "continue", "by": by, "reason": reason}
+    await _change(session, journey, status="paused", pauses=[*row.pauses, new])
+    return None
+
+
+async def resume(session: AsyncSession, journey: str, *, catch_up: CatchUp, by: str, now: datetime) -> Refused | None:
+    """Entries from now on, and its enrolments go on, with what `catch_up` makes of their waits; or it leaves the
+    archive.
+    """
+    row = await _lock(session, journey)
+    if row is None:
+        return _NO_JOURNEY
+    if row.status == "live":
+        return Refused("journey_not_paused", "the journey is neither paused nor archived: there is nothing to resume")
+    pauses = list(row.pauses)
+    if held_of(pauses) is not None:
+        last = cast("Mapping[str, Json]", pauses[-1])
+        since = max(now, datetime.fromisoformat(str(last["since"])))
+        pauses[-1] = {**last, "until": since.isoformat(), "catch_up": catch_up, "resumed_by": by}
+    await _change(session, journey, status="live", pauses=pauses, live_since=now)
+    await _want_waking(session, journey, now)
+    return None
+
+
+async def archive(session: AsyncSession, journey: str) -> Refused | None:
+    """No new entries; those that run go on."""
+    row = await _lock(session, journey)
+    if row is None:
+        return _NO_JOURNEY
+    if row.status == "archived":
+        return Refused("journey_archived", "the journey is archived already: resume it to let it take entries again")
+    if row.status == "paused":
+        detail = "the journey is paused: resume it first, and those that run go on; or withdraw them"
+        return Refused("journey_paused", detail)
+    await _change(session, journey, status="archived")
+    return None
+
+
+async def list_woken(session: AsyncSession, journey: str, *, limit: int) -> Sequence[str]:
+    """Some of the journey's enrolments that want waking, to be poked at once; the others are the sweeper's."""
+    query = select(col(Enrolment.id)).where(
+        col(Enrolment.journey) == journey, col(Enrolment.status) != "ended", col(Enrolment.wake_wanted_at).is_not(None)
+    )
+    return (await (await connection_of(session)).execute(query.limit(limit))).scalars().all()
+
+
+async def _want_waking(session: AsyncSession, journey: str, now: datetime) -> None:
+    change = update(Enrolment).where(
+        col(Enrolment.journey) == journey,
+        col(Enrolment.status) != "ended",
+        or_(col(Enrolment.depends_on) == ",".join(HELD_BY_JOURNEY), col(Enrolment.due_at) <= now),
+        col(Enrolment.wake_wanted_at).is_(None),
+    )
+    await (await connection_of(session)).execute(change.values(wake_wanted_at=now))
+
+
+async def _lock(session: AsyncSession, journey: str) -> JourneyRow | None:
+    query = select_rows(JourneyRow).where(col(JourneyRow.name) == journey).with_for_update()
+    return (await session.exec(query, execution_options={"populate_existing": True})).first()
+
+
+async def _change(session: AsyncSession, journey: str, **values: object) -> None:
+    await (await connection_of(session)).execute(
+        update(JourneyRow).where(col(JourneyRow.name) == journey).values(**values)
+    )
+
+
+_NO_JOURNEY = Refused("journey_not_found", "there is no such journey: GET /v1/journeys lists them")

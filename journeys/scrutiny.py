@@ -20,7 +20,7 @@ from journeys.drafts import StepDraft
 from journeys.durations import format_duration
 from journeys.problems import did_you_mean
 from journeys.profile import PROFILE_FIELDS
-from journeys.program import EntryRule, Message, Program, Trigger
+from journeys.program import Message, Program, Trigger
 from journeys.source import Map, Scalar
 from journeys.surveys import asks_survey
 from journeys.ways import Graph
@@ -219,28 +219,52 @@ def _known(name: str, kind: DataKind, *, is_ours: bool) -> Known:
 
 def _look_at_entries(root: Cursor, program: Program) -> None:
     """Two rules that accept the same event with the same key start one enrolment: the second adds nothing."""
-    for place, rule in enumerate(program.enter):
-        first = next(
-            (r for r in program.enter[:place] if _forestalls(r.trigger, rule.trigger) and _same_key(r, rule)), None
-        )
+    before = _Before()
+    for rule in program.enter:
+        key = None if rule.key is None else rule.key.text
+        first = before.take(rule.trigger, key)
         if first is not None:
-            detail = f"{_rule(first.trigger)} takes every event of this rule already, with the same key"
+            detail = f"{_rule(first)} takes every event of this rule already, with the same key"
             _rule_at(root, "enter", rule.trigger).report("entry_shadowed", detail, severity="warning")
-
-
-def _same_key(one: EntryRule, other: EntryRule) -> bool:
-    return (one.key and one.key.text) == (other.key and other.key.text)
 
 
 def _look_at_exits(root: Cursor, program: Program) -> None:
     """At one instant exits act in document order."""
-    for place, exit_ in enumerate(program.exits):
-        first = next((e for e in program.exits[:place] if _forestalls(e, exit_)), None)
+    before = _Before()
+    for exit_ in program.exits:
+        first = before.take(exit_, None)
         if first is not None:
             detail = f"{_rule(first)} ends the enrolment at every event of this one: this exit never fires"
             suggestion = f"put it before {_rule(first)}" if first.when is None and exit_.when is not None else None
             at = _rule_at(root, "exit", exit_)
             at.report("exit_never_fires", detail, suggestion=suggestion, severity="warning")
+
+
+class _Before:
+    """The rules that stand before one, by what they accept."""
+
+    def __init__(self) -> None:
+        self._by: dict[tuple[str, str | None, str | None], Trigger] = {}
+
+    def take(self, trigger: Trigger, key: str | None) -> Trigger | None:
+        """The first rule before this one that leaves nothing for it; from now on this one is before the others."""
+        when = None if trigger.when is None else trigger.when.text
+        candidates = (
+            self._by.get((pattern, condition, key))
+            for pattern in _patterns(trigger.on[0])
+            for condition in dict.fromkeys((None, when))
+        )
+        first = next((c for c in candidates if c is not None and _forestalls(c, trigger)), None)
+        for type_ in trigger.on:
+            self._by.setdefault((type_, when, key), trigger)
+        return first
+
+
+def _patterns(type_: str) -> Iterator[str]:
+    """The type and the prefixes that accept it."""
+    yield type_
+    parts = type_.removesuffix(".*").split(".")
+    yield from (".".join(parts[:end]) + ".*" for end in range(len(parts) - 1, 0, -1))
 
 
 def _forestalls(first: Trigger, second: Trigger) -> bool:
@@ -318,6 +342,8 @@ class _Facts:
         self.givers: dict[tuple[str, ...], set[str]] = {}
         self.surveys: dict[str, dict[str, None]] = {}
         self.senders: dict[str, set[str]] = {}
+        self._after: dict[frozenset[str], set[str]] = {}
+        self._unsure: dict[frozenset[tuple[str, str]], set[str]] = {}
         for step in steps:
             self._take(step, is_guarded=program.nodes[step.id].guard is not None)
 
@@ -376,7 +402,7 @@ class _Facts:
         elif is_required and readers:
             if not any(self._may_be_known(path[:2], reader) for reader in readers):
                 self._is_later(path, cursor, at)
-            elif any(self.graph.can_be_reached_without(reader, self.sure.get(path[:2], set())) for reader in readers):
+            elif not readers.isdisjoint(self._without(path[:2])):
                 detail = f"on some ways to this message {clip(name)!r} has no value: there the message is skipped"
                 cursor.report("not_always_set", detail, suggestion="add | default(...)", severity="warning", at=at)
 
@@ -385,8 +411,19 @@ class _Facts:
 
     def _may_be_known(self, fact: tuple[str, ...], reader: str) -> bool:
         """Whether a step that gives it can lie before the reader, or is the reader itself."""
-        givers = self.givers[fact]
-        return reader in givers or not self.graph.is_reached(reader) or any(self.graph.leads(g, reader) for g in givers)
+        givers = frozenset(self.givers[fact])
+        if reader in givers or reader not in self.graph.reached:
+            return True
+        if givers not in self._after:
+            self._after[givers] = self.graph.after(givers)
+        return reader in self._after[givers]
+
+    def _without(self, fact: tuple[str, ...]) -> set[str]:
+        """Where a run can come to which no step has surely given it."""
+        sure = frozenset(self.sure.get(fact, ()))
+        if sure not in self._unsure:
+            self._unsure[sure] = self.graph.reached_without(sure)
+        return self._unsure[sure]
 
     def _is_later(self, path: Path, cursor: Cursor, at: tuple[int, int] | None) -> None:
         detail = f"{clip('.'.join(path[:2]))!r} is not known here yet: no step that gives it comes before"

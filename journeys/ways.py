@@ -1,6 +1,6 @@
 """The ways through a program: what leads where, and how soon. Pure; knows no step type."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from heapq import heappop, heappush
 
@@ -23,29 +23,15 @@ class Graph:
             ]
             for id_, node in program.nodes.items()
         }
-        self._ahead: dict[str, set[str]] = {}
-        self._reached = set[str]() if self._start is None else {self._start, *self._after(self._start)}
+        self.reached = self.reached_without(())
 
-    def is_reached(self, node: str) -> bool:
-        """Whether any run can come there."""
-        return node in self._reached
+    def reached_without(self, arms: Collection[tuple[str, str]]) -> set[str]:
+        """Where a run can come without ever taking one of these arms (node and name)."""
+        return self._walk([] if self._start is None else [self._start], arms)
 
-    def leads(self, node: str, to: str) -> bool:
-        """Whether a run that was at `node` can come to `to` afterwards."""
-        return to in self._after(node)
-
-    def can_be_reached_without(self, node: str, arms: Collection[tuple[str, str]]) -> bool:
-        """Whether a run can come to `node` without ever taking one of these arms (node and name)."""
-        seen: set[str] = set()
-        ahead = [] if self._start is None else [self._start]
-        while ahead:
-            at = ahead.pop()
-            if at == node:
-                return True
-            if at not in seen:
-                seen.add(at)
-                ahead.extend(to for arm, to in self._arms[at] if (at, arm) not in arms)
-        return False
+    def after(self, nodes: Collection[str]) -> set[str]:
+        """Where a run can come that has left one of these nodes."""
+        return self._walk([to for node in nodes for _, to in self._arms[node]], ())
 
     def earliest(self, takes: Takes) -> dict[str, timedelta]:
         """How long after the entry a run can be at each node at the soonest (Dijkstra's shortest paths)."""
@@ -60,17 +46,11 @@ class Graph:
                 heappush(ahead, (since + takes.get(at, {}).get(arm, timedelta()), to))
         return arrives
 
-    def _after(self, node: str) -> set[str]:
-        if node not in self._ahead:
-            self._ahead[node] = set(self._walk(node))
-        return self._ahead[node]
-
-    def _walk(self, node: str) -> Iterator[str]:
+    def _walk(self, ahead: list[str], arms: Collection[tuple[str, str]]) -> set[str]:
         seen: set[str] = set()
-        ahead = [to for _, to in self._arms[node]]
         while ahead:
             at = ahead.pop()
             if at not in seen:
                 seen.add(at)
-                yield at
-                ahead.extend(to for _, to in self._arms[at])
+                ahead.extend(to for arm, to in self._arms[at] if (at, arm) not in arms)
+        return seen

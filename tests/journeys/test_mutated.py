@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from docs.problems import codes
 from journeys.codec import program_from_json, program_to_json
 from journeys.compiler import compile_definition
 from journeys.source import List, Map, Node, Scalar, read_source
@@ -18,6 +19,7 @@ FILES = sorted([*ROOT.glob("examples/**/*journey*.yaml"), *ROOT.glob("tests/gold
 TEXTS = [
     text for path in FILES if path.name != "learners.yaml" for text in [path.read_text("utf-8")] if "waymark:" in text
 ]
+CODES = codes()
 SOON = 1.0
 """Seconds of work within which a compilation is over, whatever it is given."""
 
@@ -26,6 +28,7 @@ PIECES = [
     *("{", "}", "[", "]", ": ", "- ", "|", ">", "'", '"', "#", "null", "~", "5", "true", "3d", "2027-01-01", "é" * 50),
     *("send: x", "wait: 5wd", "split: a", "when: a ==", "{% for", "{{ x | y }}", "event.", "learner.x", "(((("),
     *("if: '!a'", "else: []", "then: [{}]", "id: X", "on: x.*", "9" * 400, "1e999", "-.inf", "\\ud800", '"\\0"'),
+    *("vars.", "answers.x.y", "sent.x.y", "event.data.x == 1 && ", "repeat: {times: 2}", "ask: x", "set: {a: 1}"),
     *("[" * 120, "{a: " * 120, "- " * 120, "(" * 300, "!" * 300, "a && " * 400, "{{ x }}" * 900, "é\u0301\U0001f600"),
 ]  # fmt: skip
 
@@ -109,7 +112,7 @@ def look_at(text: str | bytes) -> None:
         assert 1 <= problem.line <= lines
         assert problem.column >= 1
         assert problem.detail
-        assert problem.code
+        assert problem.code in CODES
         json.dumps(problem.to_json()).encode()
     if compiled.program is not None:
         assert program_from_json(program_to_json(compiled.program)) == compiled.program

@@ -15,6 +15,7 @@ from journeys.expressions import Facts, learner_facts, value
 from journeys.program import Entry, Link, Message, Program, Wording
 from journeys.routing import entry_facts
 from journeys.run import Run
+from journeys.sandbox import LANGUAGE
 from journeys.templates import Failed, LinkFacts, Missing, Rendered, render
 
 SkipReason = Literal[
@@ -121,10 +122,12 @@ def compose(
         return chosen
     channel, address = chosen
     message = program.messages[deliver.message]
-    worded = _worded(message, channel, recipient.get("language"))
+    tag = best_language(message.languages, recipient.get("language"))
+    worded = _worded(message, channel, tag)
     context = context_of(
         run=run, entry=entry, learner=learner, learner_id=learner_id, recipient=recipient, recipient_id=recipient_id
     )
+    context[LANGUAGE] = tag
     link = _link_to_page(message, page, context) if message.questions else _link(worded.link, context)
     if isinstance(link, Skip):
         return link
@@ -175,9 +178,8 @@ def _choose(
     return Skip(reason)
 
 
-def _worded(message: Message, channel: str, language: Json) -> Wording:
-    """The wording for a channel in the language that matches best; what that lacks is the message's own."""
-    tag = best_language(message.languages, language)
+def _worded(message: Message, channel: str, tag: str | None) -> Wording:
+    """The wording for a channel in a language; what that lacks is the message's own."""
     ours = None if tag is None else message.languages[tag]
     own = message.channels.get(channel) or message.body
     if ours is None:

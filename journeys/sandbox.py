@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NoReturn, cast
 
-from jinja2 import Undefined, nodes
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from jinja2 import Undefined, nodes, pass_context
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -181,26 +183,45 @@ class _Roots(Context):
         return _known(found, key) if isinstance(found, Mapping) or found is None or isinstance(found, list) else found
 
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+LANGUAGE = " language"
+"""Under this name the context says in which language (BCP 47) dates are written; no template can name it."""
+
+_OURS = "en-GB"
+"""Where nothing is said: `2 March 2026`."""
 
 
 _FORM = re.compile(r"(?:%-?[aAbBdeHIjmMpuVyY%]|[^%]){1,60}")
 
 
-def _date(value: Any, form: str | None = None) -> str:
-    """A date, or the date of an instant in its own zone: `2 March 2026`; or in a form of `strftime`'s."""
+@pass_context
+def _date(context: Context, value: Any, form: str | None = None) -> Any:
+    """A date, or the date of an instant in its own zone, as the message's language writes it: `2 March 2026`,
+    `2. März 2026`; or in a form of `strftime`'s.
+    """
+    if isinstance(value, _Nothing):  # handed on, as by `_through`
+        return value
     if not isinstance(value, str):
         return _fail_on(value, "a date")
     text = value.strip()
     day = datetime.fromisoformat(text)
     if form is None:
-        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+        language = context.parent.get(LANGUAGE)
+        return format_date(day, "long", locale=_locale(language if isinstance(language, str) else _OURS))
     if not _FORM.fullmatch(form):
         raise ValueError("not a form of a date")
     return day.strftime(form)
+
+
+@cache
+def _locale(tag: str) -> Locale:
+    """How dates are written in this language, as far as it is known."""
+    parts = tag.replace("_", "-").split("-")
+    while parts:
+        try:
+            return Locale.parse("_".join(parts))
+        except (ValueError, UnknownLocaleError):
+            parts.pop()
+    return Locale.parse(_OURS, sep="-")
 
 
 def _fail_on(value: Any, wanted: str) -> NoReturn:
@@ -329,13 +350,13 @@ def _through(made: Callable[..., Any]) -> Callable[..., Any]:
 
 FILTERS: Mapping[str, Any] = {
     "d": _default,
+    "date": _date,
     "default": _default,
     **{
         name: _through(made)
         for name, made in {
             "abs": _abs,
             "capitalize": _capitalize,
-            "date": _date,
             "first": _first,
             "float": _float,
             "int": _int,

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from journeys.sandbox import LANGUAGE
 from journeys.templates import LONGEST_TEXT, Failed, LinkFacts, Missing, Rendered, check, render
 
 CONTEXT: dict[str, object] = {
@@ -163,3 +164,21 @@ def test_check_finds_variables() -> None:
         ("entry.key", 2, True),
         ("vars.days", 2, True),
     ] == found
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (None, "2 March 2026"),
+        ("de", "2. März 2026"),
+        ("fr-CA", "2 mars 2026"),
+        ("pt-BR", "2 de março de 2026"),
+        ("ja", "2026年3月2日"),
+        ("de-XX", "2. März 2026"),
+        ("tlh", "2 March 2026"),
+    ],
+)
+def test_a_date_is_written_in_the_language_of_the_message(language: str | None, expected: str) -> None:
+    """And as it is in English where nobody knows that language."""
+    context = {"entry": {"data": {"due": "2026-03-02"}}, LANGUAGE: language}
+    assert Rendered(expected) == render("{{ entry.data.due | date }}", context)

@@ -159,7 +159,8 @@ class Enrolment(SQLModel, table=True):
     given up. `wake_wanted_at` is set by whatever concerns the enrolment and cleared by the turn that loads it.
     `entry` holds the entry event's time, key and data for expressions and templates.
     `depends_on` names the fields of the profile, joined by commas, on which what it waits for depends: a change of one
-    wakes it; or it is `journey` where the pause of its journey holds it. `goal_at` is when the goal came of one in the holdout, which has ended and is watched until its limit.
+    wakes it; or it is `journey` where the pause of its journey holds it. `goal_at` is when the goal came of one in the
+    holdout, which has ended and is watched until its limit.
     """
 
     __tablename__ = "enrolments"

@@ -19,6 +19,7 @@ from journeys import attending
 from journeys.advance import waiting_for
 from journeys.attention import Award, Bid, Late, Lead, Wait, merged_into, new_bid
 from journeys.calendar import reckon
+from journeys.catalogue import is_our_own
 from journeys.composing import Composed, Reach, Skip, compose, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
 from journeys.digest import digest_of, merges
@@ -240,6 +241,7 @@ class _Stage:
             return []
         self._known.add((event.source, event.id))
         person = self.person(event.subject)
+        event = _addressed(event, person)
         self._settle(person, now)
         changed = self._changed(person, event, now)
         happened = Happened(event, len(person.log), now)
@@ -548,6 +550,17 @@ def _at_once(turn: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         return done.value
     raise AssertionError("the rehearsal's performer awaits nothing")
+
+
+def _addressed(event: Event, person: _Person) -> Event:
+    """An event of ours that names no enrolment, or no step, is about where she stands: who writes a rehearsal cannot
+    know ids.
+    """
+    standing = [each for each in person.enrolments.values() if not each.run.has_ended]
+    if not is_our_own(event.type) or not standing:
+        return event
+    run = standing[-1].run
+    return replace(event, data={"enrolment": run.enrolment, "step": run.node, **event.data})
 
 
 def _fired(program: Program, trigger: str, event: Event) -> Fired:

@@ -5,11 +5,12 @@ Pure.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import isfinite
 
 from journeys.effects import Decide, Decided, Evaluate, Evaluated
 from journeys.events import Json
 from journeys.expressions import Facts, holds, learner_facts, value
-from journeys.program import Entry
+from journeys.program import Entry, Expression
 from journeys.routing import entry_facts, instant_text
 from journeys.run import Run, Sent
 
@@ -48,11 +49,19 @@ def evaluate(effect: Evaluate, facts: Facts, *, at: datetime) -> Evaluated:
             continue
         seen = replace(facts, vars={**facts.vars, **values}) if effect.is_in_order else facts
         found = value(term.expression, seen)
-        if found.finding is None:
+        finding = found.finding or _unfit(found.value, term.expression)
+        if finding is None:
             values[term.name] = found.value
         else:
-            findings.append(f"{term.name}: {found.finding}")
+            findings.append(f"{term.name}: {finding}")
     return Evaluated(at, values, tuple(findings))
+
+
+def _unfit(found: Json, expression: Expression) -> str | None:
+    """Why a value that could be told is none to go on with; None where it is."""
+    if found is None:
+        return f"{expression.text} is null"
+    return f"{expression.text} is no finite number" if isinstance(found, float) and not isfinite(found) else None
 
 
 def _sent_facts(sent: Sent) -> dict[str, Json]:

@@ -19,6 +19,7 @@ from typing import Literal
 
 from journeys.plain_words import Label, duration_words, entry_label, step_label, trigger_words
 from journeys.program import Node, Program
+from journeys.steps.await_ import AwaitOptions
 
 Point = tuple[float, float]
 BoxKind = Literal["entry", "step", "outcome", "exit", "limit"]
@@ -79,10 +80,15 @@ END = "outcome:completed"
 
 
 def arms_of(node: Node) -> Mapping[str, str | None]:
-    """Where the step leads by each arm; one with a condition of its own is passed over by `skip`."""
+    """Where the step leads by each arm that a run may take; `skip` passes over one with a condition of its own."""
     arms = dict(node.successors)
     if node.guard is not None and "skip" not in arms:
         arms["skip"] = arms.get("next")
+        if len(arms) > 2 and "do" not in arms:
+            del arms["next"]  # of the arms of its own none is called so: it leads past the step
+    options = node.options
+    if isinstance(options, AwaitOptions) and options.within is None and options.span is None:
+        arms.pop("else", None)
     return arms
 
 

@@ -218,3 +218,15 @@ async def test_leave_is_in_the_profile_that_is_shown(api: Api) -> None:
 
     assert {"leave": {"since": "2026-03-02T09:00:00Z", "until": "2026-04-01"}} == on_leave
     assert {"leave": None} == back
+
+
+async def test_an_enrolment_says_what_comes_next(api: Api) -> None:
+    """What is awaited, what follows, and what would end it; in the zone where the learner is."""
+    await api.publish()
+    await _hire(api, zone="Europe/Dublin")
+    made = (await _enrol(api)).json()
+    assert made["outlook"]["now"].startswith("It begins on ")
+    assert "in Dublin" in made["outlook"]["now"]
+    assert made["outlook"]["then"][0].startswith("Then: ")
+    assert made["outlook"]["ends"][-1].startswith("As expired on ")
+    assert "Europe/Dublin" == made["zone"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -172,17 +173,27 @@ def explain(
 def tell(body: Body, *, now: datetime) -> list[str]:
     """The story of one enrolment, line by line."""
     key = f", for {body['entry_key']}" if body["entry_key"] else ""
-    lines = [f"{body['learner']} in {body['journey']} (version {body['version']}){key}", ""]
+    zone = ZoneInfo(body["zone"])
+    lines = [f"{body['learner']} in {body['journey']} (version {body['version']}){key}", f"Times of {zone.key}.", ""]
     day = None
     for entry in body["journal"]:
-        at = instant(entry["at"]) or now
+        at = (instant(entry["at"]) or now).astimezone(zone)
         if at.date() != day:
             day = at.date()
             lines.append(f"{at:%A} {at.day} {at:%B %Y}")
         step = f"  [{entry['step']}]" if entry["step"] else ""
         lines.append(f"  {at:%H:%M:%S}  {entry['text']}{step}")
         lines += [f"            {finding}" for finding in entry["data"].get("findings", [])]
-    return [*lines, *([""] if body["journal"] else []), _standing(body, now=now)]
+    return [*lines, *([""] if body["journal"] else []), _standing(body, now=now), *_outlook(body)]
+
+
+def _outlook(body: Body) -> list[str]:
+    """What is awaited, what comes then, and what would end it at once."""
+    told = body["outlook"]
+    if body["status"] == "ended" or not body["journal"]:
+        return []
+    ends = ["It would end", *(f"  {line}" for line in told["ends"])] if told["ends"] else []
+    return ["", told["now"], *(f"  {line}" for line in told["then"]), *ends]
 
 
 def _standing(body: Body, *, now: datetime) -> str:

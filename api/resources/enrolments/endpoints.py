@@ -11,7 +11,15 @@ from api.pagination import Page, decode_text, page
 from api.parts import PartsOf
 from api.problems import Conflicting, NotThere
 from api.resources.enrolments.refusals import raised
-from api.resources.enrolments.schemas import EnrolByHand, EnrolmentFilter, EnrolmentItem, EnrolmentOut, JournalLine
+from api.resources.enrolments.schemas import (
+    EnrolByHand,
+    EnrolmentFilter,
+    EnrolmentItem,
+    EnrolmentOut,
+    JournalLine,
+    OutlookOut,
+)
+from api.resources.enrolments.telling import tell
 from api.security import Caller
 from api.waking import wake
 from store.queries import enrolling, journal, listing, withdrawing
@@ -94,7 +102,9 @@ async def with_journal(session: AsyncSession, enrolment: str) -> EnrolmentOut:
         JournalLine(at=row.at, kind=row.kind, step=row.step, text=row.text, data=row.data)
         for row in await journal.list_journal(session, enrolment)
     ]
-    return EnrolmentOut(**_item(listed).model_dump(), journal=lines)
+    told, zone = await tell(session, listed.row)
+    shown = OutlookOut(now=told.now, then=list(told.then), ends=list(told.ends))
+    return EnrolmentOut(**_item(listed).model_dump(), journal=lines, outlook=shown, zone=zone)
 
 
 def _item(listed: listing.Listed) -> EnrolmentItem:

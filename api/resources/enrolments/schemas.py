@@ -47,10 +47,20 @@ class JournalLine(BaseModel):
     data: dict[str, Any]
 
 
+class OutlookOut(BaseModel):
+    """What an enrolment waits for, what follows (one line for each way it can go), and what would end it at once."""
+
+    now: str
+    then: list[str]
+    ends: list[str]
+
+
 class EnrolmentOut(EnrolmentItem):
-    """An enrolment with its journal."""
+    """An enrolment with its journal and its outlook; `zone` is where the learner is, as far as is known."""
 
     journal: list[JournalLine]
+    outlook: OutlookOut
+    zone: str
 
 
 class EnrolByHand(Given):

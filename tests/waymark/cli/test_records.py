@@ -101,17 +101,25 @@ def test_waiting_in_words() -> None:
         "outcome": None, "step": "await-lms-course-started", "waiting_for": "lms.course.started",
         "due_at": "2026-03-05T09:00:00Z", "ended_at": None,
         "journal": [{"at": "2026-03-02T08:00:00Z", "kind": "entered", "step": None, "text": "Entered.", "data": {}}],
+        "zone": "Europe/Berlin",
+        "outlook": {"now": "Waiting until she starts MGR-101.", "then": ["If so: a story."], "ends": ["As left."]},
     }  # fmt: skip
     assert [
         "ada in first-weeks (version 2), for p1",
+        "Times of Europe/Berlin.",
         "",
         "Monday 2 March 2026",
-        "  08:00:00  Entered.",
+        "  09:00:00  Entered.",
         "",
         (
             "It is active and waits at await-lms-course-started, for lms.course.started, at the latest until "
             "Thursday 5 March 2026, 09:00 UTC, in 3 days."
         ),
+        "",
+        "Waiting until she starts MGR-101.",
+        "  If so: a story.",
+        "It would end",
+        "  As left.",
     ] == tell(body, now=now)
 
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from api import problems
 from api.pages.survey import endpoints as survey_page
 from api.parts import Parts
+from api.resources.actions import endpoints as actions
 from api.resources.dead_letters import endpoints as dead_letters
 from api.resources.deliveries import endpoints as deliveries
 from api.resources.enrolments import endpoints as enrolments
@@ -25,6 +26,7 @@ RESOURCES = (
     steer_journeys.router,
     rehearsals.router,
     learners.router,
+    actions.router,
     enrolments.router,
     steer_enrolments.router,
     deliveries.router,

@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 
 from connectors.sources import topics
 from store.database import Database
+from workers.actions import Actions
 from workers.ingest import Ingest, TryLater
 from workers.kafka import Consumer, Partition, Passing
 from workers.outages import is_outage
@@ -209,14 +210,16 @@ async def run_bridge(
     stop: asyncio.Event | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """The bridge process: bridge, relay and sweeper, until `stop` is set or we are cancelled; then each ends in order.
+    """The bridge process: bridge, relay, sweeper and actions, until `stop` is set or we are cancelled; then each
+    ends in order.
 
-    Without Kafka (`bootstrap` is None) the sweeper runs alone. What fails for good ends all three with its error.
+    Without Kafka (`bootstrap` is None) sweeper and actions run alone. What fails for good ends all with its error.
     `ready` is called once all is in place.
     """
     stopping = stop or asyncio.Event()
     sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
-    parts = [asyncio.create_task(sweeper.run(stopping))]
+    acting = Actions(database, ingest.poker, clock)
+    parts = [asyncio.create_task(sweeper.run(stopping)), asyncio.create_task(acting.run(stopping))]
     if bootstrap is not None:
         parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group, ready=ready).run(stopping)))
         parts.append(asyncio.create_task(Relay(database, bootstrap, clock).run(stopping)))

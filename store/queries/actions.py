@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import and_, bindparam, insert, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -88,6 +88,19 @@ async def list_failed(session: AsyncSession, action: str, *, after: int = 0, lim
         .order_by(col(ActionItem.number))
         .limit(limit)
     )
+    return (await session.exec(query)).all()
+
+
+async def list_actions(
+    session: AsyncSession, *, state: str | None, before: tuple[datetime, str] | None, limit: int
+) -> Sequence[ActionRow]:
+    """Actions, the latest first; `before` is `created_at` and `id` of the last one of the page before."""
+    at, id_ = col(ActionRow.created_at), col(ActionRow.id)
+    query = select(ActionRow).order_by(at.desc(), id_.desc()).limit(limit)
+    if state is not None:
+        query = query.where(col(ActionRow.state) == state)
+    if before is not None:
+        query = query.where(or_(at < before[0], and_(at == before[0], id_ < before[1])))
     return (await session.exec(query)).all()
 
 

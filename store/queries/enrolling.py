@@ -112,6 +112,15 @@ async def list_last(
     return {row.learner: row for row in mine}
 
 
+async def list_last_of_all(
+    session: AsyncSession, journey: str, of: Collection[str]
+) -> Mapping[tuple[str, str], EnrolmentState]:
+    """The last enrolment in the journey of each of these learners and each key (learner, key), to be looked at."""
+    rows = await entering.list_enrolments(session, of, with_ended=of, is_to_change=False)
+    mine = sorted((row for row in rows if row.journey == journey), key=lambda row: row.ordinal)
+    return {(row.learner, row.key): row for row in mine}
+
+
 def _in_audience(program: Program, state: LearnerState, entry: Entry) -> Refused | None:
     if program.audience is None:
         return None

@@ -63,9 +63,12 @@ class UnjudgedState:
 
 
 async def list_enrolments(
-    session: AsyncSession, learners: Collection[str], *, with_ended: Collection[str]
+    session: AsyncSession, learners: Collection[str], *, with_ended: Collection[str], is_to_change: bool = True
 ) -> Sequence[EnrolmentState]:
-    """These learners' enrolments that have not ended or are held out, and of `with_ended` all; locked, in order."""
+    """These learners' enrolments that have not ended or are held out, and of `with_ended` all, in order.
+
+    They are locked, unless they are only to be looked at.
+    """
     query = (
         select(
             col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version), col(Enrolment.program),
@@ -83,8 +86,9 @@ async def list_enrolments(
             ),
         )
         .order_by(col(Enrolment.id))
-        .with_for_update(key_share=True)
     )  # fmt: skip
+    if is_to_change:
+        query = query.with_for_update(key_share=True)
     return [EnrolmentState(*row) for row in (await (await session.connection()).execute(query)).all()]
 
 

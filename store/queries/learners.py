@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,6 +23,14 @@ class LearnerState:
     times: Mapping[str, datetime]
     latest_at: datetime | None
     rejudge_until: datetime | None
+
+
+_States = Select[str, str, dict[str, Json], dict[str, str], datetime | None, datetime | None]
+
+_STATES: _States = select(
+    col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times), col(Learner.latest_at),
+    col(Learner.rejudge_until),
+).order_by(col(Learner.id))  # fmt: skip
 
 
 async def find_ids(session: AsyncSession, source_ids: Collection[str]) -> dict[str, str]:
@@ -48,20 +56,41 @@ async def introduce(session: AsyncSession, learners: Mapping[str, str], *, at: d
 
 async def lock(session: AsyncSession, learners: Collection[str]) -> dict[str, LearnerState]:
     """These learners, by our id, in order and locked against every other batch until the transaction ends."""
-    query = (
-        select(
-            col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times),
-            col(Learner.latest_at), col(Learner.rejudge_until),
-        )
-        .where(col(Learner.id).in_(learners))
-        .order_by(col(Learner.id))
-        .with_for_update(key_share=True)
-    )  # fmt: skip
+    query = _STATES.where(col(Learner.id).in_(learners)).with_for_update(key_share=True)
+    return {state.id: state for state in await _list_states(session, query)}
+
+
+async def find_states(session: AsyncSession, learners: Collection[str]) -> dict[str, LearnerState]:
+    """These learners, by our id, to be looked at."""
+    return {state.id: state for state in await _list_states(session, _STATES.where(col(Learner.id).in_(learners)))}
+
+
+async def list_states(session: AsyncSession, *, after: str, limit: int) -> Sequence[LearnerState]:
+    """Learners in order of our id, those after `after`."""
+    return await _list_states(session, _STATES.where(col(Learner.id) > after).limit(limit))
+
+
+async def resolve(session: AsyncSession, names: Collection[str]) -> dict[str, str]:
+    """Our ids of those of these who are known by a source's id, or by ours; a source's id goes first."""
+    known = await find_ids(session, names)
+    query = select(col(Learner.id)).where(col(Learner.id).in_([name for name in names if name not in known]))
+    ours = (await (await session.connection()).execute(query)).scalars().all()
+    return {**known, **{id_: id_ for id_ in ours}}
+
+
+async def find_names(session: AsyncSession, learners: Collection[str]) -> dict[str, str]:
+    """The source's ids of these learners, by ours."""
+    query = select(col(Learner.id), col(Learner.source_id)).where(col(Learner.id).in_(learners))
     found = (await (await session.connection()).execute(query)).all()
-    return {
-        id_: LearnerState(id_, source_id, profile, _instants(times), latest_at, rejudge_until)
+    return {row.id: row.source_id for row in found}
+
+
+async def _list_states(session: AsyncSession, query: _States) -> Sequence[LearnerState]:
+    found = (await (await session.connection()).execute(query)).all()
+    return [
+        LearnerState(id_, source_id, profile, _instants(times), latest_at, rejudge_until)
         for id_, source_id, profile, times, latest_at, rejudge_until in found
-    }
+    ]
 
 
 async def keep(session: AsyncSession, states: Sequence[LearnerState], *, at: datetime) -> None:

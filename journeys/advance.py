@@ -105,6 +105,19 @@ def advance(program: Program, run: Run, given: Input, *, watch: Watch | None = N
     return doing.run, tuple(doing.effects)
 
 
+def take_up(program: Program, run: Run, *, with_guard: bool = False) -> tuple[Run, tuple[Effect, ...]]:
+    """The run at its step as this program has it: entered anew, its visit not counted again. For a run that was moved
+    to another version before anything of the step was done.
+    """
+    doing = _Advance(program, replace(run, hold=None))
+    node = _node(doing)
+    if with_guard and node.guard is not None:
+        _hold(doing, Pending(Decide(node.id, (node.guard,), is_guard=True), run.at))
+    else:
+        _enter(doing, node)
+    return doing.run, tuple(doing.effects)
+
+
 def waiting_for(program: Program, run: Run) -> str | None:
     """What the run waits for, in plain words without personal values; None where it waits for nothing."""
     if run.node is None or run.has_ended:

@@ -91,15 +91,17 @@ def rehearse(
     arrivals: Mapping[str, datetime] | None = None,
     policy: Policy = UNLIMITED,
     identify: Callable[[str], str] = str,
+    answers: Mapping[str, Json] | None = None,
 ) -> Rehearsal:
     """What each learner would get, were these the events; `reach` says what is known of each channel by name.
 
     Events are taken in order of their time, whatever their order here; one of which `arrivals` (by event id) says that
     it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
     enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody. `identify` answers
-    the id by which chance knows a learner, from the source's: the same one, or ours.
+    the id by which chance knows a learner, from the source's: the same one, or ours. `answers` is what named webhooks
+    say to every `call`; nothing is asked of anybody.
     """
-    stage = _Stage(program, reach, policy, identify)
+    stage = _Stage(program, reach, policy, identify, answers or {})
     for learner, profile in learners.items():
         stage.person(learner).history.profile = dict(profile)
         stage.person(learner).given = profile
@@ -168,9 +170,15 @@ class _Stage:
     """The virtual world: people, the plan of what comes, and the instant it is."""
 
     def __init__(
-        self, program: Program, reach: Mapping[str, Reach], policy: Policy, identify: Callable[[str], str]
+        self,
+        program: Program,
+        reach: Mapping[str, Reach],
+        policy: Policy,
+        identify: Callable[[str], str],
+        answers: Mapping[str, Json],
     ) -> None:
         self.program = program
+        self.answers = answers
         self.identify = identify
         self.reach = reach
         self.policy = policy
@@ -366,11 +374,18 @@ class _Performer:
             case Deliver():
                 return self._deliver(run, effect)
             case Request():
-                return Answered(max(self._now, run.at), "done", reason="rehearsed: nothing was asked")
+                return self._answer(run, effect)
             case Enrol():
-                return EnrolledElsewhere(run.at, is_enrolled=True, reason="rehearsed: nothing was started")
+                return EnrolledElsewhere(run.at, is_enrolled=True, reason="a rehearsal only says so")
             case _:
                 assert_never(effect)
+
+    def _answer(self, run: Run, request: Request) -> Answered:
+        """What the rehearsal was told of a webhook; an LMS does what it is asked."""
+        now, told = max(self._now, run.at), self._stage.answers
+        if request.service == "call" and request.target not in told:
+            return Answered(now, "done", reason=f"the rehearsal was told no answer of {request.target}")
+        return Answered(now, "done", told.get(request.target))
 
     def _deliver(self, run: Run, deliver: Deliver) -> Delivered | Deferred:
         now = max(self._now, run.at)
@@ -426,6 +441,8 @@ class _Delivering:
         gone = self._slots.gone_in(self._key)
         if gone is not None:
             return Delivered(gone.at, "skipped", None, merged_into(gone.digest))
+        if self._slots.has_had_no_room(self._recipient, self._key, now=self.now):
+            return self._skip(attending.NO_ROOM)
         profile, policy = self._profile, self._stage.policy
         budget = attending.budget_for(self.deliver, policy)
         waiting = put_off(self.deliver, profile, policy=policy, now=self.now)
@@ -458,7 +475,7 @@ class _Delivering:
             case Wait():
                 return attending.deferred(verdict, self._profile, policy=self._stage.policy, now=self.now)
             case Late():
-                return self._skip(Skip("expired"))
+                return self._skip(attending.NO_ROOM)
             case Lead():
                 return self._lead(composed, verdict)
 

@@ -5,6 +5,8 @@
                                  events.jsonl     CloudEvents, in order of their times, a minute apart at least
                                  arrivals.json    where there is one: event id to when it arrives, after its time
                                  policy.json      where there is one: the policy; without it, no limits
+                                 answers.json     where there is one: what each named webhook answers (null: nothing)
+                                 also.yaml        where there is one: another journey, that this one starts
                                  expected.json    for each learner her enrolments, each with journal and messages
 
 `as_expected` brings what a performer kept into the form of `expected.json`, so that the two are compared as plain data.
@@ -13,8 +15,9 @@ hangs on dates (clocks are changed, holidays come): it lies some years ahead, an
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,10 @@ FOLDER = Path(__file__).parents[1] / "golden" / "journeys"
 
 Form = dict[str, Any]
 
+_MERGED = re.compile("merged_into_digest: dlv-[0-9a-f]+")
+
 WEEK = timedelta(weeks=1)
+CALENDAR_YEARS = 28
 CALENDAR = timedelta(weeks=1461)
 """Twenty-eight years: every date falls on the same day of the week again, and clocks are changed on the same dates."""
 
@@ -49,6 +55,8 @@ class GoldenScript:
     arrivals: Mapping[str, datetime]
     expected: Mapping[str, Sequence[Form]]
     policy: Mapping[str, Json] | None = None
+    answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    also: str | None = None
 
     @property
     def rules(self) -> Policy:
@@ -77,7 +85,28 @@ class GoldenScript:
         return [to_cloudevent(event) for event in self.in_order_of_arrival()]
 
     def shifted(self, by: timedelta) -> "GoldenScript":
-        """The same story, so much later; whole weeks keep the days of the week."""
+        """The same story, so much later; whole weeks keep the days of the week, and whole calendars the dates that the
+        definition, the policy, profiles and events name.
+        """
+        later, rest = divmod(by, CALENDAR)
+        if self.policy is not None and later and not rest:
+            return self._in_years(later * CALENDAR_YEARS)._moved(by)
+        return self._moved(by)
+
+    def _in_years(self, years: int) -> "GoldenScript":
+        """With every date it names, but not yet its events, so many years later."""
+        return replace(
+            self,
+            definition=_dates_later(self.definition, years),
+            learners=json.loads(_dates_later(json.dumps(self.learners), years)),
+            policy=json.loads(_dates_later(json.dumps(self.policy), years)),
+            events=tuple(
+                replace(event, data=json.loads(_dates_later(json.dumps(event.data), years))) for event in self.events
+            ),
+            expected=_steps_later(self.expected, years),
+        )
+
+    def _moved(self, by: timedelta) -> "GoldenScript":
         return replace(
             self,
             events=tuple(
@@ -167,6 +196,8 @@ def _entry(entry: TimelineEntry) -> Form:
     form = entry.to_json()
     if entry.status is None:
         form["reason"] = None
+    elif entry.reason is not None:
+        form["reason"] = _MERGED.sub("merged_into_digest", entry.reason)  # whose id hangs on the installation's secret
     return {name: value for name, value in form.items() if value is not None}
 
 
@@ -177,6 +208,22 @@ def _shifted(form: Form, by: timedelta) -> Form:
     return moved
 
 
+def _dates_later(text: str, years: int) -> str:
+    return re.sub(r"(?<![0-9])[0-9]{4}(?=-[0-9]{2}-[0-9]{2})", lambda year: str(int(year[0]) + years), text)
+
+
+def _steps_later(expected: Mapping[str, Sequence[Form]], years: int) -> dict[str, list[Form]]:
+    """A step that waits for a date has its name from it."""
+
+    def later(entry: Form) -> Form:
+        return {**entry, "step": _dates_later(entry["step"], years)} if "step" in entry else entry
+
+    return {
+        learner: [{**form, "timeline": [later(entry) for entry in form["timeline"]]} for form in forms]
+        for learner, forms in expected.items()
+    }
+
+
 def _later(text: str, by: timedelta) -> str:
     return instant_text(datetime.fromisoformat(text) + by)
 
@@ -185,6 +232,7 @@ def _load(folder: Path) -> GoldenScript:
     arrivals = folder / "arrivals.json"
     expected = folder / "expected.json"
     policy = folder / "policy.json"
+    answers, also = folder / "answers.json", folder / "also.yaml"
     return GoldenScript(
         name=folder.name,
         definition=(folder / "journey.yaml").read_text(),
@@ -193,6 +241,8 @@ def _load(folder: Path) -> GoldenScript:
         arrivals={} if not arrivals.exists() else _instants(json.loads(arrivals.read_text())),
         expected=json.loads(expected.read_text()) if expected.exists() else {},
         policy=json.loads(policy.read_text()) if policy.exists() else None,
+        answers=json.loads(answers.read_text()) if answers.exists() else {},
+        also=also.read_text() if also.exists() else None,
     )
 
 

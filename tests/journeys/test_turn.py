@@ -598,3 +598,15 @@ def test_a_hold_and_a_pending_survive_json() -> None:
     ):
         run = replace(fresh(), hold=hold, node="n", has_begun=True)
         assert run == run_from_json(run_to_json(run))
+
+
+async def test_a_message_that_was_put_off_goes_at_the_instant_it_was_put_off_to() -> None:
+    """A moment late is punctual then too: the next wait counts from the instant itself."""
+    until = MONDAY + 2 * HOUR
+    told = Told(answering=lambda run, _: Deferred(run.at, until, "outside her working hours"))
+    journey = program(*chain(send("a"), wait(3 * DAY), send("b")))
+    run = await told.turn(journey, fresh(), now=MONDAY)
+    told.answering = None
+    run = await told.turn(journey, run, now=until + timedelta(seconds=0.7))
+    assert until == run.at
+    assert until + 3 * DAY == due_at(journey, run)

@@ -176,7 +176,7 @@ async def test_an_unknown_field_of_the_expression_is_told_with_its_place(api: Ap
     (problem,) = (await api.client.post(ACTIONS, json=body)).json()["problems"]
 
     told = problem["path"], problem["code"], problem["column"], problem["suggestion"]
-    assert ("filter.expression", "unknown_field", 8, "learner.country") == told
+    assert ("filter.expression", "unknown_field", 9, "did you mean learner.country?") == told
 
 
 async def test_unknown_actions(api: Api) -> None:

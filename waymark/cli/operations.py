@@ -1,7 +1,6 @@
 """`publish`, `enrol`, `withdraw`, `halt`, `go`, `dead-letters`: what changes something, through the API."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -10,7 +9,9 @@ import typer
 
 from journeys.source import Map, Scalar, read_source
 from waymark.cli.client import Api, Body, Refused, connect, path_of
+from waymark.cli.entrants import in_parts, read_entrants
 from waymark.cli.errors import NotSo, WrongUsage
+from waymark.cli.many import act_on_many, confirm
 from waymark.cli.output import AsJson, print_facts, print_json, print_table, problem_line, progress, refusals
 from waymark.settings import load_settings
 
@@ -20,7 +21,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def add(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(epilog="Example: waymark publish examples/first-time-manager.yaml")(publish)
-    app.command(epilog="Example: waymark enrol first-time-manager ada --key position-7")(enrol)
+    app.command(epilog="Example: waymark enrol first-time-manager --filter 'learner.level == \"manager\"' --rate 5")(
+        enrol
+    )
     app.command(epilog="Example: waymark withdraw --journey first-time-manager --learner ada --yes")(withdraw)
     app.command(epilog="Example: waymark halt")(halt)
     app.command(epilog="Example: waymark go")(go)
@@ -105,24 +108,70 @@ def _tell_published(file: Path, answer: Body) -> None:
 
 
 def enrol(
-    journey: Annotated[str, typer.Argument(help="The journey.", show_default=False)],
-    learners: Annotated[
-        list[str], typer.Argument(metavar="LEARNER", help="The source's id or ours.", show_default=False)
-    ],
+    named: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[JOURNEY] [LEARNER]...",
+            help="The journey, and learners by the source's id or ours.",
+            show_default=False,
+        ),
+    ] = None,
+    journey: Annotated[str | None, typer.Option(help="The journey; then all that is named is learners.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="EXPRESSION", help='All for whom this holds, as in `learner.country == "GB"`.'
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="All in this file: a column `learner`, perhaps `key`; the others stand as `entry.data`."),
+    ] = None,
     key: Annotated[str, typer.Option(help="The entry key; none: one enrolment for each learner.")] = "",
     data: Annotated[str | None, typer.Option(help="A JSON object: `entry.data`.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Pass over `audience` and `again`.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Pass over `audience`, `again` and `holdout`.")] = False,
+    rate: Annotated[float | None, typer.Option(help="Of many: how many a second, at most.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Of many: only say how many, and who could not.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol learners by hand; respects `audience` and `again` unless forced."""
-    body = {"journey": journey, "key": key, "data": _object(data), "force": force}
+    """Enrol learners by hand: those named, or all who qualify by --filter or --csv, after saying how many.
+
+    Respects `audience`, `again` and `holdout` unless forced. Ctrl-C stops what is under way.
+    """  # fmt: skip
+    learners = list(named or [])
+    if journey is None and learners:
+        journey, *learners = learners
+    if journey is None:
+        raise WrongUsage("name the journey")
+    if bool(learners) + (where is not None) + (csv is not None) != 1:
+        raise WrongUsage("name learners, or choose them by --filter, or by --csv")
+    body: Body = {"key": key, "data": _object(data), "force": force}
+    if learners and not dry_run and rate is None:
+        _enrol_named(journey, learners, body, as_json=as_json)
+        return
+    wanted: Body = {"action": "enrol", "filter": {"journey": journey}, "rate": rate, **body}
+    if where is not None:
+        parts = [{**wanted, "filter": {"journey": journey, "expression": where}}]
+    else:
+        entrants = [{"learner": learner} for learner in learners] if csv is None else read_entrants(csv)
+        parts = [{**wanted, "learners": part} for part in in_parts(entrants)]
+    with refusals(as_json=as_json):
+        act_on_many(connect(load_settings()), parts, done="enrolled", is_dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _enrol_named(journey: str, learners: Sequence[str], body: Body, *, as_json: bool) -> None:
     api = connect(load_settings())
     _act(
         learners,
-        lambda learner: api.post("/v1/enrolments", {**body, "learner": learner}),
-        lambda learner, answer: f"{learner} is in {journey}: {answer['id']}",
+        lambda learner: api.post("/v1/enrolments", {**body, "journey": journey, "learner": learner}),
+        lambda learner, answer: f"{learner} is in {_where(journey, answer)}: {answer['id']}",
         as_json=as_json,
     )
+
+
+def _where(journey: str, answer: Body) -> str:
+    return f"the holdout of {journey}" if answer["outcome"] == "holdout" else journey
 
 
 def _object(text: str | None) -> Body:
@@ -151,7 +200,7 @@ def withdraw(
     api = connect(load_settings())
     if not chosen:
         chosen = list(_running(api, journey, learner))
-        _confirm(f"{len(chosen)} enrolments would be withdrawn", number=len(chosen), yes=yes)
+        confirm(f"{len(chosen)} enrolments would be withdrawn", number=len(chosen), yes=yes)
     _act(
         chosen,
         lambda enrolment: api.post(path_of("enrolments", enrolment, "withdraw")),
@@ -164,17 +213,6 @@ def _running(api: Api, journey: str | None, learner: str | None) -> Iterator[str
     for status in ("active", "paused"):
         for one in api.list_all("/v1/enrolments", {"journey": journey, "learner": learner, "status": status}):
             yield one["id"]
-
-
-def _confirm(what: str, *, number: int, yes: bool) -> None:
-    """Say how many, and go on only where somebody agrees."""
-    typer.echo(what, err=True)
-    if yes or not number:
-        return
-    if not sys.stdin.isatty():
-        raise WrongUsage(f"{what}: say --yes to do it")
-    if not typer.confirm("Go on?", err=True):
-        raise NotSo("nothing was done")
 
 
 def _act(
@@ -316,7 +354,7 @@ def discard_letters(
     api = connect(load_settings())
     chosen = _letters(api, letters, every=every, reason=reason, topic=topic)
     if every:
-        _confirm(f"{len(chosen)} dead letters would be discarded", number=len(chosen), yes=yes)
+        confirm(f"{len(chosen)} dead letters would be discarded", number=len(chosen), yes=yes)
 
     def perform(letter: str) -> Body:
         api.delete(path_of("dead-letters", letter))

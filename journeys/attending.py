@@ -5,6 +5,7 @@ from datetime import datetime
 
 from journeys.attention import Bid, Board, Judged, Wait, judge
 from journeys.calendar import next_opening, said_locally, where_she_is
+from journeys.composing import Skip
 from journeys.effects import Deferred, Deliver, Note
 from journeys.events import Json
 from journeys.policy import Budget, Policy
@@ -14,6 +15,10 @@ DIGEST = "digest"
 
 DIGEST_LEG = 100
 """A digest stands with the delivery that leads it, that much further on."""
+
+
+NO_ROOM = Skip("expired", "her attention budget had no room for it")
+"""It was put off until it was too late."""
 
 
 def budget_for(deliver: Deliver, policy: Policy) -> Budget | None:
@@ -50,6 +55,11 @@ def deferred(wait: Wait, recipient: Mapping[str, Json], *, policy: Policy, now: 
 def has_a_bid(waiting: Deferred, deliver: Deliver) -> bool:
     """Whether a message that hours or days put off bids for the slot at its opening: it can go before it expires."""
     return waiting.until is not None and (deliver.expires_at is None or waiting.until < deliver.expires_at)
+
+
+def has_had_no_room(bid: Bid, *, now: datetime) -> bool:
+    """Whether a message that waited for a slot has expired over it."""
+    return bid.is_put_off and bid.is_over(now)
 
 
 def said_together(at: datetime, deliver: Deliver, channel: str | None) -> Note:

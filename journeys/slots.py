@@ -46,6 +46,11 @@ class Slots:
         """The digest that took this message along, where one did."""
         return self._gone.get(delivery)
 
+    def has_had_no_room(self, recipient: str, delivery: str, *, now: datetime) -> bool:
+        """Whether it waited for a slot until it expired."""
+        known = self._of(recipient).bids.get(delivery)
+        return known is not None and attending.has_had_no_room(known, now=now)
+
     def postpone(self, recipient: str, bid: Bid, *, until: datetime, now: datetime) -> None:
         """Hours or days put it off until then: it bids for the slot at its opening. What it held goes to the next."""
         known = self._of(recipient).bids.get(bid.delivery)

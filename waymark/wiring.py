@@ -119,7 +119,7 @@ async def open_activities(house: House) -> AsyncGenerator[tuple[Activities, Mapp
         delivering = build_delivering(house.settings, channels)
         asking = build_requesting(house.settings, systems)
         turns = Turns(house.database, house.programs, delivering, real_clock, house.queues, asking, poker=house.gateway)
-        retries = Retries(house.database, house.programs, delivering, real_clock)
+        retries = Retries(house.database, house.programs, delivering, real_clock, poker=house.gateway)
         yield Activities(turns, retries, RequestRetries(house.database, asking, real_clock)), channels
     finally:
         await close_channels(channels)

@@ -2,29 +2,28 @@
 next one is.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from journeys import codec
-from journeys.composing import Skip, recipient_of, unknown_recipient
-from journeys.deciding import facts_of
+from journeys.attending import DIGEST
+from journeys.attention import Award, Lead
+from journeys.composing import Skip
 from journeys.effects import Deferred
-from journeys.identity import delivery_id
-from journeys.pauses import pauses_of
-from journeys.permitting import policy_of, put_off
-from journeys.run import Run
+from journeys.permitting import policy_of
+from journeys.policy import Policy
 from store.database import Database
-from store.queries import deliveries, outbox, turns
+from store.queries import attention, deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
-from workers.delivering import Claim, Delivering, Outcome, Ready, Standing, to_its_end
+from workers.attending import Attending, Bidding
+from workers.delivering import Claim, Delivering, Outcome, Ready, to_its_end
 from workers.outages import outlast
-from workers.people import as_she_is
+from workers.preparing import Prepared, Preparing
 from workers.programs import Programs
-from workers.turns import pending_delivery
+from workers.waking import Poker, wake
 from workflows.contracts import RetryEnded, RetryOrder
 
 
@@ -36,12 +35,20 @@ class Retries:
     programs: Programs
     delivering: Delivering
     clock: Callable[[], datetime]
+    poker: Poker | None = None
+
+    @property
+    def attending(self) -> Attending:
+        """Who asks for the recipients' attention."""
+        return Attending(Preparing(self.programs, self.delivering))
 
     async def attempt(self, order: RetryOrder) -> RetryEnded:
         """Make one attempt; raises a retryable ApplicationError where another is wanted."""
         now = order.now + (self.clock() - order.really_at)
         async with self.database.write() as session:
-            claimed = await _Claiming(self, session, now).claim(order.delivery)
+            claiming = _Claiming(self, session, now)
+            claimed = await claiming.claim(order.delivery)
+        await wake(self.poker, claiming.woken)
         if isinstance(claimed, RetryEnded):
             return claimed
         outcome = await to_its_end(self._bring(claimed, now))
@@ -53,12 +60,24 @@ class Retries:
         """Send, and write what came of it even where the database is away for a while, or it would be in doubt."""
         outcome = await self.delivering.send(claim)
 
-        async def conclude() -> None:
+        async def conclude() -> Sequence[str]:
             async with self.database.write() as session:
                 await self.delivering.conclude(session, claim, outcome, now=now)
+                return await _free(session, claim.ready.delivery, outcome, now)
 
-        await outlast(conclude, within=self.delivering.attempt_limit)
+        await wake(self.poker, await outlast(conclude, within=self.delivering.attempt_limit))
         return outcome
+
+
+async def _free(session: AsyncSession, delivery: str, outcome: Outcome, now: datetime) -> Sequence[str]:
+    """Its bid for attention has served, unless it is tried again; whom that lets go."""
+    known = None if outcome.status == "again" else await attention.find(session, delivery)
+    if known is None:
+        return []
+    if outcome.status == "failed":
+        return await attention.let_fall(session, [delivery], now=now)
+    await attention.remove(session, known.recipient, [delivery])
+    return []
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,7 @@ class _Claiming:
     retries: Retries
     session: AsyncSession
     now: datetime
+    woken: list[str] = field(default_factory=list[str])
 
     async def claim(self, delivery: str) -> Claim | RetryEnded:
         row = await deliveries.find(self.session, delivery)
@@ -96,54 +116,49 @@ class _Claiming:
                 self.session, row.id, clock=self.retries.clock(), status="deferred", reason="halted"
             )
             return RetryEnded("deferred")
-        ready = await self._compose(row, enrolment, switches)
-        if isinstance(ready, Deferred):
+        policy = policy_of(switches.policy)
+        may = await self._may(row, enrolment, policy)
+        if isinstance(may, Skip):
+            return await self._skip(row, may)
+        if isinstance(may, Deferred):
             return RetryEnded("deferred")  # the turn that follows asks again, and says until when
-        if isinstance(ready, Skip):
-            return await self._skip(row, ready)
-        claim = await self.retries.delivering.claim(self.session, ready)
+        claim = await self.retries.delivering.claim(self.session, may)
         return claim or RetryEnded("queued")
 
-    async def _compose(
-        self, row: DeliveryRow, enrolment: Enrolment, switches: deliveries.Switches
-    ) -> Ready | Skip | Deferred:
-        run: Run = codec.run_from_json(enrolment.run)
-        deliver = pending_delivery(run)
-        key = None if deliver is None else delivery_id(enrolment.id, deliver.node, deliver.visit, deliver.leg)
-        if deliver is None or key != row.id or enrolment.status == "ended":
-            return Skip("withdrawn", enrolment.outcome)
-        learner = await turns.find_person(self.session, enrolment.learner)
-        if learner is None:
-            return Skip("withdrawn", "erased")
-        learner = await as_she_is(self.session, learner, now=self.now)
-        program = await self.retries.programs.by_hash(self.session, enrolment.program)
-        if run.is_held or await self._is_journey_paused(enrolment):
-            return Deferred(self.now, None, "paused")
-        entry = codec.entry_from_plain(enrolment.entry)
-        facts = facts_of(run, source_id=learner.source_id, profile=learner.profile, entry=entry)
-        named = recipient_of(deliver, facts)
-        if isinstance(named, Skip):
-            return named
-        recipient = learner
-        if named.source_id is not None:
-            found = await turns.find_person_called(self.session, named.source_id)
-            if found is None:
-                return unknown_recipient(deliver)
-            recipient = await as_she_is(self.session, found, now=self.now)
-        waiting = put_off(deliver, recipient.profile, policy=policy_of(switches.policy), now=self.now)
-        if waiting is not None:
-            return waiting
-        standing = Standing(program, run, entry, enrolment.id, learner)
-        return self.retries.delivering.compose(standing, deliver, recipient, now=self.now)
+    async def _may(self, row: DeliveryRow, enrolment: Enrolment, policy: Policy) -> Ready | Skip | Deferred:
+        """What would go now; the slot of the recipient's that it was awarded must still be there."""
+        attending = self.retries.attending
+        if row.message == DIGEST:
+            gathered = await attending.gather_again(self.session, row, policy=policy, now=self.now)
+            if gathered is None:
+                return Deferred(self.now, None, "its lead may not go")
+            lead, ready = gathered
+            return await self._attend(lead, policy, Lead) or ready
+        prepared = await attending.preparing.prepare(self.session, row.id, enrolment, policy=policy, now=self.now)
+        if isinstance(prepared, Deferred):
+            self.woken.extend(await attention.give_back(self.session, row.id, now=self.now))
+        if not isinstance(prepared, Prepared):
+            return prepared
+        return await self._attend(prepared, policy, Award) or prepared.ready
 
-    async def _is_journey_paused(self, enrolment: Enrolment) -> bool:
-        pauses = pauses_of(await turns.find_pauses(self.session, enrolment.journey))
-        return bool(pauses) and pauses[-1].until is None
+    async def _attend(self, prepared: Prepared, policy: Policy, wanted: type[Award] | type[Lead]) -> Deferred | None:
+        """None where the slot is still its own."""
+        row = await deliveries.find(self.session, prepared.ready.delivery)
+        assert row is not None, "a message that is prepared has a delivery"
+        bidding = Bidding(row, prepared.deliver, prepared.program, prepared.recipient, policy, self.now)
+        if bidding.budget is None:
+            return None
+        verdict, woken = await self.retries.attending.judge(
+            self.session, bidding, bidding.budget, prepared.ready.channel
+        )
+        self.woken.extend(woken)
+        return None if isinstance(verdict, wanted) else Deferred(self.now, None, "it has no slot any more")
 
     async def _skip(self, row: DeliveryRow, skip: Skip) -> RetryEnded:
         clock = self.retries.clock()
         await deliveries.change(self.session, row.id, clock=clock, status="skipped", reason=skip.text)
         await outbox.record_delivery(self.session, row.id, status="skipped", at=self.now)
+        self.woken.extend(await attention.let_fall(self.session, [row.id], now=self.now))
         return RetryEnded("skipped")
 
 

@@ -14,13 +14,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.requests import queue_of
 from journeys import codec
 from journeys.advance import waiting_for
+from journeys.attending import NO_ROOM, deferred, has_had_no_room, said_together
+from journeys.attention import Award, Late, Lead, Wait, merged_into
 from journeys.calendar import reckon
 from journeys.composing import Skip, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
@@ -52,37 +54,32 @@ from journeys.expressions import Facts
 from journeys.identity import delivery_id, request_id
 from journeys.pauses import happenings_of, pauses_of
 from journeys.permitting import policy_of, put_off
+from journeys.policy import Budget
 from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
-from store.queries import deliveries, enrolling, learners, outbox, requests
+from store.queries import attention, deliveries, enrolling, learners, outbox, requests
 from store.queries import turns as rows
 from store.queries.turns import Held, Person
 from store.tables import DeliveryRow, RequestRow
-from workers.delivering import Claim, Delivering, Outcome, Standing, to_its_end
+from workers.attending import Attending, Bidding
+from workers.delivering import Claim, Delivering, Outcome, Ready, Standing, to_its_end
 from workers.outages import outlast
 from workers.people import as_she_is
+from workers.preparing import Preparing
 from workers.programs import Programs
 from workers.requesting import Claim as Asked
 from workers.requesting import Outcome as Said
 from workers.requesting import Requesting, answered
+from workers.waking import Poker, wake
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
-from workflows.gateway import TryLater
 
 LEASE = timedelta(seconds=10)
 """How long a turn holds an enrolment between two commits; while it sends, the attempt's own limit is added."""
 
 
 T = TypeVar("T")
-
-
-class Poker(Protocol):
-    """Wakes enrolments: `workflows.gateway.Gateway`."""
-
-    async def poke(self, enrolments: Sequence[str]) -> Sequence[object]:
-        """Answers the refusals; raises TryLater where Temporal wants a pause."""
-        ...
 
 
 class Overtaken(Exception):
@@ -101,6 +98,11 @@ class Turns:
     requesting: Requesting
     poker: Poker | None = None
 
+    @property
+    def attending(self) -> Attending:
+        """Who asks for the recipients' attention."""
+        return Attending(Preparing(self.programs, self.delivering))
+
     async def take(self, order: TurnOrder) -> TurnTaken:
         """Take one turn; safe to call at any time, for any enrolment, as often as one likes."""
         performer = _Performer(self, order)
@@ -110,14 +112,8 @@ class Turns:
             return TurnTaken(due_at=order.now + timedelta(seconds=1))
         finally:
             await performer.close()
-        await self._wake(performer.started)
+        await wake(self.poker, performer.started)
         return taken
-
-    async def _wake(self, enrolments: Sequence[str]) -> None:
-        """Start what the turn has started; what cannot be poked now is the sweeper's."""
-        if enrolments and self.poker is not None:
-            with contextlib.suppress(TryLater):
-                await self.poker.poke(enrolments)
 
 
 @dataclass
@@ -140,6 +136,7 @@ class _Performer:
     _pauses: Sequence[Json] = ()
     _paused: list[Happening] = field(default_factory=list[Happening])
     _has_asked: bool = False
+    _bid: attention.Standing | None = None
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
@@ -250,8 +247,9 @@ class _Performer:
         now = self._now(run)
         standing = self._at(run)
         row = await deliveries.find(self._db, delivery_id(standing.enrolment, deliver.node, deliver.visit, deliver.leg))
+        self._bid = None
         if row is not None:
-            answer = await self._look_at(row, now)
+            answer = await self._look_at(row, now) or await self._look_at_bid(row, deliver, now)
             if answer is not None:
                 return answer
         if await self._has_news():
@@ -264,9 +262,11 @@ class _Performer:
         if isinstance(recipient, Skip):
             return await self._skip(row, recipient, is_new=is_new, now=now)
         switches = await deliveries.find_switches(self._db)
-        waiting = put_off(deliver, recipient.profile, policy=policy_of(switches.policy), now=now)
+        bidding = Bidding(row, deliver, standing.program, recipient, policy_of(switches.policy), now)
+        waiting = put_off(deliver, recipient.profile, policy=bidding.policy, now=now)
         if isinstance(waiting, Deferred):
             await self._put_off(row, waiting, is_new=is_new)
+            await self._bid_for(bidding, standing, waiting)
             return waiting
         ready = waiting or self.turns.delivering.compose(standing, deliver, recipient, now=now)
         if isinstance(ready, Skip):
@@ -274,13 +274,105 @@ class _Performer:
         if switches.is_halted:
             await self._write(row, is_new=is_new, channel=ready.channel, status="deferred", reason="halted")
             return Deferred(now, None, "halted")
+        if bidding.budget is not None:
+            answer = await self._attend(run, bidding, bidding.budget, ready, is_new=is_new)
+            if answer is not None:
+                return answer
+        return await self._send(run, bidding, ready, is_new=is_new)
+
+    async def _send(self, run: Run, bidding: Bidding, ready: Ready, *, is_new: bool) -> Answer:
+        """Nothing is in its way: the first attempt is made here, where its provider is well."""
+        row, now = bidding.row, bidding.now
         if row.attempts > 0 or self.turns.delivering.breakers[ready.channel].is_open:
             await self._write(row, is_new=is_new, channel=ready.channel)
+            if bidding.budget is not None:
+                await self.turns.attending.hold(self._db, bidding, ready.channel)
             return self._hand_to_queue(row.id, ready.channel, row.reason or "its provider is slow or down", now)
         claim = await self.turns.delivering.claim(self._db, ready, new=row if is_new else None)
         if claim is None:
             return self._hand_to_queue(row.id, ready.channel, "another attempt is under way", now)
-        return await self._attempt(run, claim, now)
+        return await self._attempt(run, claim, bidding)
+
+    # attention
+
+    async def _look_at_bid(self, row: DeliveryRow, deliver: Deliver, now: datetime) -> Answer | None:
+        """What has become of the bid of a message that waited; None where it may be asked for again."""
+        self._bid = bid = await attention.find(self._db, row.id)
+        if bid is not None and bid.gone_in is not None:
+            return await self._merged(row, deliver, bid, bid.gone_in, now)
+        if bid is not None and has_had_no_room(bid.bid, now=now):
+            return await self._skip(row, NO_ROOM, is_new=False, now=now)
+        return None
+
+    async def _merged(
+        self, row: DeliveryRow, deliver: Deliver, bid: attention.Standing, digest: str, now: datetime
+    ) -> Delivered:
+        """It has gone in a digest; who led it tells, and wakes the others."""
+        at = bid.gone_at or now
+        await self._write(row, is_new=False, status="skipped", reason=merged_into(digest))
+        await outbox.record_delivery(self._db, row.id, status="skipped", at=at)
+        await attention.remove(self._db, bid.recipient, [row.id])
+        if bid.bid.is_awarded:
+            self._notes.append(said_together(at, deliver, bid.bid.channel))
+            members = await attention.list_members(self._db, bid.recipient, digest)
+            self.started += await attention.want(self._db, [each.delivery for each in members], at=now)
+        return Delivered(at, "skipped", None, merged_into(digest))
+
+    async def _bid_for(self, bidding: Bidding, standing: Standing, waiting: Deferred) -> None:
+        """It waits for hours, and bids for the slot at its opening."""
+        channel = None
+        if self._bid is None and bidding.budget is not None:
+            delivering, recipient = self.turns.delivering, bidding.recipient
+            ready = delivering.compose(standing, bidding.deliver, recipient, now=bidding.now)
+            channel = None if isinstance(ready, Skip) else ready.channel
+        self.started += await self.turns.attending.postpone(self._db, bidding, waiting, channel, self._bid)
+
+    async def _attend(
+        self, run: Run, bidding: Bidding, budget: Budget, ready: Ready, *, is_new: bool
+    ) -> Answer | Interrupted | None:
+        """Ask for a slot of the recipient's; None where the message may go by itself."""
+        verdict, woken = await self.turns.attending.judge(self._db, bidding, budget, ready.channel)
+        self.started += woken
+        match verdict:
+            case Award():
+                return None
+            case Wait():
+                waiting = deferred(verdict, bidding.recipient.profile, policy=bidding.policy, now=bidding.now)
+                await self._put_off(bidding.row, waiting, is_new=is_new)
+                return waiting
+            case Late():
+                return await self._skip(bidding.row, NO_ROOM, is_new=is_new, now=bidding.now)
+            case Lead():
+                return await self._lead(run, bidding, ready, verdict, is_new=is_new)
+
+    async def _lead(
+        self, run: Run, bidding: Bidding, ready: Ready, lead: Lead, *, is_new: bool
+    ) -> Answer | Interrupted | None:
+        """Send a digest; None where nothing goes with the message that leads it."""
+        now = bidding.now
+        digest = await deliveries.find(self._db, lead.digest)
+        if digest is not None:
+            answer = await self._look_at(digest, now)
+            if isinstance(answer, Deferred):
+                return answer
+            if answer is not None:
+                return await self._deliver(run, bidding.deliver)
+            return self._hand_to_queue(
+                lead.digest, digest.channel or ready.channel, digest.reason or "tried again", now
+            )
+        gathered, woken = await self.turns.attending.gather(self._db, bidding, ready, lead)
+        self.started += woken
+        if gathered is None:
+            self._bid = await attention.find(self._db, bidding.row.id)
+            return None
+        await self._put_off(bidding.row, Deferred(now, None, "it goes in one message with others"), is_new=is_new)
+        if self.turns.delivering.breakers[ready.channel].is_open:
+            await deliveries.record(self._db, gathered.row)
+            return self._hand_to_queue(lead.digest, ready.channel, "its provider is slow or down", now)
+        claim = await self.turns.delivering.claim(self._db, gathered.ready, new=gathered.row)
+        assert claim is not None, "a delivery that is new is nobody else's"
+        answer = await self._attempt(run, claim, bidding)
+        return answer if isinstance(answer, Retrying) else await self._deliver(run, bidding.deliver)
 
     async def _recipient(self, run: Run, deliver: Deliver) -> Person | Skip:
         """Whom the message goes to, as she is now."""
@@ -308,11 +400,17 @@ class _Performer:
             return Delivered(row.sent_at or now, _final(row.status), row.channel, row.reason)
         return None
 
-    async def _attempt(self, run: Run, claim: Claim, now: datetime) -> Answer:
-        delivering = self.turns.delivering
+    async def _attempt(self, run: Run, claim: Claim, bidding: Bidding) -> Answer:
+        delivering, attending, has_bid = self.turns.delivering, self.turns.attending, self._bid is not None
+        now, channel = bidding.now, claim.ready.channel
 
         async def conclude(session: AsyncSession, outcome: Outcome) -> None:
             await delivering.conclude(session, claim, outcome, now=now)
+            if claim.ready.delivery == bidding.row.id:  # what becomes of a digest is told by its members' own turns
+                status = outcome.status
+                self.started += await attending.conclude(
+                    session, bidding, status=status, channel=channel, has_bid=has_bid
+                )
 
         outcome = await self._outside(run, lambda: delivering.send(claim), conclude, within=delivering.attempt_limit)
         return self._answer(claim, outcome, now)
@@ -327,6 +425,8 @@ class _Performer:
         reason = skip.text
         await self._write(row, is_new=is_new, status="skipped", reason=reason)
         await outbox.record_delivery(self._db, row.id, status="skipped", at=now)
+        if not is_new:
+            self.started += await attention.let_fall(self._db, [row.id], now=now)
         return Delivered(now, "skipped", None, reason)
 
     async def _write(self, row: DeliveryRow, *, is_new: bool, **changes: str | datetime | None) -> None:
@@ -564,12 +664,3 @@ def _final(status: str) -> FinalStatus:
             return status
         case _:
             return "sent"
-
-
-def pending_delivery(run: Run) -> Deliver | None:
-    """The message this run is waiting to see delivered, if it is."""
-    match run.hold:
-        case Pending(effect=Deliver() as deliver):
-            return deliver
-        case _:
-            return None

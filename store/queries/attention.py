@@ -11,7 +11,7 @@ A bid counts while its delivery is open and its enrolment and journey are not pa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, delete, func, literal_column, null, select, un
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 from sqlmodel import col
+from sqlmodel import select as sql_select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.attention import REACHES_BACK, Bid, Board, next_in_line
@@ -31,13 +32,14 @@ GONE = frozenset({"sent", "may_have_gone", "delivered", "bounced", "clicked", "r
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A bid of which the delivery may have waited long: `gone_in` is the digest that took it along, where one did;
-    `is_wanted` tells that a slot became free for it.
+    """A bid of which the delivery may have waited long: `gone_in` is the digest that took it along, where one did, and
+    when; `is_wanted` tells that a slot became free for it.
     """
 
     bid: Bid
     recipient: str
     gone_in: str | None = None
+    gone_at: datetime | None = None
     is_wanted: bool = False
 
 
@@ -49,7 +51,7 @@ _RECIPIENT = cast("Any", bindparam("of"))
 _BID: tuple[Any, ...] = (
     col(BidRow.delivery), col(BidRow.enrolment), col(BidRow.priority), col(BidRow.placed_at), col(BidRow.eligible_at),
     col(BidRow.asks_at), col(BidRow.expires_at), col(BidRow.channel), col(BidRow.awarded_at), col(BidRow.is_put_off),
-    col(BidRow.digest), col(_DIGEST.status), col(BidRow.recipient), col(BidRow.wanted_at),
+    col(BidRow.digest), col(_DIGEST.status), col(_DIGEST.sent_at), col(BidRow.recipient), col(BidRow.wanted_at),
 )  # fmt: skip
 _WITH_DIGEST: Any = _pick(literal_column("'bid'"), *_BID).join(
     _DIGEST, col(_DIGEST.id) == col(BidRow.digest), isouter=True
@@ -97,11 +99,7 @@ _WANT = (
     .values(wanted_at=bindparam("at"))
     .returning(col(BidRow.enrolment))
 )
-_UNMERGE = (
-    update(BidRow)
-    .where(col(BidRow.digest) == bindparam("in_digest"), col(BidRow.recipient) == _RECIPIENT)
-    .values(digest=None, channel=None, awarded_at=None)
-)
+_LEAVE_OUT = update(BidRow).where(col(BidRow.delivery).in_(bindparam("these", expanding=True))).values(digest=None)
 _KEPT = ("eligible_at", "asks_at", "channel", "awarded_at", "is_put_off", "digest", "wanted_at")
 
 
@@ -139,6 +137,12 @@ async def find(session: AsyncSession, delivery: str) -> Standing | None:
     """The bid of a delivery, where it has one."""
     row = (await (await connection_of(session)).execute(_FIND, {"this": delivery})).first()
     return None if row is None else _standing(row[1:])
+
+
+async def find_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | None:
+    """Another's enrolment as it stands, looked at and not held."""
+    query = sql_select(Enrolment).where(col(Enrolment.id) == enrolment)
+    return (await session.exec(query, execution_options={"populate_existing": True})).first()
 
 
 async def list_members(session: AsyncSession, recipient: str, digest: str) -> Sequence[Bid]:
@@ -182,10 +186,10 @@ async def want_next(session: AsyncSession, recipient: str, *, now: datetime) -> 
     return [] if following is None else await want(session, [following.delivery], at=now)
 
 
-async def remove(session: AsyncSession, deliveries: Sequence[str]) -> None:
+async def remove(session: AsyncSession, recipient: str, deliveries: Sequence[str]) -> None:
     """These are concluded, and freed nothing."""
-    if deliveries:
-        await (await connection_of(session)).execute(_REMOVE, {"these": list(deliveries)})
+    await lock(session, recipient)
+    await (await connection_of(session)).execute(_REMOVE, {"these": list(deliveries)})
 
 
 async def let_fall(session: AsyncSession, deliveries: Sequence[str], *, now: datetime) -> Sequence[str]:
@@ -198,20 +202,29 @@ async def let_fall(session: AsyncSession, deliveries: Sequence[str], *, now: dat
     fallen = [_standing(row[1:]) for row in found.all()]
     woken: list[str] = []
     for recipient in sorted({standing.recipient for standing in fallen}):
-        await lock(session, recipient)
         mine = [standing for standing in fallen if standing.recipient == recipient]
-        await remove(session, [standing.bid.delivery for standing in mine])
+        await remove(session, recipient, [standing.bid.delivery for standing in mine])
         if any(standing.bid.is_awarded or standing.is_wanted for standing in mine):
             woken += await want_next(session, recipient, now=now)
     return woken
 
 
-async def unmerge(session: AsyncSession, recipient: str, digest: str, *, now: datetime) -> Sequence[str]:
-    """A digest did not go, and never will: its members bid again, each by itself. Answers whom to poke."""
-    await lock(session, recipient)
-    members = await list_members(session, recipient, digest)
-    await (await connection_of(session)).execute(_UNMERGE, {"of": recipient, "in_digest": digest})
-    return await want(session, [bid.delivery for bid in members], at=now)
+async def give_back(session: AsyncSession, delivery: str, *, now: datetime) -> Sequence[str]:
+    """What this delivery was awarded is free again; it goes on waiting. Answers whom to poke."""
+    standing = await find(session, delivery)
+    if standing is None or not standing.bid.is_awarded:
+        return []
+    await lock(session, standing.recipient)
+    await change(session, [replace(standing.bid, is_awarded=False, digest=None)], now=now)
+    return await want_next(session, standing.recipient, now=now)
+
+
+async def leave_out(session: AsyncSession, deliveries: Sequence[str], *, at: datetime) -> Sequence[str]:
+    """These do not go in their digest after all: they bid again. Under her lock; answers whom to poke."""
+    if not deliveries:
+        return []
+    await (await connection_of(session)).execute(_LEAVE_OUT, {"these": list(deliveries)})
+    return await want(session, deliveries, at=at)
 
 
 async def remove_stale(session: AsyncSession) -> None:
@@ -224,12 +237,12 @@ async def remove_stale(session: AsyncSession) -> None:
 
 def _standing(row: Sequence[Any]) -> Standing:
     """What a row says; a digest that ended without going has left its members free, each for itself."""
-    *values, awarded_at, is_put_off, digest, status, recipient, wanted_at = row
+    *values, awarded_at, is_put_off, digest, status, gone_at, recipient, wanted_at = row
     gone_in = digest if status in GONE else None
     if status is not None and status not in OPEN and gone_in is None:
         values[-1], awarded_at, digest = None, None, None
     bid = Bid(*values, is_awarded=awarded_at is not None, is_put_off=is_put_off, digest=digest)
-    return Standing(bid, recipient, gone_in, wanted_at is not None)
+    return Standing(bid, recipient, gone_in, gone_at, wanted_at is not None)
 
 
 def _values(bid: Bid, now: datetime) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.database import changed, connection_of
+from store.queries import attention
 from store.tables import DeliveryRow, Enrolment, Installation
 
 FINAL = frozenset({"sent", "skipped", "failed", "may_have_gone", "delivered", "bounced", "clicked", "replied"})
@@ -138,10 +139,13 @@ async def change(session: AsyncSession, delivery: str, *, clock: datetime, **val
 
 
 async def withdraw(session: AsyncSession, enrolment: str, *, reason: str, clock: datetime) -> Sequence[str]:
-    """Skip every delivery of this enrolment that waits and that nobody is trying; answers their ids."""
+    """Skip every delivery of this enrolment that waits and that nobody is trying; answers their ids. Their bids for
+    attention fall with them.
+    """
     values = {"of": enrolment, "because": reason, "clock": clock}
-    fallen = await (await connection_of(session)).execute(_WITHDRAW, values)
-    return list(fallen.scalars())
+    fallen = list((await (await connection_of(session)).execute(_WITHDRAW, values)).scalars())
+    await attention.let_fall(session, fallen, now=clock)  # whom that lets go is the sweeper's to wake
+    return fallen
 
 
 async def lock_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | None:

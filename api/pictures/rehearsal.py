@@ -47,7 +47,7 @@ def page_of(program: Program, rehearsal: Rehearsal, *, told: Told = Told()) -> s
     shown = rehearsal.learners[:MOST_LINES]
     scale = _scale(shown)
     kinds = {id_: step_label(program, node).kind for id_, node in program.nodes.items()}
-    words = {node.id: _hue(node.kind) for node in program.nodes.values()}
+    hues = {node.id: "await" if node.kind == "await" else _hue(node.kind) for node in program.nodes.values()}
     script, style = _file("rehearsal.js"), _file("rehearsal.css")
     return _template().render(
         program=program,
@@ -58,7 +58,7 @@ def page_of(program: Program, rehearsal: Rehearsal, *, told: Told = Told()) -> s
         arrows=[_arrow(arrow, counts, _busiest(counts)) for arrow in flow.arrows],
         outcomes=_outcomes(counts),
         scale=scale,
-        learners=[_line(learner, told, scale, words, kinds) for learner in shown],
+        learners=[_line(learner, told, scale, hues, kinds) for learner in shown],
         left_out=len(rehearsal.learners) - len(shown),
         script=Markup(script),  # noqa: S704 - our own file
         style=Markup(style),  # noqa: S704 - our own file

@@ -1,31 +1,40 @@
-"""`waymark rehearse`: a journey on a virtual timeline. Needs no server and touches none."""
+"""`waymark rehearse`: a journey on a virtual timeline. Sends nothing, and changes nothing anywhere."""
 
+import asyncio
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
+from api.pictures.rehearsal import Told, page_of
 from connectors.channels import CHANNELS
 from connectors.sources import Raw, Refused
 from connectors.sources.cloudevents import CloudEvents
+from journeys.cases import cases_for
 from journeys.compiler import compile_definition
 from journeys.composing import Reach
 from journeys.durations import parse_duration
 from journeys.events import Event, Json
 from journeys.learners import read_learners
+from journeys.policy import DEFAULT_POLICY, Policy, policy_from_json
 from journeys.problems import Problem
 from journeys.program import Program
 from journeys.rehearse import rehearse
 from journeys.source import Map, Node, plain, read_source
-from journeys.timeline import Rehearsal, RehearsedLearner, TimelineEntry
+from journeys.timeline import Rehearsal
+from waymark.cli import rehearsed
 from waymark.cli.errors import NotSo, WrongUsage
 from waymark.cli.output import problem_line
 from waymark.cli.printable import printable
+from waymark.cli.rehearsed import counted_words as _counted
 from waymark.vocabulary import vocabulary
+
+LINES = 20
+"""As many learners are told one by one, where nothing is said."""
 
 SHOWN_PROBLEMS = 20
 """How many refused lines or fields are told at once."""
@@ -39,23 +48,120 @@ def add(app: typer.Typer) -> None:
 
 def rehearse_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The journey's definition, YAML or JSON.")],
-    events: Annotated[Path, typer.Option("--events", help="What happens: one JSON CloudEvent a line.")],
+    events: Annotated[
+        Path | None, typer.Option("--events", help="What happens: one JSON CloudEvent a line.", show_default=False)
+    ] = None,
     learners: Annotated[
         Path | None, typer.Option("--learners", help="Who is known before: a map of id to profile, YAML or JSON.")
     ] = None,
     until: Annotated[
         str | None, typer.Option("--until", help="Stop so long after the first event, such as 60d (default: the end).")
     ] = None,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="Make cases from the journey itself: what if she never starts the course?")
+    ] = False,
+    against: Annotated[
+        bool, typer.Option("--against", help="Rehearse the learners of the configured database and their events.")
+    ] = False,
+    wanted: Annotated[
+        str | None,
+        typer.Option("--filter", help='With --against: who, as an expression: learner.country == "IE".'),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="With --against: as many learners at most.")] = 1_000,
+    since: Annotated[str, typer.Option("--since", help="With --against: events of so long a time.")] = "90d",
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            help="When and how much may be sent, JSON or YAML, as `waymark policy show --json` prints it "
+            "(default: the one of a new installation; with --against: the installation's).",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Draw it: write one page that needs nothing else to this file.")
+    ] = None,
+    lines: Annotated[
+        int | None, typer.Option("--lines", min=0, help="Tell so many learners one by one.", show_default=str(LINES))
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the timelines as JSON.")] = False,
 ) -> None:
-    """Run a journey on a virtual timeline: what each learner would get, when, through what, and why or why not."""
+    """Run a journey on a virtual timeline: what each learner would get, when, through what, and why or why not.
+
+    What happens comes from a file (--events), from the database (--against), or is made from the journey (--cases).
+    """
+    if [events is not None, cases, against].count(True) != 1:
+        raise WrongUsage("say what happens: one of --events FILE, --cases and --against")
     program = _compile(file)
-    profiles = _read_learners(learners)
-    rehearsal = rehearse(program, profiles, _read_events(events), reach=_reach(), until=_duration(until))
+    if cases:
+        return _tell_cases(program, policy=_policy(policy), html=html, lines=lines, as_json=as_json)
+    if against:
+        rehearsal = _rehearse_real(program, wanted, limit=limit, since=since, policy=policy)
+    else:
+        assert events is not None, "counted above"
+        happening, known, chosen = _read_events(events), _read_learners(learners), _policy(policy)
+        rehearsal = rehearse(program, known, happening, reach=_reach(), until=_duration(until), policy=chosen)
+    return _tell(program, rehearsal, html=html, lines=lines, as_json=as_json, told=Told(_kicker(against)))
+
+
+def _kicker(against: bool) -> str:
+    return "Rehearsal with the learners there are" if against else "Rehearsal"
+
+
+def _tell(
+    program: Program, rehearsal: Rehearsal, *, html: Path | None, lines: int | None, as_json: bool, told: Told
+) -> None:
+    if html is not None:
+        _write(html, page_of(program, rehearsal, told=told), as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps(rehearsal.to_json(), option=orjson.OPT_INDENT_2).decode())
-    else:
-        typer.echo("\n".join(map(printable, _told(program, rehearsal))))
+    elif html is None or lines is not None:
+        shown = LINES if lines is None else lines
+        typer.echo("\n".join(map(printable, rehearsed.told(program, rehearsal, lines=shown))))
+
+
+def _tell_cases(program: Program, *, policy: Policy, html: Path | None, lines: int | None, as_json: bool) -> None:
+    found = cases_for(program, reach=_reach(), policy=policy)
+    if html is not None:
+        names = {case.learner: case.name for case in found.cases}
+        left = tuple((one.what, one.why) for one in found.unreached)
+        told = Told("Cases", names, left, rehearsed.covered(found))
+        _write(html, page_of(program, found.rehearsal, told=told), as_json=as_json)
+    if as_json:
+        typer.echo(orjson.dumps(rehearsed.cases_json(found), option=orjson.OPT_INDENT_2).decode())
+    elif html is None or lines is not None:
+        typer.echo("\n".join(map(printable, rehearsed.cases_told(program, found, lines=lines or 0))))
+
+
+def _write(file: Path, page: str, *, as_json: bool) -> None:
+    try:
+        file.write_text(page, "utf-8")
+    except OSError as error:
+        raise WrongUsage(f"{file} cannot be written: {error.strerror or error}") from error
+    typer.echo(f"drawn: {file}", err=as_json)
+
+
+def _rehearse_real(program: Program, wanted: str | None, *, limit: int, since: str, policy: Path | None) -> Rehearsal:
+    """What would have happened, had the journey run since then. Reads the database in one transaction."""
+    from waymark.cli.real_learners import filter_of
+    from waymark.cli.real_learners import read_learners as read_real_learners
+    from waymark.settings import load_settings
+
+    now = datetime.now(UTC)
+    begin = now - _said_duration(since, "--since")
+    reading = read_real_learners(load_settings(), wanted=filter_of(wanted), limit=limit, since=begin)
+    found = asyncio.run(reading)
+    chosen = found.policy if policy is None else _policy(policy)
+    first = min((event.time for event in found.events), default=now)
+    rehearsal = rehearse(
+        program,
+        found.profiles,
+        found.events,
+        reach=_reach(),
+        until=now - first,
+        policy=chosen,
+        identify=lambda source_id: found.ids.get(source_id, source_id),
+    )
+    return Rehearsal(tuple(learner for learner in rehearsal.learners if learner.learner in found.matched))
 
 
 # -- what is given -----------------------------------------------------------------------------------------------------
@@ -105,12 +211,27 @@ def _place(node: Node | None, path: Sequence[str]) -> tuple[int, int]:
 
 
 def _duration(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
+    return None if text is None else _said_duration(text, "--until")
+
+
+def _said_duration(text: str, option: str) -> timedelta:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise WrongUsage(f"--until: {error}") from error
+        raise WrongUsage(f"{option}: {error}") from error
+
+
+def _policy(file: Path | None) -> Policy:
+    """The policy of the file; without one that of an installation nobody has changed."""
+    if file is None:
+        return DEFAULT_POLICY
+    read = read_source(_read(file))
+    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
+    found = policy_from_json(plain(read.root))
+    if isinstance(found, Policy):
+        return found
+    _refuse([f"{file}: {problem.path}: {problem.detail}" for problem in found], "problem", file)
+    raise AssertionError("a policy that is none has problems")
 
 
 def _reach() -> Mapping[str, Reach]:
@@ -137,50 +258,3 @@ def _refuse(lines: Sequence[str], what: str, file: Path) -> None:
 
 def _line_of(file: Path, problem: Problem) -> str:
     return problem_line(str(file), problem.to_json())
-
-
-def _counted(number: int, what: str) -> str:
-    head, _, tail = what.partition(" ")
-    plural = head if number == 1 else f"{head}s"
-    return f"{number} {plural}{' ' + tail if tail else ''}"
-
-
-# -- what is told ------------------------------------------------------------------------------------------------------
-
-
-def _told(program: Program, rehearsal: Rehearsal) -> Iterator[str]:
-    learners = _counted(len(rehearsal.learners), "learner")
-    yield f"{program.title} ({program.journey}), rehearsed for {learners}; times are UTC"
-    for learner in rehearsal.learners:
-        yield ""
-        yield _headline(learner)
-        width = max((len(_what(entry)) for entry in learner.timeline), default=0)
-        subjects = {(m.at, m.step): m.subject for each in learner.enrolments for m in each.messages}
-        for entry in learner.timeline:
-            why = _why(entry, subjects.get((entry.at, entry.step or "")) if entry.status == "sent" else None)
-            yield f"  {entry.at:%a %d %b %Y %H:%M}  {_what(entry):<{width}}  {why}".rstrip()
-    sent = sum(len(each.messages) for learner in rehearsal.learners for each in learner.enrolments)
-    enrolled = sum(bool(learner.enrolments) for learner in rehearsal.learners)
-    yield ""
-    yield f"{_counted(enrolled, 'learner')} enrolled, {_counted(sent, 'message')} sent"
-
-
-def _headline(learner: RehearsedLearner) -> str:
-    if not learner.enrolments:
-        return f"{learner.learner}: not enrolled. {learner.reason}"
-    last = learner.enrolments[-1]
-    ending = f"ends as {last.outcome}" if last.outcome else f"still waits for {last.waiting_for}"
-    times = "" if len(learner.enrolments) == 1 else f", enrolled {len(learner.enrolments)} times"
-    return f"{learner.learner}: {ending}{times}"
-
-
-def _what(entry: TimelineEntry) -> str:
-    if entry.message is None:
-        return entry.kind.replace("_", " ")
-    through = f" through {entry.channel}" if entry.channel else ""
-    return f"{entry.status or entry.kind} {entry.message}{through}"
-
-
-def _why(entry: TimelineEntry, subject: str | None) -> str:
-    said = f'"{subject}"' if subject else entry.reason or ""
-    return f"{said} [{entry.step}]" if entry.step else said

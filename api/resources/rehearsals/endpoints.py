@@ -7,10 +7,13 @@ from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 
 from api.bodies import documented, in_body
 from api.idempotency import IdempotentRoute
 from api.parts import Parts, PartsOf
+from api.pictures.rehearsal import page_of
 from api.problems import Finding, Unfit
 from api.resources.rehearsals.schemas import RehearsalOut, RehearsalWanted
 from api.security import Caller
@@ -26,6 +29,7 @@ from journeys.problems import is_ok
 from journeys.profile import PROFILE_FIELDS, is_of_kind
 from journeys.program import Program
 from journeys.rehearse import rehearse
+from journeys.timeline import Rehearsal
 from store.queries import installation
 
 router = APIRouter(prefix="/v1/rehearsals", tags=["rehearsals"], route_class=IdempotentRoute)
@@ -42,7 +46,35 @@ async def rehearse_journey(
     return RehearsalOut.model_validate(told)
 
 
+async def draw_rehearsal(
+    parts: PartsOf, _caller: Caller, given: Annotated[RehearsalWanted, in_body(RehearsalWanted)]
+) -> HTMLResponse:
+    """Run a journey on a virtual timeline, and draw it: one page that needs nothing else."""
+    async with parts.database.read() as session:
+        policy = policy_of(await installation.find_policy(session))
+    return HTMLResponse(await asyncio.to_thread(_draw, given, parts, policy))
+
+
+router.add_api_route(
+    "/page",
+    draw_rehearsal,
+    methods=["POST"],
+    response_class=HTMLResponse,
+    openapi_extra=documented(RehearsalWanted),
+    route_class_override=APIRoute,  # it is no JSON, and repeating it does nothing: no answer is kept
+)
+
+
+def _draw(given: RehearsalWanted, parts: Parts, policy: Policy) -> str:
+    return page_of(*_rehearsed(given, parts, policy))
+
+
 def _rehearse(given: RehearsalWanted, parts: Parts, policy: Policy) -> dict[str, Json]:
+    _, rehearsal = _rehearsed(given, parts, policy)
+    return rehearsal.to_json()
+
+
+def _rehearsed(given: RehearsalWanted, parts: Parts, policy: Policy) -> tuple[Program, Rehearsal]:
     program = _program(given.definition, parts.vocabulary)
     problems: list[Finding] = []
     events = _events(given.events, problems)
@@ -50,7 +82,7 @@ def _rehearse(given: RehearsalWanted, parts: Parts, policy: Policy) -> dict[str,
     until = _until(given.until, problems)
     if problems:
         raise Unfit("invalid_rehearsal", f"the rehearsal has {len(problems)} problems", problems=problems)
-    return rehearse(program, given.learners, events, reach=parts.reach, until=until, policy=policy).to_json()
+    return program, rehearse(program, given.learners, events, reach=parts.reach, until=until, policy=policy)
 
 
 def _program(definition: str | dict[str, Any], vocabulary: Vocabulary) -> Program:

@@ -135,7 +135,7 @@ _SAYING: tuple[tuple[str, tuple[str, ...], Callable[[str], bool], str], ...] = (
         "Answered by `POST /v1/events`; what came by Kafka is a dead letter with this reason.",
     ),
     (
-        "Answers of the API", ("api",), lambda name: name in _API_ERRORS,
+        "Answers of the API", ("api", "store/queries"), lambda name: name in {*_API_ERRORS, "Refused"},
         "The `code` of an `application/problem+json`.",
     ),
 )  # fmt: skip

@@ -131,7 +131,8 @@ def _before(cursor: str | None) -> tuple[datetime, str] | None:
     try:
         return datetime.fromisoformat(str(keys[0])), str(keys[1])
     except ValueError:
-        raise Unfit("bad_cursor", "the cursor is none of this list: leave it out") from None
+        detail = "the cursor is none of this list: leave it out, or pass `next` of the page before"
+        raise Unfit("bad_cursor", detail) from None
 
 
 def _no_action() -> NotThere:

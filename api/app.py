@@ -13,6 +13,7 @@ from api.resources.enrolments import steering as steer_enrolments
 from api.resources.events import endpoints as events
 from api.resources.health import endpoints as health
 from api.resources.installation import endpoints as installation
+from api.resources.journeys import differences
 from api.resources.journeys import endpoints as journeys
 from api.resources.journeys import steering as steer_journeys
 from api.resources.learners import endpoints as learners
@@ -24,6 +25,7 @@ RESOURCES = (
     events.router,
     journeys.router,
     steer_journeys.router,
+    differences.router,
     rehearsals.router,
     learners.router,
     actions.router,

@@ -227,7 +227,7 @@ class _Moving:
     def _carried_hold(self, run: Run, hold: Hold, was: Node, node: Node) -> tuple[Run, tuple[Effect, ...], str]:
         triggers = tuple(_triggers_of(node.options, self.new)) if hold.triggers else ()
         kept = replace(run, hold=replace(hold, triggers=triggers))
-        if self._reads_as_before(was, node):
+        if reads_as_before(self.old, was, self.new, node):
             return kept, (), ""
         anew, _ = take_up(self.new, replace(run, at=hold.since))
         match anew.hold:
@@ -244,10 +244,6 @@ class _Moving:
             case _:
                 return kept, (), "Its wait keeps its end, though the step reads otherwise now."
 
-    def _reads_as_before(self, was: Node, node: Node) -> bool:
-        """Whether the step is the same but for the names in it."""
-        return _without(was.options, self.old) == _without(node.options, self.new)
-
     def _message(self, run: Run, deliver: Deliver) -> Deliver:
         """The message as the new version has it; asked for when it was asked for."""
         entered, _ = take_up(self.new, replace(run, at=deliver.asked_at))
@@ -255,6 +251,11 @@ class _Moving:
             return deliver
         via = deliver.via if deliver.leg else entered.hold.effect.via
         return replace(entered.hold.effect, visit=deliver.visit, leg=deliver.leg, via=via)
+
+
+def reads_as_before(old: Program, was: Node, new: Program, node: Node) -> bool:
+    """Whether the options of a step are the same but for the names of steps and triggers in them."""
+    return _without(was.options, old) == _without(node.options, new)
 
 
 def _pending_message(run: Run) -> Deliver | None:

@@ -42,6 +42,14 @@ async def record(session: AsyncSession, fired: Sequence[FiredTrigger]) -> None:
     await (await session.connection()).execute(insert_new(session, InboxRow), rows)
 
 
+async def forget_read(session: AsyncSession, enrolment: str, program: str) -> None:
+    """Take out what was read for this program: what fired may be put there again."""
+    read = delete(InboxRow).where(
+        col(InboxRow.enrolment) == enrolment, col(InboxRow.program) == program, col(InboxRow.read_at).is_not(None)
+    )
+    await (await session.connection()).execute(read)
+
+
 async def empty(session: AsyncSession, enrolments: Collection[str]) -> None:
     """Take everything out of the inboxes of enrolments that no turn has begun."""
     if enrolments:

@@ -47,18 +47,25 @@ def columns_of(program: Program, run: Run) -> dict[str, Any]:
 
 
 async def put(
-    session: AsyncSession, row: Enrolment, program: Program, run: Run, effects: Sequence[Effect], *, now: datetime
+    session: AsyncSession,
+    row: Enrolment,
+    program: Program,
+    run: Run,
+    effects: Sequence[Effect],
+    *,
+    now: datetime,
+    version: int | None = None,
 ) -> None:
     """Keep a run that was changed by hand, with its effects, on a row that the caller has locked.
 
     A turn that runs at this moment loses its token by it, so nothing that it decides after is kept; the enrolment
-    wants waking.
+    wants waking. `version` is the one it has been moved to, of which `program` is.
     """
-    change = (
-        update(Enrolment)
-        .where(col(Enrolment.id) == row.id)
-        .values(**columns_of(program, run), fence=col(Enrolment.fence) + 1, lease_until=None, wake_wanted_at=now)
-    )
+    values = columns_of(program, run)
+    if version is not None:
+        values |= {"version": version, "program": program.hash}
+    change = update(Enrolment).where(col(Enrolment.id) == row.id)
+    change = change.values(**values, fence=col(Enrolment.fence) + 1, lease_until=None, wake_wanted_at=now)
     await (await connection_of(session)).execute(change)
     await keep_effects(session, row, effects, clock=now)
 

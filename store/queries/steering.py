@@ -22,15 +22,19 @@ from store.tables import Enrolment
 ProgramOf = Callable[[AsyncSession, str], Awaitable[Program]]
 """The program of this hash."""
 
-RefusalCode = Literal["enrolment_not_found", "already_ended", "already_paused", "not_paused"]
+RefusalCode = Literal[
+    "enrolment_not_found", "already_ended", "already_paused", "not_paused", "version_not_found", "same_version",
+    "message_under_way", "cannot_be_moved",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why it was not done, and what can be done instead; nothing personal in it."""
+    """Why it was not done, and what can be done instead; nothing personal in it. `reasons` are all there are."""
 
     code: RefusalCode
     detail: str
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Steering one enrolment by hand: paused, let go again."""
+"""Steering one enrolment by hand: paused, let go again, moved to another version."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.bodies import Given, documented, in_body
@@ -14,10 +15,19 @@ from api.resources.enrolments.endpoints import with_journal
 from api.resources.enrolments.schemas import EnrolmentOut
 from api.security import Caller
 from api.waking import wake
-from store.queries import steering
+from store.queries import moving, steering
 from store.queries.steering import Refused, Steered
 
 router = APIRouter(prefix="/v1/enrolments", tags=["enrolments"], route_class=IdempotentRoute)
+
+
+class Moving(Given):
+    """To which version; and, where steps are called otherwise there, a `map` of their ids. An arm of a split is written
+    `split.arm`.
+    """
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    map: Annotated[dict[str, str], Field(max_length=1000)] = Field(default_factory=dict[str, str])
 
 
 class Resuming(Given):
@@ -55,6 +65,21 @@ async def resume(
     return await _steer(parts, enrolment, do)
 
 
+@router.post("/{enrolment}/move", openapi_extra=documented(Moving))
+async def move(
+    enrolment: str, parts: PartsOf, caller: Caller, given: Annotated[Moving, in_body(Moving)]
+) -> EnrolmentOut:
+    """Move an enrolment to another version of its journey, where its step is there too; else it says what to map."""
+
+    async def do(session: AsyncSession) -> Steered | Refused:
+        return await moving.move(
+            session, enrolment, version=given.version, step_map=given.map, program_of=parts.program_of,
+            by=caller.name, now=parts.clock(),
+        )  # fmt: skip
+
+    return await _steer(parts, enrolment, do)
+
+
 async def _steer(
     parts: Parts, enrolment: str, do: Callable[[AsyncSession], Awaitable[Steered | Refused]]
 ) -> EnrolmentOut:
@@ -74,5 +99,6 @@ async def _steer(
 
 def refusal(refused: Refused) -> ApiError:
     """What was refused, as the API says it."""
-    kind = NotThere if refused.code == "enrolment_not_found" else Conflicting
-    return kind(refused.code, refused.detail)
+    kind = NotThere if refused.code in {"enrolment_not_found", "version_not_found"} else Conflicting
+    problems = [{"path": "", "code": refused.code, "detail": reason} for reason in refused.reasons]
+    return kind(refused.code, refused.detail, problems=problems)

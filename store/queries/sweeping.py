@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, text, union
+from sqlalchemy import delete, or_, select, text, union
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.queries import deliveries
-from store.tables import DeliveryRow, Enrolment, IdempotencyKey, RequestRow, UnjudgedEntry
+from store.queries import attention, deliveries
+from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, RequestRow, UnjudgedEntry
 
 
 async def list_unwoken(
@@ -20,8 +20,9 @@ async def list_unwoken(
     after: str,
     limit: int,
 ) -> Sequence[str]:
-    """Enrolments that have wanted waking since before `wanted_before`, were due before `due_before`, or wait for a
-    message, or for another system, that nobody has touched since before `tried_before`, unless messages are halted.
+    """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
+    were due before `due_before`, or wait for a message, or for another system, that nobody has touched since before
+    `tried_before`, though it was due by then, unless messages are halted.
 
     In order of id, those after `after`.
     """
@@ -30,10 +31,12 @@ async def list_unwoken(
     waits = ("queued",) if (await deliveries.find_switches(session)).is_halted else ("queued", "deferred")
     unwoken = union(
         select(id_).where(wanted <= wanted_before, id_ > after),
+        select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) <= wanted_before, col(BidRow.enrolment) > after),
         select(id_).where(is_running, due <= due_before, id_ > after),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),
             col(DeliveryRow.updated_at) <= tried_before,
+            or_(col(DeliveryRow.due_at).is_(None), col(DeliveryRow.due_at) <= tried_before),
             col(DeliveryRow.enrolment) > after,
         ),
         select(col(RequestRow.enrolment)).where(
@@ -47,7 +50,8 @@ async def list_unwoken(
 
 
 async def remove_served(session: AsyncSession, *, keys_before: datetime, now: datetime) -> None:
-    """Let idempotency keys go that are older, and entries that are not judged again any more."""
+    """Let idempotency keys go that are older, entries that are not judged again any more, and bids that are none."""
     core = await session.connection()
     await core.execute(delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < keys_before))
     await core.execute(delete(UnjudgedEntry).where(col(UnjudgedEntry.until) < now))
+    await attention.remove_stale(session)

@@ -1,9 +1,9 @@
 """The example journeys: each compiles without a word, and its rehearsal is what its folder says.
 
-    examples/<name>/journey.yaml     the definition
-                    learners.yaml    profiles by the learner's id
-                    events.jsonl     what happens
-                    expected.yaml    for each enrolment: how it ended, and what was said to whom, in the order it went
+examples/<name>/journey.yaml     the definition
+                learners.yaml    profiles by the learner's id
+                events.jsonl     what happens
+                expected.yaml    for each enrolment: how it ended, and what was said to whom, in the order it went
 """
 
 from pathlib import Path

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from journeys.attention import merged_into
 from journeys.definition import Cursor, clip
 from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned, Resumed
@@ -181,17 +180,12 @@ def _delivered(stand: Stand, given: Delivered) -> Move:
     answered = None if pending is None else _answered_since(stand, pending.since)
     if answered is not None:
         return replace(answered, note=note, effects=() if answered.note is None else (answered.note,))
-    if given.status in ("skipped", "failed") and not _is_in_digest(given):
+    if given.status in ("skipped", "failed"):
         return Go("else", note, stand.run)
     if options.within.working_days:
         return Asks(Reckon(stand.node.id, stand.at, span=options.within), note, stand.run)
     due = due_after(stand.run, options.within.elapsed)
     return Stay(Hold(stand.at, due, (options.trigger,)), note, stand.run)
-
-
-def _is_in_digest(given: Delivered) -> bool:
-    """Whether the message went as a part of another one, its link with it."""
-    return given.status == "skipped" and (given.reason or "").startswith(merged_into(""))
 
 
 def _wait(stand: Stand, hold: Hold, where: str | None) -> Move:
@@ -229,9 +223,6 @@ def _note(stand: Stand, given: Delivered) -> Note:
     }  # fmt: skip
     because = f": {given.reason}" if given.reason else ""
     match given.status:
-        case "skipped" if _is_in_digest(given):
-            text = f"Asked the survey {options.survey} in one message with others."
-            return Note(stand.at, "asked", stand.node.id, text, data)
         case "sent":
             text = f"Asked the survey {options.survey} through {given.channel}."
             return Note(stand.at, "asked", stand.node.id, text, data)

@@ -9,7 +9,6 @@ import pytest
 
 from journeys import codec
 from journeys.advance import advance, waiting_for
-from journeys.attention import merged_into
 from journeys.compiler import Vocabulary, compile_definition
 from journeys.composing import Composed, Reach, Skip, compose
 from journeys.effects import (
@@ -212,13 +211,6 @@ def test_a_survey_that_does_not_go_takes_else(status: Any) -> None:
 def test_what_may_have_gone_may_be_answered() -> None:
     """A message in doubt is waited for like one that went."""
     walk = Walk(compiled()).take(Delivered(NOW, "may_have_gone", "email", "no answer"))
-    assert later(days=7) == walk.hold.due_at
-    assert "answered" == walk.take(answer(later(days=1))).run.outcome
-
-
-def test_a_survey_in_a_digest_is_waited_for() -> None:
-    """It went, with others, and its link with it."""
-    walk = Walk(compiled()).take(Delivered(NOW, "skipped", None, merged_into("dlv-1")))
     assert later(days=7) == walk.hold.due_at
     assert "answered" == walk.take(answer(later(days=1))).run.outcome
 

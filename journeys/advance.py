@@ -50,7 +50,7 @@ from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run
 from journeys.steps import STEP_TYPES
 from journeys.steps.base import Ask, Finish, Go, Move, Stand, Stay, remember
-from journeys.timing import mended, settle
+from journeys.timing import mended, own_instant, settle
 
 Watch = Callable[[datetime, str, str | None], None]
 
@@ -247,7 +247,7 @@ def _defer(doing: _Advance, deferred: Deferred) -> None:
             "until": None if deferred.until is None else deferred.until.isoformat(),
             "reason": deferred.because,
         }
-        doing.note(Note(max(doing.run.at, deferred.at), "deferred", doing.run.node, text, data))
+        doing.note(Note(own_instant(doing.run, deferred.at), "deferred", doing.run.node, text, data))
     doing.run = replace(doing.run, hold=replace(pending, until=deferred.until, because=deferred.because))
 
 

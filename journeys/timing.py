@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from journeys.effects import CatchUp
-from journeys.run import Hold, Run
+from journeys.run import Hold, Pending, Run
 
 PUNCTUAL = timedelta(seconds=60)
 """A step that ended at most so long after its instant ended at its instant."""
@@ -20,10 +20,19 @@ NEGLIGIBLE_SHARE = 1000
 
 def settle(run: Run, really_at: datetime) -> Run:
     """The run after something took place at `really_at`: at its own instant where that was punctual, else then."""
-    late = max(really_at - run.at, timedelta())
-    if late > PUNCTUAL:
-        return replace(run, at=really_at, late=timedelta())
-    return replace(run, late=late)
+    own = own_instant(run, really_at)
+    return replace(run, at=own, late=max(really_at - own, timedelta()))
+
+
+def own_instant(run: Run, really_at: datetime) -> datetime:
+    """The instant that what takes place at `really_at` belongs to: where the run stands in time, or until when it was
+    put off, if that is at most a moment ago; else `really_at`.
+    """
+    if really_at - run.at <= PUNCTUAL:
+        return run.at
+    put_off = run.hold.until if isinstance(run.hold, Pending) else None
+    is_punctual = put_off is not None and timedelta() <= really_at - put_off <= PUNCTUAL
+    return put_off if put_off is not None and is_punctual else really_at
 
 
 def due_after(run: Run, duration: timedelta) -> datetime:

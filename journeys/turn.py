@@ -33,6 +33,7 @@ from journeys.effects import (
     LimitReached,
     Paused,
     Reckon,
+    Reckoned,
     Resumed,
     Retrying,
 )
@@ -120,6 +121,8 @@ async def take_turn(
         given: Input | Interrupted | None
         if reckons is not None:
             given, reckons = await performer.perform(run, reckons), None
+            if isinstance(given, Reckoned):
+                given = replace(given, at=now)  # what is reckoned anew is so from now on
         elif isinstance(run.hold, Pending) and isinstance(run.hold.effect, _AT_ONCE) and not run.is_held:
             given = await performer.perform(run, run.hold.effect)
         else:

@@ -8,10 +8,17 @@ which something was due on its way, and stops while an activity runs.
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
+
+_A_LITTLE = 0.02
+"""Seconds between two looks at a workflow."""
+
+_LOOKS = 500
+"""After so many looks its turn does not end by itself, and its clock is moved as it stands."""
 
 
 class Timelapse:
@@ -34,9 +41,17 @@ class Timelapse:
         handle = self._client.get_workflow_handle(enrolment)
         async with self._places:
             try:
+                await self._until_it_waits(handle)
                 ahead = to - await self._skipper.get_current_time(handle)
                 if ahead > timedelta():
                     await self._skipper.fast_forward(handle, ahead)
             except RPCError as error:
                 if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
                     raise
+
+    async def _until_it_waits(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """A clock that is moved in the middle of a turn would pass by what the turn is about to wait for."""
+        for _ in range(_LOOKS):
+            if not (await handle.describe()).raw_description.HasField("pending_workflow_task"):
+                return
+            await asyncio.sleep(_A_LITTLE)

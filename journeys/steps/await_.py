@@ -93,7 +93,7 @@ class Await:
         if options.span is not None:
             return Ask(Reckon(stand.node.id, stand.at, span=options.span))
         due = None if options.within is None else due_after(stand.run, options.within)
-        return _wait(stand, Hold(stand.at, due, options.triggers), None)
+        return _wait(stand, Hold(stand.at, due, options.triggers), None, at=stand.at)
 
     @staticmethod
     def resume(stand: Stand, given: Resuming) -> Move | None:
@@ -102,7 +102,7 @@ class Await:
             case Reckoned() if hold is not None:
                 reckon = stand.reckoning
                 renewed = Hold(reckon.since, given.due_at, _options(stand).triggers, reckon, given.reads)
-                return None if renewed == hold else _wait(stand, renewed, given.where)
+                return None if renewed == hold else _wait(stand, renewed, given.where, at=given.at)
             case Due():
                 note = Note(stand.at, "passed", stand.node.id, f"No {Await.waiting_for(stand)} came in time.")
                 return Go("else", note)
@@ -120,17 +120,15 @@ class Await:
         return joined.join(" or ".join(trigger.on) for trigger in triggers)
 
 
-def _wait(stand: Stand, hold: Hold, where: str | None) -> Move:
-    """Wait so; where what is awaited has come already, go on."""
+def _wait(stand: Stand, hold: Hold, where: str | None, *, at: datetime) -> Move:
+    """Wait so, from `at`; where what is awaited has come already, go on."""
     met = _met_at(stand, hold)
     if met is not None:
         return Go("then", _met(stand, met))
     due = hold.due_at
     until = "" if due is None else f", until {where or f'{due:%A %-d %B %Y, %H:%M} UTC'} at the latest"
     text = f"Waiting for {Await.waiting_for(stand)}{until}."
-    return Stay(
-        hold, Note(stand.at, "waiting", stand.node.id, text, {"until": None if due is None else due.isoformat()})
-    )
+    return Stay(hold, Note(at, "waiting", stand.node.id, text, {"until": None if due is None else due.isoformat()}))
 
 
 def _met_at(stand: Stand, hold: Hold) -> datetime | None:

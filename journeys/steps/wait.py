@@ -94,7 +94,7 @@ def _reckoned(stand: Stand, given: Reckoned) -> Move | None:
         return None
     reckon = replace(stand.reckoning, local=given.local)
     where = given.where or f"{given.due_at:%A %-d %B %Y, %H:%M} UTC"
-    note = Note(stand.at, "waiting", stand.node.id, f"Waiting until {where}.", {"until": given.due_at.isoformat()})
+    note = Note(given.at, "waiting", stand.node.id, f"Waiting until {where}.", {"until": given.due_at.isoformat()})
     return Stay(Hold(reckon.since, given.due_at, reckon=reckon, reads=given.reads), note)
 
 

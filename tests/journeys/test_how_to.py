@@ -28,8 +28,8 @@ def test_blocks(block: str) -> None:
 
 
 def test_there_are_blocks() -> None:
-    """The pages show four journeys, and one."""
-    assert len(BLOCKS) == 5
+    """The pages show eight journeys, and one."""
+    assert len(BLOCKS) == 9
 
 
 def test_a_survey_is_rehearsed_as_its_page_says() -> None:

@@ -18,12 +18,13 @@ from prometheus_client import Gauge
 
 from connectors.sources import topics
 from store.database import Database
-from workers.actions import Actions
+from workers.actions import PERFORMS, Actions
 from workers.ingest import Ingest, TryLater
 from workers.kafka import Consumer, Partition, Passing
 from workers.outages import is_outage
 from workers.records import Incoming, Record, translate
 from workers.relay import Relay
+from workers.steering import performs
 from workers.sweeper import Sweeper
 
 GROUP = "waymark"
@@ -218,7 +219,7 @@ async def run_bridge(
     """
     stopping = stop or asyncio.Event()
     sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
-    acting = Actions(database, ingest.poker, clock)
+    acting = Actions(database, ingest.poker, clock, performs={**PERFORMS, **performs(ingest.programs.by_hash)})
     parts = [asyncio.create_task(sweeper.run(stopping)), asyncio.create_task(acting.run(stopping))]
     if bootstrap is not None:
         parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group, ready=ready).run(stopping)))

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.problems import Unfit
+from api.resources.actions.choosing import STEERED, choose
 from api.resources.actions.schemas import Acting, Entrant
 from api.resources.enrolments.refusals import raised
 from journeys.events import Json
@@ -62,7 +63,13 @@ async def gather_entrants(session: AsyncSession, wanted: Acting, now: datetime) 
     return Gathered(items, options, shown)
 
 
-GATHERS: Mapping[str, Gather] = {"enrol": gather_entrants}
+async def gather_enrolments(session: AsyncSession, wanted: Acting, now: datetime) -> Gathered:
+    """The enrolments that are to be steered."""
+    chosen = await choose(session, wanted, now)
+    return Gathered(chosen.items, chosen.options, chosen.filter)
+
+
+GATHERS: Mapping[str, Gather] = {"enrol": gather_entrants, **dict.fromkeys(STEERED, gather_enrolments)}
 """By the action's word."""
 
 

@@ -8,15 +8,23 @@ from pydantic import BaseModel, Field
 from api.bodies import Given
 from api.pagination import PageOf
 
-ActionKind = Literal["enrol"]
+ActionKind = Literal["enrol", "pause", "resume", "withdraw", "move"]
 ActionState = Literal["running", "done", "stopped"]
 
 
 class ActionFilter(Given):
-    """On whom. `enrol`: the learners for whom `expression` holds (CEL over `learner`), into `journey`."""
+    """On whom. `enrol`: the learners for whom `expression` holds (CEL over `learner`), into `journey`. The others: the
+    enrolments that match everything said; `learner` is the source's id or ours, `step` the one they stand at, and
+    `waiting_longer_than` a duration (`10d`) since they came to what they wait for.
+    """
 
     journey: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     expression: Annotated[str | None, Field(max_length=2048)] = None
+    learner: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    status: Literal["active", "paused"] | None = None
+    version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    step: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    waiting_longer_than: Annotated[str | None, Field(max_length=50)] = None
 
 
 class Entrant(Given):
@@ -31,6 +39,7 @@ class Acting(Given):
     """What is to be done to many, to whom, and how.
 
     `learners` names them one by one, in place of `filter.expression`; `key` and `data` are for those that bring none.
+    `catch_up` is for `resume`, `version` (to which) and `map` for `move`, as for one.
     With `dry_run` nothing is done: the answer says how many, and which could not. `rate` is how many a second.
     """
 
@@ -40,6 +49,9 @@ class Acting(Given):
     key: Annotated[str, Field(max_length=1024)] = ""
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
     force: bool = False
+    catch_up: Literal["continue", "skip", "restart_wait"] = "continue"
+    version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    map: Annotated[dict[str, str], Field(max_length=1000)] = Field(default_factory=dict[str, str])
     dry_run: bool = False
     rate: Annotated[float | None, Field(gt=0, le=10_000)] = None
 

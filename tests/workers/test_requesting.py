@@ -1,0 +1,302 @@
+"""What becomes of a request to another system when that system, an operator or an exit gets in its way; on real
+servers and both databases.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from journeys.events import Event
+from store.queries import pausing
+from store.queries import requests as request_rows
+from store.tables import Enrolment, Installation, RequestRow
+from tests.connectors.systems import SECRET, TOKEN, Plan, System, by_signature, by_token
+from tests.support.house import Running, running_house
+from tests.support.smtp import SmtpSink
+from tests.support.until import until
+from tests.workflows.test_replay import readable
+
+HEAD = "waymark: 1\njourney: story\ntitle: A story\nenter: [{on: hr.learner.promoted}]\n"
+EXIT = "exit: [{on: hr.learner.left, as: left}]\n"
+CALL = (
+    HEAD + EXIT + "steps: [{call: crm, body: {who: learner.id}, keep: {account: id}, within: WITHIN}, {end: after}]\n"
+)
+KEPT = Plan(200, {}, b'{"id": "A-7"}')
+BUSY = Plan(503, {}, b"busy")
+
+
+def calling(within: str = "1h") -> str:
+    return CALL.replace("WITHIN", within)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def promoted(learner: str = "ada", **data: Any) -> Event:
+    return Event(f"promoted-{learner}", "hr", "hr.learner.promoted", learner, now(), data)
+
+
+@pytest.fixture
+async def crm(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[System]:
+    """A webhook that answers with an account, and no proxy on the way to it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    system = System(by_signature, usual=KEPT)
+    await system.start()
+    yield system
+    await system.stop()
+
+
+@pytest.fixture
+async def moodle() -> AsyncIterator[System]:
+    """An LMS."""
+    system = System(by_token, usual=Plan(201))
+    await system.start()
+    yield system
+    await system.stop()
+
+
+@pytest.fixture
+def set_up(temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path, crm: System, moodle: System) -> dict[str, Any]:
+    """What a house is opened with, but for its database."""
+    return {
+        "temporal_address": temporal_address, "smtp_url": smtp_sink.url, "home": tmp_path,
+        "hand_over": timedelta(seconds=1), "answer": timedelta(seconds=1),
+        "calls": {"WAYMARK_CALL_CRM_URL": crm.url, "WAYMARK_CALL_CRM_SECRET": SECRET},
+        "lms": {"WAYMARK_LMS_MOODLE_URL": moodle.url, "WAYMARK_LMS_MOODLE_TOKEN": TOKEN},
+    }  # fmt: skip
+
+
+@pytest.fixture
+async def house(database_url: str, set_up: dict[str, Any]) -> AsyncIterator[Running]:
+    async with running_house(database_url=database_url, **set_up) as running:
+        yield running
+
+
+async def the_one(house: Running) -> RequestRow:
+    async with house.house.database.read() as session:
+        (row,) = (await session.exec(select(RequestRow))).all()
+        return row
+
+
+async def ended(house: Running, *, timeout: float = 40) -> Enrolment:
+    """The one enrolment, once it has ended."""
+
+    async def one() -> Enrolment | None:
+        (enrolment,) = await house.enrolments()
+        return enrolment if enrolment.status == "ended" else None
+
+    return await until(one, timeout=timeout)
+
+
+async def texts(house: Running, enrolment: str) -> str:
+    return " ".join(line.text for line in await house.journal(enrolment))
+
+
+async def test_an_answer_is_kept(house: Running, crm: System) -> None:
+    """One signed request, inline; what it said stands in the run, and the journal says no value."""
+    await house.publish(calling())
+    await house.take(promoted())
+    enrolment = await ended(house)
+    row = await the_one(house)
+    assert ("after", "done", 1, {"id": "A-7"}) == (enrolment.outcome, row.status, row.attempts, row.reply)
+    assert [({"who": "ada"}, row.id)] == [(asked.body, asked.id) for asked in crm.asked]
+    assert '"account":"A-7"' in enrolment.run
+    assert "A-7" not in await texts(house, enrolment.id)
+
+
+async def test_one_that_wants_us_to_wait_is_asked_again_then_under_the_same_id(house: Running, crm: System) -> None:
+    """429 with Retry-After: not sooner, on the system's queue; and no history holds what was asked."""
+    crm.plans = [Plan(429, {"retry-after": "3"})]
+    await house.publish(calling())
+    await house.take(promoted())
+    await until(lambda: crm.asked)
+    began = monotonic()
+    enrolment = await ended(house)
+    assert monotonic() - began > 2.5
+    row = await the_one(house)
+    assert ("done", 2, [row.id, row.id]) == (row.status, row.attempts, [asked.id for asked in crm.asked])
+    assert "waits until" in await texts(house, enrolment.id)
+    history = await house.house.client.get_workflow_handle(enrolment.id).fetch_history()
+    told = " ".join(readable(json.loads(history.to_json())))
+    assert row.id in told
+    assert not [word for word in ("ada", "A-7", "who") if f'"{word}"' in told]
+
+
+async def test_one_that_never_answers_is_given_up_when_its_time_is_over(house: Running, crm: System) -> None:
+    """`within`: then the journal says so, with the last reason, and the journey goes on."""
+    crm.usual = BUSY
+    await house.publish(calling("4s"))
+    await house.take(promoted())
+    enrolment = await ended(house)
+    row = await the_one(house)
+    assert ("after", "failed") == (enrolment.outcome, row.status)
+    assert "does not take it now (503)" in (row.reason or "")
+    assert "came to nothing" in await texts(house, enrolment.id)
+
+
+async def test_one_that_refuses_for_good_is_not_asked_again(house: Running, crm: System) -> None:
+    """410: failed at once with its own words, and the journey goes on."""
+    crm.usual = Plan(410, {}, b"no such account")
+    await house.publish(calling())
+    await house.take(promoted())
+    enrolment = await ended(house)
+    row = await the_one(house)
+    assert ("after", "failed", 1, "410 no such account") == (enrolment.outcome, row.status, row.attempts, row.reason)
+
+
+@pytest.mark.parametrize("trouble", ["drop", "hang"])
+async def test_one_that_gave_no_answer_is_asked_again(house: Running, crm: System, trouble: str) -> None:
+    """A request may be repeated, unlike a message: whoever remembers its id does nothing twice."""
+    crm.plans = [trouble]  # type: ignore[list-item]  # one of the troubles
+    await house.publish(calling())
+    await house.take(promoted())
+    await ended(house)
+    row = await the_one(house)
+    assert ("done", {row.id}, 2) == (row.status, crm.done, len(crm.asked))
+
+
+async def test_an_exit_while_it_is_asked_again_ends_that(house: Running, crm: System) -> None:
+    """She leaves: the enrolment ends at once, and the system is not asked any more."""
+    crm.usual = BUSY
+    await house.publish(calling())
+    await house.take(promoted())
+    await until(lambda: crm.asked)
+    await house.take(Event("left", "hr", "hr.learner.left", "ada", now() + timedelta(seconds=1)))
+    assert "left" == (await ended(house)).outcome
+    asked = len(crm.asked)
+    assert ("failed", "withdrawn") == ((await the_one(house)).status, (await the_one(house)).reason)
+
+    async def is_over() -> bool:
+        handle = house.house.client.get_workflow_handle((await ended(house)).id)
+        return (await handle.describe()).close_time is not None
+
+    await until(is_over, timeout=40)  # the retry that was planned has looked, and gone
+    assert asked == len(crm.asked)
+
+
+async def test_a_webhook_that_is_not_set_up(house: Running) -> None:
+    """The journal says so, and the journey goes on."""
+    await house.publish(calling().replace("crm", "erp"))
+    await house.take(promoted())
+    enrolment = await ended(house)
+    assert ("after", "the call erp is not set up") == (enrolment.outcome, (await the_one(house)).reason)
+
+
+async def test_an_attempt_whose_process_died_is_made_again(house: Running, crm: System) -> None:
+    """Once its time is over; and no two attempts are under way at once."""
+    crm.usual = BUSY
+    await house.publish(calling())
+    await house.take(promoted())
+    row = await until(lambda: _given_back(house), timeout=20)
+    clock = datetime.now(UTC)
+    async with house.house.database.write() as session:
+        until_ = clock + timedelta(seconds=3)
+        assert await request_rows.claim(session, row.id, attempt="of the dead", until=until_, clock=clock)
+        assert not await request_rows.claim(session, row.id, attempt="another", until=until_, clock=clock)
+    crm.usual = KEPT
+    await house.house.gateway.poke([row.enrolment])
+    await ended(house)
+    assert "done" == (await the_one(house)).status
+
+
+async def _given_back(house: Running) -> RequestRow | None:
+    async with house.house.database.read() as session:
+        row = (await session.exec(select(RequestRow))).first()
+    return row if row is not None and row.attempts and row.attempt is None else None
+
+
+async def _halt(house: Running, value: dict[str, str]) -> None:
+    async with house.house.database.write() as session:
+        row = (await session.exec(select(Installation).where(col(Installation.name) == "halted"))).first()
+        row = row or Installation(name="halted", updated_at=now())
+        row.value = dict(value)
+        session.add(row)
+
+
+async def test_while_all_is_halted_nothing_is_asked(house: Running, crm: System) -> None:
+    """And afterwards it is."""
+    await _halt(house, {"since": now().isoformat()})
+    await house.publish(calling())
+    await house.take(promoted())
+    await house.quiet()
+    row = await the_one(house)
+    assert ("deferred", "halted", []) == (row.status, row.reason, crm.asked)
+    await _halt(house, {})
+    await house.house.gateway.poke([row.enrolment])
+    await ended(house)
+    assert 1 == len(crm.asked)
+
+
+async def test_while_the_journey_is_paused_nothing_is_asked(house: Running, crm: System) -> None:
+    """One that is being asked again waits until the journey goes on."""
+    crm.usual = BUSY
+    await house.publish(calling())
+    await house.take(promoted())
+    row = await until(lambda: _given_back(house), timeout=20)
+    async with house.house.database.write() as session:
+        await pausing.pause(session, "story", by="tests", now=datetime.now(UTC))
+    await house.house.gateway.poke([row.enrolment])
+    await until(lambda: _says(house, row.enrolment, "paused"), timeout=20)
+    crm.usual, asked = KEPT, len(crm.asked)
+    await until(lambda: _is_asked_no_more(house, row.enrolment), timeout=40)
+    assert asked == len(crm.asked)
+    async with house.house.database.write() as session:
+        await pausing.resume(session, "story", catch_up="continue", by="tests", now=datetime.now(UTC))
+    await house.house.gateway.poke([row.enrolment])
+    await ended(house)
+    assert asked + 1 == len(crm.asked)
+
+
+async def _says(house: Running, enrolment: str, kind: str) -> bool:
+    return kind in {line.kind for line in await house.journal(enrolment)}
+
+
+async def _is_asked_no_more(house: Running, enrolment: str) -> bool:
+    """Whether no retry is planned."""
+    described = await house.house.client.get_workflow_handle(enrolment).describe()
+    return not described.raw_description.pending_activities
+
+
+@pytest.mark.parametrize("rule", ["none", "only:ada@example.org", "redirect:desk@example.org"])
+async def test_in_a_first_look_no_other_system_is_asked(
+    sqlite_url: str, set_up: dict[str, Any], crm: System, moodle: System, rule: str
+) -> None:
+    """WAYMARK_DELIVER: nobody is given a course because somebody tries Waymark out."""
+    async with running_house(database_url=sqlite_url, deliver=rule, **set_up) as house:
+        await house.publish(HEAD + "steps: [{call: crm}, {assign: {lms: moodle, course: A}}]\n")
+        await house.take(promoted())
+        enrolment = await ended(house)
+        assert ([], []) == (crm.asked, moodle.asked)
+        assert 2 == (await texts(house, enrolment.id)).count("withheld: WAYMARK_DELIVER")
+
+
+async def test_a_course_is_assigned_to_the_id_that_her_source_knows(house: Running, moodle: System) -> None:
+    """A busy LMS is asked again; one that says 409 has assigned it."""
+    moodle.plans = [BUSY, Plan(409, {}, b"has it")]
+    await house.publish(HEAD + "steps: [{assign: {lms: moodle, course: MGR-101, due: 21d}}]\n")
+    await house.take(promoted())
+    enrolment = await ended(house)
+    row = await the_one(house)
+    due = (enrolment.entered_at + timedelta(days=21)).isoformat().replace("+00:00", "Z")
+    assert ("done", [row.id, row.id]) == (row.status, [asked.id for asked in moodle.asked])
+    assert {"learner": "ada", "course": "MGR-101", "due": due} == moodle.asked[-1].body
+    assert "Assigned MGR-101 in moodle." in await texts(house, enrolment.id)
+
+
+async def test_one_system_that_hangs_delays_no_other(house: Running, crm: System, moodle: System) -> None:
+    """While a webhook is being waited for, courses are assigned."""
+    crm.plans = ["hang"] * 20
+    await house.publish(calling())
+    other = "steps: [{assign: {lms: moodle, course: A}}]\n"
+    await house.publish(HEAD.replace("story", "other").replace("promoted", "hired") + other)
+    await house.take(*(promoted(f"learner-{n}") for n in range(10)))
+    await house.take(Event("hired", "hr", "hr.learner.hired", "ada", now()))
+    await until(lambda: moodle.asked, timeout=20)
+    assert [] == [e for e in await house.enrolments() if e.journey == "story" and e.status == "ended"]

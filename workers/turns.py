@@ -658,6 +658,11 @@ class _Performer:
         await outbox.record_enrolment(self._db, self._row, kind="ended", outcome=end.outcome, at=end.at)
 
 
+def _not_at_once(due: datetime | None, now: datetime) -> datetime | None:
+    """When the next turn is due; never in the instant of this one, or a workflow would go round without end."""
+    return None if due is None else max(due, now + timedelta(seconds=1)) if due <= now else due
+
+
 def _final(status: str) -> FinalStatus:
     match status:
         case "skipped" | "failed" | "may_have_gone":

@@ -156,7 +156,7 @@ class _Performer:
         await self._commit()
         if run.has_ended:
             return TurnTaken(outcome=run.outcome)
-        return TurnTaken(due_at=self._due_at(program, run), retries=self.retries)
+        return TurnTaken(due_at=_not_at_once(self._due_at(program, run), self.order.now), retries=self.retries)
 
     async def close(self) -> None:
         """Roll back whatever is open."""
@@ -660,7 +660,7 @@ class _Performer:
 
 def _not_at_once(due: datetime | None, now: datetime) -> datetime | None:
     """When the next turn is due; never in the instant of this one, or a workflow would go round without end."""
-    return None if due is None else max(due, now + timedelta(seconds=1)) if due <= now else due
+    return now + timedelta(seconds=1) if due is not None and due <= now else due
 
 
 def _final(status: str) -> FinalStatus:

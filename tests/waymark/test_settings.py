@@ -175,3 +175,35 @@ def test_names_are_those_of_the_contract() -> None:
     assert setting_name("openai_api_key") == "OPENAI_API_KEY"
     assert setting_name("temporal_namespace") == "TEMPORAL_NAMESPACE"
     assert setting_name("http_address") == "WAYMARK_HTTP_ADDRESS"
+
+
+SECRET = "whsec_" + "d2F5bWFyay13YXltYXJrLXdheW1hcmstd2F5bWFyay0="
+CRM = {"WAYMARK_CALL_CRM_URL": "https://user:hunter2@crm.example.org/x", "WAYMARK_CALL_CRM_SECRET": SECRET}
+MOODLE = {"WAYMARK_LMS_MOODLE_URL": "https://lms.example.org", "WAYMARK_LMS_MOODLE_TOKEN": "hunter3"}
+
+
+def test_settings_that_an_operator_names_are_found_wherever_they_stand(read, tmp_path: Path) -> None:
+    """Some in the file and some in the environment, which wins; each is shown by its own name, no secret of it."""
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in {**CRM, **MOODLE}.items()))
+    loaded = read(WAYMARK_LMS_MOODLE_URL="https://other.example.org")
+    assert {**CRM, **MOODLE, "WAYMARK_LMS_MOODLE_URL": "https://other.example.org"} == loaded.settings.of_systems()
+    shown = {one.name: one.value for one in loaded.describe() if one.name in {**CRM, **MOODLE}}
+    assert {
+        "WAYMARK_CALL_CRM_URL": f"https://user:{HIDDEN}@crm.example.org/x", "WAYMARK_CALL_CRM_SECRET": HIDDEN,
+        "WAYMARK_LMS_MOODLE_URL": "https://other.example.org", "WAYMARK_LMS_MOODLE_TOKEN": HIDDEN,
+    } == shown  # fmt: skip
+
+
+def test_a_named_setting_that_is_wrong_is_an_error_at_start(read) -> None:
+    """By its own name, and no secret is said."""
+    with pytest.raises(SettingsError, match="WAYMARK_CALL_CRM_SECRET: is needed") as refused:
+        read(WAYMARK_CALL_CRM_URL="https://hunter2.example.org")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(SettingsError, match="WAYMARK_LMS_MOODLE_URL: write a URL"):
+        read(**{**MOODLE, "WAYMARK_LMS_MOODLE_URL": "nowhere"})
+
+
+def test_named_settings_are_no_misspelt_names() -> None:
+    """But what is none of their fields is."""
+    assert [] == unknown_settings({**CRM, **MOODLE})
+    assert ["WAYMARK_LMS_MOODLE_SECRET"] == [name for name, _ in unknown_settings({"WAYMARK_LMS_MOODLE_SECRET": "x"})]

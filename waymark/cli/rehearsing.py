@@ -54,6 +54,10 @@ def rehearse_command(
     learners: Annotated[
         Path | None, typer.Option("--learners", help="Who is known before: a map of id to profile, YAML or JSON.")
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", help="What webhooks answer to a `call`: a map of name to answer, YAML or JSON."),
+    ] = None,
     until: Annotated[
         str | None, typer.Option("--until", help="Stop so long after the first event, such as 60d (default: the end).")
     ] = None,
@@ -98,8 +102,15 @@ def rehearse_command(
         rehearsal = _rehearse_real(program, wanted, limit=limit, since=since, policy=policy)
     else:
         assert events is not None, "counted above"
-        happening, known, chosen = _read_events(events), _read_learners(learners), _policy(policy)
-        rehearsal = rehearse(program, known, happening, reach=_reach(), until=_duration(until), policy=chosen)
+        rehearsal = rehearse(
+            program,
+            _read_learners(learners),
+            _read_events(events),
+            reach=_reach(),
+            until=_duration(until),
+            policy=_policy(policy),
+            answers=_read_answers(answers),
+        )
     return _tell(program, rehearsal, html=html, lines=lines, as_json=as_json, told=Told(_kicker(against)))
 
 
@@ -188,6 +199,17 @@ def _read_events(file: Path) -> Sequence[Event]:
                 events.append(found.event)
     _refuse(refused, "event that cannot be used", file)
     return events
+
+
+def _read_answers(file: Path | None) -> Mapping[str, Json]:
+    if file is None:
+        return {}
+    read = read_source(_read(file))
+    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
+    answers = plain(read.root)
+    if not isinstance(answers, dict):
+        raise NotSo(f"{file} is no map of names to answers: write it as crm: {{account: {{id: A-7}}}}")
+    return answers
 
 
 def _read_learners(file: Path | None) -> Mapping[str, Mapping[str, Json]]:

@@ -82,7 +82,9 @@ def _rehearsed(given: RehearsalWanted, parts: Parts, policy: Policy) -> tuple[Pr
     until = _until(given.until, problems)
     if problems:
         raise Unfit("invalid_rehearsal", f"the rehearsal has {len(problems)} problems", problems=problems)
-    return program, rehearse(program, given.learners, events, reach=parts.reach, until=until, policy=policy)
+    return program, rehearse(
+        program, given.learners, events, reach=parts.reach, until=until, policy=policy, answers=given.answers
+    )
 
 
 def _program(definition: str | dict[str, Any], vocabulary: Vocabulary) -> Program:

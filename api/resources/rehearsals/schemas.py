@@ -8,12 +8,15 @@ from api.bodies import Given
 
 
 class RehearsalWanted(Given):
-    """A definition (its text, or as JSON), the learners' profiles by id, and CloudEvents; `until` as `8w`."""
+    """A definition (its text, or as JSON), the learners' profiles by id, and CloudEvents; `until` as `8w`; `answers` is
+    what named webhooks answer to a `call`.
+    """
 
     definition: str | dict[str, Any]
     learners: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
     events: Annotated[list[Any], Field(max_length=10_000)]
     until: str | None = None
+    answers: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class RehearsedLearner(BaseModel):

@@ -30,6 +30,8 @@ class TimeCase:
     wait: str | Mapping[str, str] | None = None
     ends: datetime | None = None
     where: str | None = None
+    is_to_the_second: bool = False
+    is_history: bool = False
 
 
 def time_cases() -> list[TimeCase]:
@@ -53,6 +55,8 @@ def _case(plain: dict[str, Any]) -> TimeCase:
         wait=plain.get("wait"),
         ends=_instant(plain.get("ends")),
         where=plain.get("where"),
+        is_to_the_second=plain.get("is_to_the_second", False),
+        is_history=plain.get("is_history", False),
     )
 
 

@@ -21,11 +21,12 @@ def share_of(*parts: str) -> float:
 
 
 def arm_of(shares: Mapping[str, float], *, journey: str, split: str, unit: str) -> tuple[str, float]:
-    """The arm of this unit, and the probability it had; `shares` are weights by arm, in document order.
+    """The arm of this unit, and the probability it had; `shares` are weights by arm, in any order: a program that comes
+    back from JSON has its maps sorted.
 
     Raises ValueError where no weight is above 0.
     """
-    weights = {arm: weight for arm, weight in shares.items() if weight > 0}
+    weights = {arm: weight for arm, weight in sorted(shares.items()) if weight > 0}
     whole = sum(weights.values())
     if whole <= 0:
         raise ValueError("no arm has a weight above 0: give one arm a weight")

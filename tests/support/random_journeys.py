@@ -22,13 +22,18 @@ SOURCE = "/random"
 COURSES = ("A", "B")
 MESSAGES = ("one", "two", "three")
 CHANNELS = ("email", "webhook")
+SURVEYS = ("pulse", "check")
 
 Form = dict[str, Any]
 Forms = st.SearchStrategy[list[Form]]
 
 WATCHED = ("lms.course.started", "lms.course.completed", "lms.assessment.scored")
-durations = st.sampled_from(["0s", "1m", "90m", "6h", "1d", "2d 4h", "3d", "1w"])
+durations = st.sampled_from(["1m", "90m", "6h", "1d", "2d 4h", "3d", "1w"])
+spans = durations | st.sampled_from(["1wd", "3wd", "2wd 4h"])
+"""Durations, and those that count working days."""
 courses = st.sampled_from(COURSES)
+
+vias = st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=2, unique=True)
 
 conditions = st.sampled_from(
     [
@@ -40,6 +45,8 @@ conditions = st.sampled_from(
         'sent["one"].status == "sent"',
         'has(sent.two) && sent.two.channel == "webhook"',
         '!has(learner.team) || learner.team != "T1"',
+        "has(vars.n) && vars.n > 1",
+        "vars.tone == learner.department",
         "true",
     ]
 )
@@ -61,14 +68,33 @@ def _with(form: st.SearchStrategy[Form], **optional: st.SearchStrategy[Any]) -> 
 
 
 def _send(_: Forms) -> st.SearchStrategy[Form]:
-    via = st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=2, unique=True)
-    expires = st.sampled_from(["1h", "2d", "never"])
-    options = {"via": via, "at": st.sampled_from(["policy", "anytime"]), "expires": expires, "when": conditions}
+    options = {
+        "via": vias,
+        "to": st.sampled_from(["learner", "manager"]),
+        "at": st.sampled_from(["policy", "anytime", "09:00"]),
+        "expires": st.sampled_from(["1h", "2d", "never"]),
+        "priority": st.integers(1, 100),
+        "confirm": st.fixed_dictionaries({"within": spans, "then": st.sampled_from(["email", "webhook", "next"])}),
+        "when": conditions,
+    }
     return _with(st.builds(lambda name: {"send": name}, st.sampled_from(MESSAGES)), **options)
 
 
 def _wait(_: Forms) -> st.SearchStrategy[Form]:
-    return _with(st.builds(lambda duration: {"wait": duration}, durations), when=conditions)
+    times = st.sampled_from(
+        [
+            "monday 09:00",
+            "friday",
+            "tomorrow 07:30",
+            "17:00",
+            "2026-03-20",
+            "2026-03-11T12:00:00Z",
+            "entry.data.starts_on",
+        ]
+    )
+    until = _with(st.builds(lambda until: {"until": until}, times), before=spans)
+    how_long = spans | st.just("0s") | until
+    return _with(st.builds(lambda duration: {"wait": duration}, how_long), when=conditions)
 
 
 def watching() -> st.SearchStrategy[Form]:
@@ -78,8 +104,11 @@ def watching() -> st.SearchStrategy[Form]:
 
 
 def _await(inner: Forms) -> st.SearchStrategy[Form]:
-    limited = _with(watching(), since=st.sampled_from(["entry", "step"]))
-    timed = st.builds(lambda form, within: {**form, "within": within}, limited, durations.filter(lambda d: d != "0s"))
+    several = st.builds(
+        lambda word, forms: {word: forms}, st.sampled_from(["any", "all"]), st.lists(watching(), min_size=1, max_size=3)
+    )
+    limited = _with(watching() | several, since=st.sampled_from(["entry", "step"]))
+    timed = st.builds(lambda form, within: {**form, "within": within}, limited, spans)
     with_time_out = _with(st.builds(lambda form: {"await": form}, timed), **{"then": inner, "else": inner})
     for_ever = _with(st.builds(lambda form: {"await": form}, limited), then=inner)
     return with_time_out | for_ever
@@ -89,6 +118,64 @@ def _branch(inner: Forms) -> st.SearchStrategy[Form]:
     arm = st.builds(lambda question, steps: {"if": question, "do": steps}, conditions, inner)
     last = st.builds(lambda steps: [{"else": steps}], inner) | st.just([])
     return st.builds(lambda arms, last: {"branch": [*arms, *last]}, st.lists(arm, min_size=1, max_size=3), last)
+
+
+def _split(inner: Forms) -> st.SearchStrategy[Form]:
+    arm = st.builds(lambda steps, weight: {"weight": weight, "do": steps}, inner, st.integers(1, 3))
+    arms = st.fixed_dictionaries({"a": arm, "b": arm})
+    made = st.builds(lambda name, arms: {"split": name, "arms": arms}, st.sampled_from(["s", "t"]), arms)
+    return _with(made, unit=st.sampled_from(["learner", "learner.team", "learner.department"]), when=conditions)
+
+
+def _repeat(inner: Forms) -> st.SearchStrategy[Form]:
+    rounds = st.builds(lambda times: {"times": times}, st.integers(1, 3))
+    bounded = _with(rounds, every=spans, until=conditions)
+    until = st.fixed_dictionaries({"every": st.sampled_from(["2d", "1w", "3wd"]), "until": conditions})
+    return st.builds(lambda form, steps: {"repeat": form, "do": steps}, bounded | until, inner)
+
+
+def _ask(inner: Forms) -> st.SearchStrategy[Form]:
+    questions = [
+        {"id": "sure", "text": "How sure are you, {{ learner.given_name | default('you') }}?", "scale": [1, 5]},
+        {"id": "why", "text": "Why?", "choices": ["time", "room"]},
+    ]
+    made = st.builds(lambda survey: {"ask": survey, "questions": questions}, st.sampled_from(SURVEYS))
+    asked = _with(made, to=st.sampled_from(["learner", "manager"]), via=vias, within=spans, when=conditions)
+    judged = st.builds(
+        lambda form, yes: {**form, "then": [{"branch": [{"if": f"answers.{form['ask']}.sure > 2", "do": yes}]}]},
+        asked,
+        inner,
+    )
+    return _with(asked | judged, **{"else": inner})
+
+
+def _set(_: Forms) -> st.SearchStrategy[Form]:
+    values = {
+        "n": st.sampled_from([0, 1, 2.5, True]) | st.sampled_from(["vars.n + 1", "size(learner.team)"]),
+        "tone": st.sampled_from(['"warm"', "learner.department", "entry.data.to_level"]),
+    }
+    terms = st.fixed_dictionaries({}, optional=values).filter(bool)
+    return _with(st.builds(lambda terms: {"set": terms}, terms), when=conditions)
+
+
+def _call(_: Forms) -> st.SearchStrategy[Form]:
+    body = st.just({"learner": "learner.id", "tone": "vars.tone"})
+    made = st.just({"call": "crm"})
+    return _with(made, body=body, keep=st.just({"n": "count", "tone": "a.b"}), within=durations, when=conditions)
+
+
+def _assign(_: Forms) -> st.SearchStrategy[Form]:
+    course = _with(st.builds(lambda name: {"lms": "moodle", "course": name}, courses), due=spans)
+    return st.builds(lambda course: {"assign": course}, course)
+
+
+def _enrol(_: Forms) -> st.SearchStrategy[Form]:
+    other = _with(
+        st.just({"journey": "another"}),
+        key=st.sampled_from(["entry.data.position_id", '"k"']),
+        data=st.just({"from": '"random"', "tone": "vars.tone"}),
+    )
+    return st.builds(lambda other: {"enrol": other}, other)
 
 
 def _end(_: Forms) -> st.SearchStrategy[Form]:
@@ -102,6 +189,13 @@ STEPS: Mapping[str, Callable[[Forms], st.SearchStrategy[Form]]] = {
     "wait": _wait,
     "await": _await,
     "branch": _branch,
+    "split": _split,
+    "repeat": _repeat,
+    "ask": _ask,
+    "set": _set,
+    "call": _call,
+    "assign": _assign,
+    "enrol": _enrol,
     "end": _end,
 }
 """A strategy for each step type; each is handed one for the lists of steps inside it."""
@@ -109,13 +203,11 @@ STEPS: Mapping[str, Callable[[Forms], st.SearchStrategy[Form]]] = {
 
 def steps(words: Sequence[str] = tuple(STEPS)) -> Forms:
     """Lists of steps, nested as deep as may be read."""
-    leaves = [STEPS[word](st.nothing()) for word in words if word in ("send", "wait")]
-    base = st.lists(st.one_of(leaves), min_size=1, max_size=3)
-
-    def deeper(inner: Forms) -> Forms:
-        return st.lists(st.one_of([STEPS[word](inner) for word in words]), min_size=1, max_size=4)
-
-    return st.recursive(base, deeper, max_leaves=12)
+    leaves = [STEPS[word](st.nothing()) for word in words if word in ("send", "wait", "set")]
+    inner = st.lists(st.one_of(leaves), min_size=1, max_size=3)
+    nested = st.lists(st.one_of([STEPS[word](inner) for word in words if word != "end"]), min_size=1, max_size=3)
+    deep = inner | nested
+    return st.lists(st.one_of([STEPS[word](deep) for word in words]), min_size=1, max_size=5)
 
 
 # --- definitions --------------------------------------------------------------------------------------------------
@@ -125,6 +217,7 @@ _TEXTS = (
     "You are now {{ entry.data.to_level | default('promoted') }}",
     "In {{ learner.country }}",
 )
+_GERMAN = {"de": {"subject": "Hallo", "body": "Guten Tag, {{ recipient.given_name | default('du') }}"}}
 _EXITS: tuple[Form, ...] = (
     {"on": "hr.learner.left", "as": "left"},
     {"on": "lms.course.completed", "when": 'event.data.course == "A"'},
@@ -139,10 +232,9 @@ _ENTRIES: tuple[Form, ...] = (
 _messages = st.fixed_dictionaries(
     {
         name: st.builds(
-            lambda subject, body, sms: {"subject": subject, "body": body, **({"webhook": sms} if sms else {})},
-            st.just(f"About {name}"),
-            st.sampled_from(_TEXTS),
-            st.sampled_from([None, "In short"]),
+            lambda text, extra: {**text, **extra},
+            st.fixed_dictionaries({"subject": st.just(f"About {name}"), "body": st.sampled_from(_TEXTS)}),
+            st.fixed_dictionaries({}, optional={"webhook": st.just("In short"), "languages": st.just(_GERMAN)}),
         )
         for name in MESSAGES
     }
@@ -166,6 +258,7 @@ def definitions(words: Sequence[str] = tuple(STEPS)) -> st.SearchStrategy[str]:
         "limit": st.sampled_from(["2d", "10d", "60d"]),
         "priority": st.integers(1, 100),
         "mandatory": st.booleans(),
+        "holdout": st.sampled_from(["0%", "20%"]),
     }
     return st.fixed_dictionaries(required, optional=optional).map(json.dumps)
 
@@ -188,7 +281,10 @@ PROFILES = st.fixed_dictionaries(
         "given_name": st.just("Ada"),
         "country": st.sampled_from(["GB", "IE", "DE"]),
         "department": st.sampled_from(["Sales", "Law", "Research"]),
-        "manager": st.just("bob"),
+        "manager": st.sampled_from(["eve", "nobody"]),
+        "zone": st.sampled_from(["Europe/Dublin", "America/New_York", "Asia/Kolkata", "Nowhere/Else"]),
+        "language": st.sampled_from(["de", "en-GB"]),
+        "working_days": st.sampled_from([["mon", "tue", "wed"], ["sat", "sun"]]),
         "team": st.sampled_from(["T1", "T2"]),
         "attributes": st.sampled_from([{"tier": "gold"}, {"tier": 1}, {}]),
     },
@@ -200,6 +296,9 @@ _HAPPENINGS: Mapping[str, st.SearchStrategy[Mapping[str, Json]]] = {
     ),
     "hr.learner.hired": st.fixed_dictionaries({}, optional={"country": st.sampled_from(["GB", "IE", "DE"])}),
     "hr.learner.changed": st.fixed_dictionaries({}, optional={"department": st.sampled_from(["Sales", "Research"])}),
+    "hr.learner.moved": st.fixed_dictionaries({}, optional={"zone": st.sampled_from(["Asia/Tokyo", "Europe/Berlin"])}),
+    "hr.learner.leave_started": st.just({}),
+    "hr.learner.leave_ended": st.just({}),
     "hr.learner.left": st.just({}),
     "lms.course.started": st.fixed_dictionaries({}, optional={"course": courses}),
     "lms.course.completed": st.fixed_dictionaries({"course": courses}),

@@ -39,7 +39,8 @@ from journeys.steps.repeat import RepeatOptions
 from journeys.steps.send import SendOptions
 from journeys.steps.set_ import SetOptions
 from journeys.steps.split import SplitOptions
-from journeys.supposing import ANYHOW, MISSING, Domain, Suppositions, Ways, together, value_of, ways
+from journeys.steps.wait import WaitOptions
+from journeys.supposing import ANYHOW, MISSING, Domain, Suppositions, Ways, either, together, value_of, ways
 from journeys.timeline import Rehearsal, RehearsedEnrolment, RehearsedLearner, Visit
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -140,11 +141,14 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How something might be reached: the way in, the choices on the way, the events wanted, in order."""
+    """How something might be reached: the way in, the choices on the way, the events wanted, in order. `last` is the
+    choice that it is about; of the others only where they lead counts.
+    """
 
     rule: EntryRule
     choices: tuple[_Choice, ...] = ()
     events: tuple[_Wanted, ...] = ()
+    last: _Choice | None = None
 
 
 @dataclass(slots=True)
@@ -155,6 +159,7 @@ class _Try:
     profile: Mapping[str, Json]
     events: list[Event]
     left: list[_Wanted]
+    answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     told: RehearsedLearner | None = None
 
 
@@ -169,11 +174,13 @@ class _Search:
     cases: list[tuple[Case, RehearsedLearner]] = field(default_factory=list[tuple[Case, RehearsedLearner]])
     failed: dict[Aim, RehearsedLearner] = field(default_factory=dict[Aim, RehearsedLearner])
     contrary: set[Aim] = field(default_factory=set[Aim])
+    aims: frozenset[Aim] = frozenset()
     number: int = 0
 
     def run(self) -> Cases:
         """Reach one after the other; what came along is not tried again."""
         aims = aims_of(self.program)
+        self.aims = frozenset(aims)
         for rule in self.program.enter[:1]:
             self._try(Aim("enter", rule.trigger.id), [_Plan(rule)])
         for aim in aims:
@@ -207,7 +214,7 @@ class _Search:
         if aim not in found:
             self.failed.setdefault(aim, one.told)
             return False
-        fresh = tuple(each for each in found if each not in self.reached)
+        fresh = tuple(each for each in found if each in self.aims and each not in self.reached)
         self.reached.update(dict.fromkeys(fresh, one.learner))
         name = self._name(aim, one)
         self.cases.append((Case(name, one.learner, one.profile, tuple(one.events), fresh), one.told))
@@ -232,8 +239,10 @@ class _Search:
         profile = _profile(name, way)
         for step, arm in plan.choices:
             _suit(profile, self.program, self.program.nodes[step].options, arm, way)
-        entry = _entry(self.program, plan.rule, way, name)
-        return _Try(name, profile, [entry], [_with(wanted, way) for wanted in plan.events])
+        _set_dates(profile, self.program, way)
+        entry = _entry(self.program, plan.rule, way, name, profile)
+        events = [_with(wanted, way) for wanted in plan.events]
+        return _Try(name, profile, [entry], events, _answers(self.program, way))
 
     def _id(self, plan: _Plan, *, is_held_out_wanted: bool) -> str:
         """An id for which chance decides as wanted: of the holdout, and of splits that go by the learner."""
@@ -254,7 +263,7 @@ class _Search:
         """Rehearse, give the next event its time, rehearse again."""
         for _ in range(_ROUNDS):
             people = {one.learner: one.profile, _MANAGER: _MANAGER_PROFILE}
-            told = rehearse(self.program, people, one.events, reach=self.reach, policy=self.policy)
+            told = rehearse(self.program, people, one.events, reach=self.reach, policy=self.policy, answers=one.answers)
             one.told = told.learners[0]
             if not self._give_time(one):
                 return
@@ -309,12 +318,15 @@ class _Search:
 
     def _plan(self, rule: EntryRule, path: Sequence[_Choice], *, aim: Aim | None = None, quiet: bool = False) -> _Plan:
         events: list[_Wanted] = []
+        last = (aim.of, aim.arm) if aim is not None and aim.arm else None
         for step, arm in path:
-            events += () if quiet else self._wanted(self.program.nodes[step], arm)
+            node = self.program.nodes[step]
+            is_needless = quiet or ((step, arm) != last and len(_alike(node, arm)) > 1)
+            events += () if is_needless else self._wanted(node, arm)
         if aim is not None and aim.kind == "reacted":
             clicked = Trigger("click", ("message.clicked",))
             events.append(_Wanted(aim.of, timedelta(hours=1), clicked, {}, "click"))
-        return _Plan(rule, tuple(path), tuple(events))
+        return _Plan(rule, tuple(path), tuple(events), last)
 
     def _paths(self, aim: Aim) -> Iterator[Sequence[_Choice]]:
         """Simple paths to the step, and out of it by the arm; by way of what its conditions read, or round it."""
@@ -357,7 +369,8 @@ class _Search:
         """What the choices of a plan ask of the learner."""
         for step, arm in plan.choices:
             node = self.program.nodes[step]
-            yield from _ways_at(node, arm)
+            alike = (arm,) if (step, arm) == plan.last else _alike(node, arm)
+            yield _without_own(either(together(_ways_at(node, each)) for each in alike), self.program)
         for wanted in plan.events:
             yield Ways(({p: d for p, d in wanted.way.items() if p[0] != "event"},))
 
@@ -399,7 +412,8 @@ class _Search:
         assert one.told is not None
         if not self.cases:
             return self._quiet_name(one)
-        return self._said(aim, one)
+        said = self._said(aim, one)
+        return f"{said} (at {aim.of})" if any(case.name == said for case, _ in self.cases) else said
 
     def _quiet_name(self, one: _Try) -> str:
         """She does nothing at all: what she never does."""
@@ -453,6 +467,8 @@ class _Search:
                 return f"None of: {'; '.join(condition_words(q) for q in node.options.questions)}"
             case _ if arm == "skip" and node.guard is not None:
                 return f"Not so: {condition_words(node.guard)}"
+            case _ if node.guard is not None:
+                return _capital(condition_words(node.guard))
             case RepeatOptions():
                 return f"The rounds of {node.id} {'begin' if arm == 'do' else 'are over'}"
             case _:
@@ -564,6 +580,12 @@ def _longest(program: Program) -> Iterator[Sequence[_Choice]]:
             yield path
 
 
+def _alike(node: Node, arm: str) -> Sequence[str]:
+    """The arms that lead where this one leads."""
+    arms = arms_of(node)
+    return [each for each, to in arms.items() if to == arms.get(arm)] or [arm]
+
+
 def _never_taken(node: Node, arm: str) -> str | None:
     """Why no run leaves the step by this arm; None where one may."""
     options = node.options
@@ -597,7 +619,7 @@ def _ways_to(expression: Expression, *, wanted: bool) -> Ways:
     if tree is None:
         return Ways(({},), is_whole=False)
     found = ways(tree, wanted=wanted)
-    bare = [{p: d for p, d in way.items() if p[0] in ("learner", "entry", "answers")} for way in found.each]
+    bare = [{p: d for p, d in way.items() if p[0] in ("learner", "entry", "answers", "vars")} for way in found.each]
     unsent = [_unsent(way) for way in found.each]
     return Ways(tuple({**b, **u} for b, u in zip(bare, unsent, strict=True)), found.is_whole)
 
@@ -708,38 +730,67 @@ def _put(into: dict[str, Json], path: Sequence[str], domain: Domain, whole: tupl
         into.pop(path[-1], None)
 
 
-def _under(way: Suppositions, root: tuple[str, ...]) -> dict[str, Json]:
-    """The values asked for under this name, as data."""
-    data: dict[str, Json] = {}
+def _under(way: Suppositions, root: tuple[str, ...], usual: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """The values asked for under this name, as data; the usual ones where they will do."""
+    data: dict[str, Json] = dict(usual or {})
     for path, domain in way.items():
         if path[: len(root)] == root and len(path) > len(root):
             _put(data, path[len(root) :], domain, path)
     return data
 
 
-def _entry(program: Program, rule: EntryRule, way: Suppositions, learner: str) -> Event:
+def _entry(program: Program, rule: EntryRule, way: Suppositions, learner: str, profile: Mapping[str, Json]) -> Event:
     """The event that lets her in."""
-    data = _under(way, ("entry", "data"))
+    dates = {path[2]: at.date().isoformat() for path, at in _dates(program) if path[:2] == ("entry", "data")}
+    data = _under(way, ("entry", "data"), dates)
     for path in () if rule.key is None else (read.split(".") for read in rule.key.reads):
         if path[:2] == ["event", "data"] and len(path) > 2:
             data.setdefault(path[2], f"{path[2].replace('_', '-')}-1")
-    for read in _entry_reads(program):
-        data.setdefault(read, _some(rule.trigger, read))
+    inner, known = data.get("attributes"), profile.get("attributes")
+    if isinstance(inner, dict) and isinstance(known, dict):
+        data["attributes"] = {**known, **inner}  # the event's take the place of all that she had
     return Event(f"{learner}-0", _SOURCE, _type_of(rule.trigger), learner, BEGIN, data)
 
 
-def _entry_reads(program: Program) -> Iterator[str]:
-    """Fields of the entry that a step waits by."""
+def _dates(program: Program) -> Iterator[tuple[Path, datetime]]:
+    """Fields that a step waits by, each with an instant for which it is not too late."""
+    latest: dict[Path, datetime] = {}
     for node in program.nodes.values():
-        until = getattr(node.options, "until", None)
-        expression = getattr(until, "expression", None)
-        if isinstance(expression, Expression):
-            yield from (r.split(".")[2] for r in expression.reads if r.startswith("entry.data.") and r.count(".") == 2)
+        until = node.options.until if isinstance(node.options, WaitOptions) else None
+        tree = None if until is None else tree_of(until.expression)
+        if until is not None and isinstance(tree, Field):
+            before = until.before.elapsed + 2 * until.before.working_days * DAY
+            latest[tree.path] = max(latest.get(tree.path, BEGIN), BEGIN + before + 14 * DAY)
+    yield from latest.items()
 
 
-def _some(trigger: Trigger, name: str) -> Json:
-    kind = EVENT_TYPES.get(_type_of(trigger), {}).get(name)
-    return 1 if kind == "number" else (BEGIN + 14 * DAY).date().isoformat()
+def _set_dates(profile: dict[str, Json], program: Program, way: Suppositions) -> None:
+    for path, at in _dates(program):
+        if path[0] == "learner" and path not in way and len(path) > 1:
+            _put(profile, path[1:], Domain(only=(at.date().isoformat(),)), path)
+
+
+def _without_own(found: Ways, program: Program) -> Ways:
+    """Of variables only what another system says of them can be supposed; what the journey sets is as it sets it."""
+    kept = {
+        name for node in program.nodes.values() if isinstance(node.options, CallOptions) for name in node.options.keep
+    }
+    each = [{p: d for p, d in way.items() if p[0] != "vars" or (len(p) == 2 and p[1] in kept)} for way in found.each]
+    return Ways(tuple(each), found.is_whole)
+
+
+def _answers(program: Program, way: Suppositions) -> Mapping[str, Json]:
+    """What other systems answer: the values asked for, where the journey keeps them."""
+    answers: dict[str, Json] = {}
+    for node in program.nodes.values():
+        if not isinstance(node.options, CallOptions):
+            continue
+        answer: dict[str, Json] = {}
+        for name, path in node.options.keep.items():
+            wanted = way.get(("vars", name), Domain())
+            _put(answer, path.split("."), wanted, ("vars", name))
+        answers.setdefault(node.options.name, answer)
+    return answers
 
 
 def _entry_ways(program: Program, rule: EntryRule) -> Ways:
@@ -786,17 +837,37 @@ def _known(one: _Try, enrolment: RehearsedEnrolment) -> Mapping[Path, Json]:
 def _filled(tree: Tree, known: Mapping[Path, Json]) -> Tree:
     """The condition with what is known in the place of fields that are compared with another one."""
     match tree:
-        case Call(function="_==_" | "_!=_", arguments=(Field() as left, Field() as right)):
-            pair = (right, left) if right.path in known else (left, right)
-            value = known.get(pair[0].path)
-            kind = "text" if isinstance(value, str) else "number" if isinstance(value, (int, float)) else None
-            if kind is None or not isinstance(value, (str, int, float)):
-                return tree
-            return Call(tree.function, (pair[1], Constant(value, kind)))
+        case Call(function="_==_" | "_!=_", arguments=(left, right)):
+            this, other = (right, left) if _constant(left, known) is not None else (left, right)
+            value = _constant(other, known)
+            return tree if value is None else Call(tree.function, (this, value))
         case Call():
             return Call(tree.function, tuple(_filled(argument, known) for argument in tree.arguments))
         case _:
             return tree
+
+
+def _constant(tree: Tree, known: Mapping[Path, Json]) -> Constant | None:
+    """The value of a field that is known, or of texts and numbers put together."""
+    match tree:
+        case Constant():
+            return tree
+        case Field(is_asked=False):
+            value = known.get(tree.path)
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                return None
+            return Constant(value, "text" if isinstance(value, str) else "number")
+        case Call(function="_+_", arguments=(left, right)):
+            a, b = _constant(left, known), _constant(right, known)
+            if a is None or b is None:
+                return None
+            if isinstance(a.value, str) and isinstance(b.value, str):
+                return Constant(a.value + b.value, "text")
+            if isinstance(a.value, (int, float)) and isinstance(b.value, (int, float)):
+                return Constant(a.value + b.value, "number")
+            return None
+        case _:
+            return None
 
 
 def _type_of(trigger: Trigger) -> str:

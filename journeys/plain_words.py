@@ -108,6 +108,8 @@ def _compared(function: str, left: Tree, right: Tree) -> str | None:
     if left.path[0] == "sent" and left.path[-1] == "status" and isinstance(right, Constant):
         was = {"_==_": "was", "_!=_": "was not"}.get(function)
         return None if was is None else f"{'.'.join(left.path[1:-1])} {was} {str(right.value).replace('_', ' ')}"
+    if isinstance(right, Field) and right.path[-1] == left.path[-1] and function in ("_==_", "_!=_"):
+        return f"{'the same' if function == '_==_' else 'another'} {_spaced(left.path[-1])}"
     other = field_words(right.path) if isinstance(right, Field) else _value(right)
     return None if other is None else f"{field_words(left.path)} {_SIGNS[function]} {other}"
 
@@ -155,8 +157,16 @@ def _value(tree: Tree) -> str | None:
             return value or "empty"
         case Constant(kind="null"):
             return "empty"
+        case Call(function="_+_", arguments=(left, right)):
+            parts = [_part(left), _part(right)]
+            return None if None in parts else "".join(part for part in parts if part)
         case _:
             return None
+
+
+def _part(tree: Tree) -> str | None:
+    """A part of a text that is put together."""
+    return f"‹{field_words(tree.path)}›" if isinstance(tree, Field) else _value(tree)
 
 
 def _spaced(name: str) -> str:

@@ -132,7 +132,8 @@ def _met(left: Sequence[Suppositions], right: Sequence[Suppositions]) -> Iterato
                 yield both
 
 
-def _either(several: Iterable[Ways]) -> Ways:
+def either(several: Iterable[Ways]) -> Ways:
+    """Any one of them."""
     listed = list(several)
     found = [way for one in listed for way in one.each]
     return Ways(tuple(found[:MOST_WAYS]), all(one.is_whole for one in listed) and len(found) <= MOST_WAYS)
@@ -149,7 +150,7 @@ def _holds(tree: Tree) -> Ways:
         case Call(function="_&&_"):
             return together(_holds(argument) for argument in tree.arguments)
         case Call(function="_||_"):
-            return _either(_holds(argument) for argument in tree.arguments)
+            return either(_holds(argument) for argument in tree.arguments)
         case Call(function="!_", arguments=(inner,)):
             return _denied(inner)
         case Call():
@@ -162,15 +163,15 @@ def _fails(tree: Tree) -> Ways:
     """Not to hold is to be false, or not to be judged at all."""
     match tree:
         case Call(function="_&&_"):
-            return _either(_fails(argument) for argument in tree.arguments)
+            return either(_fails(argument) for argument in tree.arguments)
         case Call(function="_||_"):
             return together(_fails(argument) for argument in tree.arguments)
         case Call(function="!_", arguments=(inner,)):
-            return _either((_holds(inner), _unjudged(inner)))
+            return either((_holds(inner), _unjudged(inner)))
         case Constant() | Field(is_asked=True):
             return _denied(tree)
         case _:
-            return _either((_denied(tree), _unjudged(tree)))
+            return either((_denied(tree), _unjudged(tree)))
 
 
 def _denied(tree: Tree) -> Ways:
@@ -183,7 +184,7 @@ def _denied(tree: Tree) -> Ways:
         case Field():
             return _one(tree.path, Domain(only=(False,)))
         case Call(function="_&&_"):
-            return _either(_denied(argument) for argument in tree.arguments)
+            return either(_denied(argument) for argument in tree.arguments)
         case Call(function="_||_"):
             return together(_denied(argument) for argument in tree.arguments)
         case Call(function="!_", arguments=(inner,)):

@@ -16,7 +16,9 @@ from store.queries import actions
 from store.queries.actions import NewAction, NewItem
 from store.tables import ActionItem, ActionRow, Enrolment, Learner
 from tests.support.ingesting import Feed, event, hours, journey
+from tests.support.until import until
 from workers.actions import Actions, Perform, Performed, enrol
+from workers.bridge import run_bridge
 from workflows.gateway import TryLater
 
 ENROL = {"journey": "first-time-manager"}
@@ -254,3 +256,23 @@ async def test_an_empty_action_is_done(feed: Feed) -> None:
     await asked_for(feed, [])
 
     assert "done" == (await the_action(feed))["state"]
+
+
+async def test_the_bridges_process_works_actions_off(feed: Feed) -> None:
+    """Also where there is no Kafka; asked for while it runs, they are done within moments."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+    process = asyncio.create_task(
+        run_bridge(
+            database=feed.database, ingest=feed.ingest, bootstrap=None, clock=feed.clock, stop=stop, ready=ready.set
+        )
+    )
+    await asyncio.wait_for(ready.wait(), 10)
+    await asked_for(feed, [NewItem(id_) for id_ in await learners(feed)])
+
+    async def is_done() -> bool:
+        return (await the_action(feed))["state"] == "done"
+
+    await until(is_done, timeout=20)
+    stop.set()
+    await asyncio.wait_for(process, 10)
+    assert 12 == len(await feed.rows(Enrolment))

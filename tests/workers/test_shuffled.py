@@ -17,7 +17,7 @@ from store.tables import Enrolment
 from tests.support.ingesting import MONDAY, Feed, event, hours, journey
 
 JOURNEYS = (
-    journey("plain", again=Again("always"), exits=[("hr.learner.left", None, "left")]),
+    journey("plain", again=Again("always"), exits=[("hr.learner.left", None, "left")], keeps="department"),
     journey(
         "guarded",
         enter=[
@@ -55,7 +55,7 @@ _EVENTS = st.lists(
         st.sampled_from(
             [
                 "hr.learner.hired", "hr.learner.promoted", "hr.learner.changed", "hr.learner.left",
-                "lms.course.started", "lms.course.completed",
+                "lms.course.started", "lms.course.completed", "hr.learner.leave_started", "hr.learner.leave_ended",
             ]
         ),
         st.integers(0, 8),

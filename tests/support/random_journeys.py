@@ -207,7 +207,7 @@ def steps(words: Sequence[str] = tuple(STEPS)) -> Forms:
     inner = st.lists(st.one_of(leaves), min_size=1, max_size=3)
     nested = st.lists(st.one_of([STEPS[word](inner) for word in words if word != "end"]), min_size=1, max_size=3)
     deep = inner | nested
-    return st.lists(st.one_of([STEPS[word](deep) for word in words]), min_size=1, max_size=5)
+    return st.lists(st.one_of([STEPS[word](deep) for word in words]), min_size=2, max_size=7)
 
 
 # --- definitions --------------------------------------------------------------------------------------------------
@@ -226,8 +226,8 @@ _EXITS: tuple[Form, ...] = (
 _ENTRIES: tuple[Form, ...] = (
     {"on": "hr.learner.promoted"},
     {"on": "hr.learner.promoted", "when": 'event.data.to_level == "manager"', "key": "event.data.position_id"},
-    {"on": ["hr.learner.hired", "hr.learner.moved"], "key": '"hired"'},
 )
+_more_entries = st.just([{"on": ["hr.learner.hired", "hr.learner.moved"], "key": '"hired"'}]) | st.just([])
 
 _messages = st.fixed_dictionaries(
     {
@@ -247,7 +247,7 @@ def definitions(words: Sequence[str] = tuple(STEPS)) -> st.SearchStrategy[str]:
         "waymark": st.just(1),
         "journey": st.just("random"),
         "title": st.just("A random journey"),
-        "enter": st.lists(st.sampled_from(_ENTRIES), min_size=1, max_size=2, unique_by=str),
+        "enter": st.builds(lambda first, more: [first, *more], st.sampled_from(_ENTRIES), _more_entries),
         "steps": steps(words),
         "messages": _messages,
     }
@@ -307,6 +307,7 @@ _HAPPENINGS: Mapping[str, st.SearchStrategy[Mapping[str, Json]]] = {
     ),
 }
 
+_watched = st.sampled_from(WATCHED).flatmap(lambda type_: st.tuples(st.just(type_), _HAPPENINGS[type_]))
 _happening = st.sampled_from(sorted(_HAPPENINGS)).flatmap(lambda type_: st.tuples(st.just(type_), _HAPPENINGS[type_]))
 
 
@@ -333,10 +334,9 @@ def events(
     minutes = st.integers(1, days * 24 * 60)
     ahead = st.sampled_from([None, None, None, None, 1, 4])
     who = st.sampled_from(list(learners))
-    later = st.lists(st.tuples(minutes, who, _happening, ahead), max_size=most, unique_by=lambda each: each[0])
-    starting = st.sampled_from(["hr.learner.promoted", "hr.learner.hired"]).flatmap(
-        lambda type_: st.tuples(st.just(type_), _HAPPENINGS[type_])
-    )
+    what = _happening | _watched
+    later = st.lists(st.tuples(minutes, who, what, ahead), min_size=2, max_size=most, unique_by=lambda each: each[0])
+    starting = st.just(("hr.learner.promoted", {"to_level": "manager", "position_id": "P1", "country": "GB"}))
     first = st.tuples(st.just(0), who, starting, st.none())
     return st.builds(lambda one, others: _events([one, *others]), first, later)
 

@@ -19,6 +19,7 @@ MODULES = (
     "waymark.cli.events",
     "waymark.cli.records",
     "waymark.cli.operations",
+    "waymark.cli.steering",
     "waymark.cli.policy",
     "waymark.cli.processes",
 )

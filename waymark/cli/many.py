@@ -5,14 +5,14 @@ The work is done by the installation itself (`POST /v1/enrolments/actions`), so 
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from waymark.cli.client import Api, Body, path_of
+from waymark.cli.client import Api, Body, Refused, path_of
 from waymark.cli.errors import NotSo, WrongUsage
-from waymark.cli.output import print_json, progress
+from waymark.cli.output import print_json, progress, refusals
 
 PATH = "/v1/enrolments/actions"
 POLL_SECONDS = 0.3
@@ -22,22 +22,66 @@ TOLD = 50
 """The most of those who could not be that are told one by one."""
 
 
-def act_on_many(api: Api, wanted: Sequence[Body], *, done: str, is_dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Do these actions, one after the other; `done` says what becomes of each item (`enrolled`).
+def act_on_many(
+    api: Api,
+    wanted: Sequence[Body],
+    *,
+    done: str,
+    is_dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    path: str = PATH,
+) -> None:
+    """Do these actions, one after the other; `done` says what becomes of each item (`enrolled`). `path` is where they
+    are asked for.
 
     Raises NotSo where some could not be done, or it was stopped.
     """
-    looked_at = [api.post(PATH, {**body, "dry_run": True}) for body in wanted]
+    looked_at = [api.post(path, {**body, "dry_run": True}) for body in wanted]
     if is_dry_run:
         _tell_dry_run(looked_at, done=done, as_json=as_json)
         return
     total = sum(told["total"] for told in looked_at)
     may = total - sum(told["failed"] for told in looked_at)
     confirm(f"{may} of {total} would be {done}", number=may, yes=yes)
-    finished = _do(api, wanted, done=done, total=total) if may else []
+    finished = _do(api, wanted, path, done=done, total=total) if may else []
     if as_json:
         print_json(finished[0] if len(finished) == 1 else finished)
     _tell_finished(finished or looked_at, done=done, total=total, as_json=as_json)
+
+
+def act_on_each(
+    names: Sequence[str],
+    perform: Callable[[str], Body],
+    tell: Callable[[str, Body], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Do the same for each. With JSON: the API's answer for one; for several `{"done": [...], "could_not": [...]}`."""
+    if len(names) == 1:
+        with refusals(as_json=as_json):
+            answer = perform(names[0])
+        if as_json:
+            print_json(answer)
+        else:
+            typer.echo(tell(names[0], answer))
+        return
+    done: list[Body] = []
+    could_not: list[Body] = []
+    with progress("done", len(names)) as advance:
+        for name in names:
+            try:
+                done.append(answer := perform(name))
+                if not as_json:
+                    typer.echo(tell(name, answer))
+            except Refused as refused:
+                could_not.append({"name": name, "code": refused.body["code"], "detail": refused.body["detail"]})
+            advance(1)
+    if as_json:
+        print_json({"done": done, "could_not": could_not})
+    if could_not:
+        told = "\n".join(f"{one['name']}: {one['detail']} [{one['code']}]" for one in could_not)
+        raise NotSo(f"{len(could_not)} of {len(names)} could not be done:\n{told}")
 
 
 def confirm(what: str, *, number: int, yes: bool) -> None:
@@ -61,11 +105,11 @@ def _tell_dry_run(looked_at: Sequence[Body], *, done: str, as_json: bool) -> Non
         typer.echo(line)
 
 
-def _do(api: Api, wanted: Sequence[Body], *, done: str, total: int) -> list[Body]:
+def _do(api: Api, wanted: Sequence[Body], path: str, *, done: str, total: int) -> list[Body]:
     finished: list[Body] = []
     with progress(done, total) as advance:
         for body in wanted:
-            asked = api.post(PATH, body)
+            asked = api.post(path, body)
             try:
                 finished.append(_follow(api, asked, advance))
             except KeyboardInterrupt:

@@ -1,18 +1,19 @@
-"""`publish`, `enrol`, `withdraw`, `halt`, `go`, `dead-letters`: what changes something, through the API."""
+"""`publish`, `enrol`, `halt`, `go`, `dead-letters`: what changes something, through the API."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from journeys.source import Map, Scalar, read_source
-from waymark.cli.client import Api, Body, Refused, connect, path_of
+from waymark.cli.client import Api, Body, connect, path_of
 from waymark.cli.entrants import in_parts, read_entrants
 from waymark.cli.errors import NotSo, WrongUsage
-from waymark.cli.many import act_on_many, confirm
-from waymark.cli.output import AsJson, print_facts, print_json, print_table, problem_line, progress, refusals
+from waymark.cli.many import act_on_each, act_on_many, confirm
+from waymark.cli.output import AsJson, print_facts, print_json, print_table, problem_line, refusals
+from waymark.cli.steering import fetch_difference, told_difference
 from waymark.settings import load_settings
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -24,7 +25,6 @@ def add(app: typer.Typer) -> None:
     app.command(epilog="Example: waymark enrol first-time-manager --filter 'learner.level == \"manager\"' --rate 5")(
         enrol
     )
-    app.command(epilog="Example: waymark withdraw --journey first-time-manager --learner ada --yes")(withdraw)
     app.command(epilog="Example: waymark halt")(halt)
     app.command(epilog="Example: waymark go")(go)
     letters = typer.Typer(
@@ -62,6 +62,7 @@ def publish(
         answers.append(answer)
         if not as_json:
             _tell_published(file, answer)
+            _tell_difference(api, answer)
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
 
@@ -102,6 +103,13 @@ def _tell_published(file: Path, answer: Body) -> None:
     for problem in answer["problems"]:
         typer.echo(problem_line(str(file), problem), err=True)
     typer.echo(f"{answer['journey']}  version {answer['version']}  {answer['hash']}")
+
+
+def _tell_difference(api: Api, answer: Body) -> None:
+    """What is different since the version before, and who could be moved; nothing where nothing was published."""
+    if answer["is_new"] and answer["version"] > 1:
+        for line in told_difference(fetch_difference(api, answer["journey"], answer["version"], None)):
+            typer.echo(f"  {line}")
 
 
 # enrolments
@@ -162,7 +170,7 @@ def enrol(
 
 def _enrol_named(journey: str, learners: Sequence[str], body: Body, *, as_json: bool) -> None:
     api = connect(load_settings())
-    _act(
+    act_on_each(
         learners,
         lambda learner: api.post("/v1/enrolments", {**body, "journey": journey, "learner": learner}),
         lambda learner, answer: f"{learner} is in {_where(journey, answer)}: {answer['id']}",
@@ -182,71 +190,6 @@ def _object(text: str | None) -> Body:
     if not isinstance(value, dict):
         raise WrongUsage("""--data is no JSON object: write it as '{"starts_on": "2026-03-02"}'""")
     return cast(Body, value)
-
-
-def withdraw(
-    enrolments: Annotated[
-        list[str] | None, typer.Argument(metavar="ENROLMENT", help="Enrolments, by id.", show_default=False)
-    ] = None,
-    journey: Annotated[str | None, typer.Option(help="All that run in this journey.")] = None,
-    learner: Annotated[str | None, typer.Option(help="All that run of this learner.")] = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """End enrolments as withdrawn: those named, or all that run and match; says how many first."""
-    chosen = list(enrolments or [])
-    if bool(chosen) == bool(journey or learner):
-        raise WrongUsage("name enrolments, or choose them by --journey and --learner")
-    api = connect(load_settings())
-    if not chosen:
-        chosen = list(_running(api, journey, learner))
-        confirm(f"{len(chosen)} enrolments would be withdrawn", number=len(chosen), yes=yes)
-    _act(
-        chosen,
-        lambda enrolment: api.post(path_of("enrolments", enrolment, "withdraw")),
-        lambda enrolment, _answer: f"{enrolment} is withdrawn",
-        as_json=as_json,
-    )
-
-
-def _running(api: Api, journey: str | None, learner: str | None) -> Iterator[str]:
-    for status in ("active", "paused"):
-        for one in api.list_all("/v1/enrolments", {"journey": journey, "learner": learner, "status": status}):
-            yield one["id"]
-
-
-def _act(
-    names: Sequence[str],
-    perform: Callable[[str], Body],
-    tell: Callable[[str, Body], str],
-    *,
-    as_json: bool,
-) -> None:
-    """Do the same for each. With JSON: the API's answer for one; for several `{"done": [...], "could_not": [...]}`."""
-    if len(names) == 1:
-        with refusals(as_json=as_json):
-            answer = perform(names[0])
-        if as_json:
-            print_json(answer)
-        else:
-            typer.echo(tell(names[0], answer))
-        return
-    done: list[Body] = []
-    could_not: list[Body] = []
-    with progress("done", len(names)) as advance:
-        for name in names:
-            try:
-                done.append(answer := perform(name))
-                if not as_json:
-                    typer.echo(tell(name, answer))
-            except Refused as refused:
-                could_not.append({"name": name, "code": refused.body["code"], "detail": refused.body["detail"]})
-            advance(1)
-    if as_json:
-        print_json({"done": done, "could_not": could_not})
-    if could_not:
-        told = "\n".join(f"{one['name']}: {one['detail']} [{one['code']}]" for one in could_not)
-        raise NotSo(f"{len(could_not)} of {len(names)} could not be done:\n{told}")
 
 
 # the whole installation
@@ -330,7 +273,7 @@ def replay_letters(
         answers.append(answer := api.post(path_of("dead-letters", letter, "replay")))
         return answer
 
-    _act(chosen, perform, lambda letter, answer: f"{letter}: {_became(answer)}", as_json=as_json)
+    act_on_each(chosen, perform, lambda letter, answer: f"{letter}: {_became(answer)}", as_json=as_json)
     rejected = [answer for answer in answers if answer["status"] == "rejected"]
     if rejected:
         raise NotSo(f"{len(rejected)} of {len(answers)} were rejected again")
@@ -360,7 +303,7 @@ def discard_letters(
         api.delete(path_of("dead-letters", letter))
         return {"id": letter, "discarded": True}
 
-    _act(chosen, perform, lambda letter, _answer: f"{letter} is discarded", as_json=as_json)
+    act_on_each(chosen, perform, lambda letter, _answer: f"{letter} is discarded", as_json=as_json)
 
 
 def _letters(

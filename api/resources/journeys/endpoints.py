@@ -91,6 +91,7 @@ async def publish(
         version=published.version,
         hash=published.hash,
         published_at=published.published_at,
+        is_new=published.is_new,
         problems=_shown(compiled),
     )
 

@@ -35,12 +35,13 @@ class Checked(BaseModel):
 
 
 class PublishedJourney(BaseModel):
-    """The version that runs now; `problems` are warnings."""
+    """The version that runs now; `is_new` where this publish made it; `problems` are warnings."""
 
     journey: str
     version: int
     hash: str
     published_at: datetime
+    is_new: bool
     problems: list[FoundProblem]
 
 

@@ -151,6 +151,19 @@ async def test_rehearsal(api: Api) -> None:
     assert [] == (await api.get("/v1/learners"))["items"]
 
 
+async def test_a_rehearsal_is_told_what_webhooks_answer(api: Api) -> None:
+    """`answers`, by the name of the webhook."""
+    steps = "steps: [{call: crm, keep: {account: id}}, {branch: [{if: has(vars.account), do: [{end: kept}]}]}]"
+    given = {
+        "definition": f"waymark: 1\njourney: j\ntitle: J\nenter: [{{on: hr.learner.promoted}}]\n{steps}\n",
+        "events": [{**event("hr.learner.promoted", "ada"), "time": "2026-03-02T09:00:00Z"}],
+    }
+    for answers, outcome in (({"crm": {"id": "A-7"}}, "kept"), ({}, "completed")):
+        answer = await api.client.post("/v1/rehearsals", json={**given, "answers": answers})
+        assert 200 == answer.status_code, answer.text
+        assert [outcome] == [each["outcome"] for each in answer.json()["learners"]]
+
+
 async def test_rehearsal_problems(api: Api) -> None:
     """What is wrong with a rehearsal is said all at once."""
     given = {"definition": JOURNEY, "learners": {"ada": {"contry": "GB"}}, "events": [{"id": 1}], "until": "8 weeks"}

@@ -53,6 +53,19 @@ def test_it_can_be_stopped() -> None:
     assert {None} == {each["outcome"] for each in json.loads(done.stdout)["learners"]}
 
 
+def test_what_webhooks_answer_may_be_told(tmp_path: Path) -> None:
+    """`--answers`: a map of name to answer; what was told no answer is said; anything but a map is refused."""
+    folder = FOLDER / "call-and-keep"
+    told = waymark(*of(folder), "--answers", folder / "answers.json", "--json")
+    assert {"kept"} == {each["outcome"] for each in json.loads(told.stdout)["learners"]}
+    untold = waymark(*of(folder), "--json")
+    assert {"completed"} == {each["outcome"] for each in json.loads(untold.stdout)["learners"]}
+    assert "the rehearsal was told no answer of crm" in untold.stdout
+    (tmp_path / "answers.yaml").write_text("- crm\n")
+    refused = waymark(*of(folder), "--answers", tmp_path / "answers.yaml")
+    assert (1, True) == (refused.returncode, "is no map of names to answers" in refused.stderr)
+
+
 def test_learners_may_be_json_or_left_out(tmp_path: Path) -> None:
     """JSON is YAML; without the file, learners are those that events speak of."""
     events = SCRIPT / "events.jsonl"

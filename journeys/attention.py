@@ -82,8 +82,8 @@ class Board:
     """What concerns one recipient's attention now.
 
     `bids` are those of enrolments that are active; `spent` the instants at which a message went to her in the last
-    eight days, mandatory ones and digests among them; `in_flight` the deliveries that are on their way; `others` how
-    many other enrolments of hers are active and might bid too.
+    eight days, mandatory ones and digests among them; `in_flight` the deliveries that are on their way, which count
+    and compete no more; `others` how many other enrolments of hers are active and might bid too.
     """
 
     bids: Sequence[Bid] = ()
@@ -122,6 +122,8 @@ class Late:
 
 
 Verdict = Award | Lead | Wait | Late
+
+_TOGETHER = Wait(None, "it goes to her in one message with others", is_brief=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +178,11 @@ def judge(
 
     `zone` is the recipient's, and says what a day is.
     """
-    bids = {bid.delivery: bid for bid in board.bids}
+    flying = frozenset(board.in_flight)
     asker = replace(asker, eligible_at=min(asker.eligible_at, now), asks_at=now, is_put_off=False)
+    if asker.digest in flying:
+        return Judged(Lead(asker.digest, ()) if asker.is_awarded else _TOGETHER)
+    bids = {bid.delivery: bid for bid in board.bids if bid.delivery not in flying and bid.digest not in flying}
     bids[asker.delivery] = asker
     return _Judging(budget, board, bids, asker.delivery, now, zone, has_digest, opening).judge()
 
@@ -218,7 +223,7 @@ class _Judging:
 
     def judge(self) -> Judged:
         self._before = dict(self.bids)
-        self._counted = [self._day(at) for at in (*self.board.spent, *(self.now for _ in self._strangers()))]
+        self._counted = [self._day(at) for at in (*self.board.spent, *(self.now for _ in self.board.in_flight))]
         self._honour_awards()
         gathering = self._gathering()
         if gathering is not None:
@@ -227,11 +232,6 @@ class _Judging:
         return self._judged(self._verdict())
 
     # what is spent
-
-    def _strangers(self) -> Iterable[str]:
-        """What is on its way and holds no award: that one stands for it already."""
-        known = {key for bid in self.bids.values() if bid.is_awarded for key in (bid.delivery, bid.digest)}
-        return (delivery for delivery in self.board.in_flight if delivery not in known)
 
     def _day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
@@ -325,7 +325,7 @@ class _Judging:
             return Late()
         opening = self.opening(self._next_day())
         if asker.digest is not None:
-            return Wait(opening, "it goes to her in one message with others", is_brief=True)
+            return replace(_TOGETHER, until=opening)
         self._change(asker, eligible_at=opening or self._next_day(), is_put_off=True)
         return self._wait(opening, self._because(asker))
 

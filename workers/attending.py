@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.outgoing import OutgoingLink
 from journeys import attending
-from journeys.attention import Award, Bid, Lead, Verdict, new_bid, postponed
+from journeys.attention import Award, Bid, Lead, Verdict, Wait, new_bid, postponed
 from journeys.composing import Composed
 from journeys.digest import digest_of, merges
 from journeys.effects import Deferred, Deliver
@@ -77,7 +77,9 @@ class Attending:
         """
         recipient, now = bidding.recipient.id, bidding.now
         await attention.lock(session, recipient)
-        board = await attention.read_board(session, recipient, but=bidding.row.enrolment, now=now)
+        board, gone = await attention.read_board(session, recipient, but=bidding.row.enrolment, now=now)
+        if bidding.row.id in gone:
+            return Wait(None, "it has gone in one message with others", is_brief=True), []
         asker = next((bid for bid in board.bids if bid.delivery == bidding.row.id), None)
         fresh = bidding.bid(channel)
         asker = fresh if asker is None else replace(asker, channel=fresh.channel if asker.channel else None)

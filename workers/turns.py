@@ -61,6 +61,7 @@ from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
 from store.queries import attention, deliveries, enrolling, learners, outbox, requests
 from store.queries import turns as rows
+from store.queries.pausing import held_of
 from store.queries.turns import Held, Person
 from store.tables import DeliveryRow, RequestRow
 from workers.attending import Attending, Bidding
@@ -153,10 +154,32 @@ class _Performer:
         self._stand(program, run, await as_she_is(session, lease.person, now=self._now(run)))
         run = await take_turn(program, run, now=self.order.now, performer=self)
         await self._keep(run, lease_until=None)
+        if run.has_ended:
+            self.retries.clear()  # what it waited for has fallen
+        again = await self._send_again(run) if self._row.has_again else None
         await self._commit()
         if run.has_ended:
-            return TurnTaken(outcome=run.outcome)
-        return TurnTaken(due_at=_not_at_once(self._due_at(program, run), self.order.now), retries=self.retries)
+            return TurnTaken(outcome=run.outcome if again is None else None, due_at=again, retries=self.retries)
+        due = [instant for instant in (self._due_at(program, run), again) if instant is not None]
+        return TurnTaken(due_at=_not_at_once(min(due, default=None), self.order.now), retries=self.retries)
+
+    async def _send_again(self, run: Run | None) -> datetime | None:
+        """Order what was sent again by hand and may be tried; answers when to look again at what may not yet."""
+        now, session = self.order.now, self._db
+        waiting = await deliveries.list_again(session, self.order.enrolment)
+        if not waiting or (run is not None and run.is_held and not run.has_ended):
+            return None
+        if held_of(await rows.find_pauses(session, waiting[0].journey)) is not None:
+            return None  # as long as its journey is paused; that it goes on is a poke
+        if (await deliveries.find_switches(session)).is_halted:
+            return None
+        later = [row.due_at for row in waiting if row.due_at is not None and row.due_at > now]
+        any_channel = next(iter(self.turns.delivering.channels), None)
+        for row in waiting:
+            channel = row.channel or any_channel
+            if channel is not None and (row.due_at is None or row.due_at <= now):
+                self._hand_to_queue(row.id, channel, "it is sent again", now)
+        return min(later, default=None)
 
     async def close(self) -> None:
         """Roll back whatever is open."""
@@ -170,8 +193,11 @@ class _Performer:
         """The outcome, once nothing is open any more: it may have ended while a message was on its way."""
         now = self.order.now
         wait = await self.turns.delivering.let_fall(session, self.order.enrolment, outcome=outcome, now=now)
+        again = await self._send_again(None)
         await self._commit()
-        return TurnTaken(outcome=outcome) if wait is None else TurnTaken(due_at=now + wait)
+        if wait is None and again is None:
+            return TurnTaken(outcome=outcome, retries=self.retries)
+        return TurnTaken(due_at=again if wait is None else now + wait, retries=self.retries)
 
     # what `journeys.turn` asks of a performer
 
@@ -261,6 +287,8 @@ class _Performer:
             row = self.turns.delivering.new_row(standing, deliver, whom, now=now)
         if isinstance(recipient, Skip):
             return await self._skip(row, recipient, is_new=is_new, now=now)
+        if not is_new and row.recipient != recipient.id:
+            row = await self._readdress(row, recipient, now)
         switches = await deliveries.find_switches(self._db)
         bidding = Bidding(row, deliver, standing.program, recipient, policy_of(switches.policy), now)
         waiting = put_off(deliver, recipient.profile, policy=bidding.policy, now=now)
@@ -296,8 +324,10 @@ class _Performer:
     # attention
 
     async def _look_at_bid(self, row: DeliveryRow, deliver: Deliver, now: datetime) -> Answer | None:
-        """What has become of the bid of a message that waited; None where it may be asked for again."""
-        self._bid = bid = await attention.find(self._db, row.id)
+        """What has become of the bid of a message that waited; None where it may be asked for again. From here on her
+        attention is held: nobody takes the message along in a digest meanwhile.
+        """
+        self._bid = bid = await attention.find_held(self._db, row.id)
         if bid is not None and bid.gone_in is not None:
             return await self._merged(row, deliver, bid, bid.gone_in, now)
         if bid is not None and has_had_no_room(bid.bid, now=now):
@@ -363,7 +393,7 @@ class _Performer:
         gathered, woken = await self.turns.attending.gather(self._db, bidding, ready, lead)
         self.started += woken
         if gathered is None:
-            self._bid = await attention.find(self._db, bidding.row.id)
+            self._bid = await attention.find_held(self._db, bidding.row.id)
             return None
         await self._put_off(bidding.row, Deferred(now, None, "it goes in one message with others"), is_new=is_new)
         if self.turns.delivering.breakers[ready.channel].is_open:
@@ -383,6 +413,13 @@ class _Performer:
             return self._at(run).learner
         person = await rows.find_person_called(self._db, named.source_id)
         return unknown_recipient(deliver) if person is None else await as_she_is(self._db, person, now=self._now(run))
+
+    async def _readdress(self, row: DeliveryRow, recipient: Person, now: datetime) -> DeliveryRow:
+        """It goes to somebody else by now, and has bid for the attention of who was meant before."""
+        self._bid = None
+        self.started += await attention.let_fall(self._db, [row.id], now=now)
+        await deliveries.change(self._db, row.id, clock=self.turns.clock(), recipient=recipient.id)
+        return row.model_copy(update={"recipient": recipient.id})
 
     async def _put_off(self, row: DeliveryRow, waiting: Deferred, *, is_new: bool) -> None:
         if is_new or row.due_at != waiting.until or row.reason != waiting.because or row.status != "deferred":

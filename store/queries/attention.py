@@ -89,7 +89,6 @@ _OTHERS: Any = _pick(*_row("others", {2: func.count()})).where(
 )
 _BOARD: Any = cast("Any", union_all)(_OPEN_BIDS, _SPENT, _IN_FLIGHT, _OTHERS)
 _FIND: Any = _WITH_DIGEST.where(col(BidRow.delivery) == bindparam("this"))
-_FIND_MANY: Any = _WITH_DIGEST.where(col(BidRow.delivery).in_(bindparam("these", expanding=True)))
 _MEMBERS: Any = _WITH_DIGEST.where(col(BidRow.digest) == bindparam("in_digest"), col(BidRow.recipient) == _RECIPIENT)
 _LOCK: Any = select(func.pg_advisory_xact_lock(func.hashtextextended(_RECIPIENT, 4)))
 _REMOVE = delete(BidRow).where(col(BidRow.delivery).in_(bindparam("these", expanding=True)))
@@ -109,14 +108,17 @@ async def lock(session: AsyncSession, recipient: str) -> None:
         await (await connection_of(session)).execute(_LOCK, {"of": recipient})
 
 
-async def read_board(session: AsyncSession, recipient: str, *, but: str, now: datetime) -> Board:
-    """What concerns her attention now, seen from the enrolment `but`; one statement."""
+async def read_board(session: AsyncSession, recipient: str, *, but: str, now: datetime) -> tuple[Board, frozenset[str]]:
+    """What concerns her attention now, seen from the enrolment `but`, and the deliveries that have gone in a digest;
+    one statement.
+    """
     found = await (await connection_of(session)).execute(
         _BOARD, {"of": recipient, "since": now - REACHES_BACK, "but": but}
     )
     bids: list[Bid] = []
     spent: list[datetime] = []
     flying: list[str] = []
+    gone: set[str] = set()
     others = 0
     for kind, *row in found.all():
         match kind:
@@ -124,19 +126,30 @@ async def read_board(session: AsyncSession, recipient: str, *, but: str, now: da
                 standing = _standing(row)
                 if standing.gone_in is None:
                     bids.append(standing.bid)
+                else:
+                    gone.add(standing.bid.delivery)
             case "spent":
                 spent.append(row[3])
             case "flying":
                 flying.append(row[0])
             case _:
                 others = row[2]
-    return Board(bids, spent, flying, others)
+    return Board(bids, spent, flying, others), frozenset(gone)
 
 
 async def find(session: AsyncSession, delivery: str) -> Standing | None:
     """The bid of a delivery, where it has one."""
     row = (await (await connection_of(session)).execute(_FIND, {"this": delivery})).first()
     return None if row is None else _standing(row[1:])
+
+
+async def find_held(session: AsyncSession, delivery: str) -> Standing | None:
+    """The bid of a delivery, where it has one; then her attention is held until the transaction ends."""
+    standing = await find(session, delivery)
+    if standing is None or session.get_bind().dialect.name != "postgresql":
+        return standing
+    await lock(session, standing.recipient)
+    return await find(session, delivery)
 
 
 async def find_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | None:
@@ -181,7 +194,7 @@ async def want(session: AsyncSession, deliveries: Sequence[str], *, at: datetime
 
 async def want_next(session: AsyncSession, recipient: str, *, now: datetime) -> Sequence[str]:
     """Something freed a slot of hers: mark the first that waits for one. Under her lock."""
-    board = await read_board(session, recipient, but="", now=now)
+    board, _ = await read_board(session, recipient, but="", now=now)
     following = next_in_line(board.bids, now=now)
     return [] if following is None else await want(session, [following.delivery], at=now)
 
@@ -198,8 +211,7 @@ async def let_fall(session: AsyncSession, deliveries: Sequence[str], *, now: dat
     """
     if not deliveries:
         return []
-    found = await (await connection_of(session)).execute(_FIND_MANY, {"these": list(deliveries)})
-    fallen = [_standing(row[1:]) for row in found.all()]
+    fallen = [standing for each in deliveries if (standing := await find_held(session, each)) is not None]
     woken: list[str] = []
     for recipient in sorted({standing.recipient for standing in fallen}):
         mine = [standing for standing in fallen if standing.recipient == recipient]
@@ -211,10 +223,9 @@ async def let_fall(session: AsyncSession, deliveries: Sequence[str], *, now: dat
 
 async def give_back(session: AsyncSession, delivery: str, *, now: datetime) -> Sequence[str]:
     """What this delivery was awarded is free again; it goes on waiting. Answers whom to poke."""
-    standing = await find(session, delivery)
+    standing = await find_held(session, delivery)
     if standing is None or not standing.bid.is_awarded:
         return []
-    await lock(session, standing.recipient)
     await change(session, [replace(standing.bid, is_awarded=False, digest=None)], now=now)
     return await want_next(session, standing.recipient, now=now)
 

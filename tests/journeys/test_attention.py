@@ -148,6 +148,27 @@ def test_a_digest_on_its_way_counts_once() -> None:
     assert Award() == ask(Budget(2, 8), board, bid("a")).verdict
 
 
+def test_what_is_on_its_way_wants_no_slot_any_more() -> None:
+    """Its bid stands until its attempt has ended, and takes nothing from the others."""
+    board = Board([bid("x", priority=90)], in_flight=["x"])
+    assert Award() == ask(Budget(2, 8), board, bid("a")).verdict
+    waits = ask(Budget(1, 8), board, bid("a")).verdict
+    assert isinstance(waits, Wait)
+    assert "she gets 1 message today, as many as the policy allows" == waits.because
+
+
+def test_who_asks_while_its_digest_is_on_its_way_waits_for_it() -> None:
+    """A member until it is told; the lead looks after it."""
+    digest = digest_id("x")
+    lead, member = bid("x", is_awarded=True, digest=digest), bid("y", digest=digest)
+    board = Board([lead, member], in_flight=[digest])
+    assert Lead(digest, ()) == ask(Budget(1, 8), board, lead).verdict
+    assert (
+        Wait(None, "it goes to her in one message with others", is_brief=True)
+        == ask(Budget(1, 8), board, member).verdict
+    )
+
+
 def test_where_others_might_bid_a_slot_is_kept_open_for_a_moment() -> None:
     """One slot, and another enrolment of hers: it waits so long from the first bid, no longer."""
     asker = bid("a", placed_at=MONDAY)

@@ -8,6 +8,7 @@ from api.parts import Parts
 from api.resources.actions import endpoints as actions
 from api.resources.dead_letters import endpoints as dead_letters
 from api.resources.deliveries import endpoints as deliveries
+from api.resources.deliveries import resending
 from api.resources.enrolments import endpoints as enrolments
 from api.resources.enrolments import steering as steer_enrolments
 from api.resources.events import endpoints as events
@@ -32,6 +33,7 @@ RESOURCES = (
     enrolments.router,
     steer_enrolments.router,
     deliveries.router,
+    resending.router,
     dead_letters.router,
     installation.router,
     policy.router,

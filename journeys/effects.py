@@ -29,6 +29,7 @@ from journeys.program import Expression, Span, Term, Until
 NoteKind = Literal[
     "entered", "event", "decided", "waiting", "sent", "skipped", "failed", "deferred", "ended", "passed", "paused",
     "resumed", "moved", "set", "asked", "answered", "called", "assigned", "enrolled",
+    "resent",
 ]  # fmt: skip
 FinalStatus = Literal["sent", "skipped", "failed", "may_have_gone"]
 

@@ -16,10 +16,12 @@ from journeys.pauses import pauses_of
 from journeys.permitting import put_off
 from journeys.policy import Policy
 from journeys.program import Program
+from journeys.resending import deliver_again, is_sent_again
 from journeys.run import Pending, Run
-from store.queries import turns
+from store.queries import deliveries, turns
 from store.queries.turns import Person
-from store.tables import Enrolment
+from store.queries.withdrawing import WITHDRAWN
+from store.tables import DeliveryRow, Enrolment
 from workers.delivering import Delivering, Ready, Standing
 from workers.people import as_she_is
 from workers.programs import Programs
@@ -47,16 +49,19 @@ class Preparing:
     ) -> Prepared | Skip | Deferred:
         """The message of this delivery; Skip where it will not go, Deferred where it may not go now."""
         run: Run = codec.run_from_json(enrolment.run)
-        deliver = pending_delivery(run)
+        program = await self.programs.by_hash(session, enrolment.program)
+        row = await deliveries.find(session, delivery)
+        again = None if row is None or not is_sent_again(row.leg) else row
+        deliver = pending_delivery(run) if again is None else _again(program, run, again)
         key = None if deliver is None else delivery_id(enrolment.id, deliver.node, deliver.visit, deliver.leg)
-        if deliver is None or key != delivery or enrolment.status == "ended":
+        has_ended = enrolment.status == "ended" and (again is None or enrolment.outcome in {WITHDRAWN, "erased"})
+        if deliver is None or key != delivery or has_ended:
             return Skip("withdrawn", enrolment.outcome)
         learner = await turns.find_person(session, enrolment.learner)
         if learner is None:
             return Skip("withdrawn", "erased")
         learner = await as_she_is(session, learner, now=now)
-        program = await self.programs.by_hash(session, enrolment.program)
-        if run.is_held or await _is_journey_paused(session, enrolment):
+        if (run.is_held and not run.has_ended) or await _is_journey_paused(session, enrolment):
             return Deferred(now, None, "paused")
         entry = codec.entry_from_plain(enrolment.entry)
         standing = Standing(program, run, entry, enrolment.id, learner)
@@ -68,6 +73,13 @@ class Preparing:
             return waiting
         ready = self.delivering.compose(standing, deliver, recipient, now=now)
         return ready if isinstance(ready, Skip) else Prepared(ready, deliver, program, recipient)
+
+
+def _again(program: Program, run: Run, row: DeliveryRow) -> Deliver | None:
+    """The message that was sent again by hand, as it was asked for then."""
+    return deliver_again(
+        program, run, node=row.node, visit=row.visit, leg=row.leg, asked_at=row.created_at, channel=row.channel
+    )
 
 
 async def _recipient(session: AsyncSession, standing: Standing, deliver: Deliver, *, now: datetime) -> Person | Skip:

@@ -4,7 +4,7 @@ next one is.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -15,6 +15,7 @@ from journeys.composing import Skip
 from journeys.effects import Deferred
 from journeys.permitting import policy_of
 from journeys.policy import Policy
+from journeys.resending import is_sent_again
 from store.database import Database
 from store.queries import attention, deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
@@ -25,6 +26,9 @@ from workers.preparing import Prepared, Preparing
 from workers.programs import Programs
 from workers.waking import Poker, wake
 from workflows.contracts import RetryEnded, RetryOrder
+
+ASKED_AGAIN_AFTER = timedelta(minutes=15)
+"""When a message that was sent again by hand is looked at once more, where nobody can say when it may go."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ class _Claiming:
         if isinstance(may, Skip):
             return await self._skip(row, may)
         if isinstance(may, Deferred):
+            await self._put_off_again(row, may)
             return RetryEnded("deferred")  # the turn that follows asks again, and says until when
         claim = await self.retries.delivering.claim(self.session, may)
         return claim or RetryEnded("queued")
@@ -153,6 +158,15 @@ class _Claiming:
         )
         self.woken.extend(woken)
         return None if isinstance(verdict, wanted) else Deferred(self.now, None, "it has no slot any more")
+
+    async def _put_off_again(self, row: DeliveryRow, waiting: Deferred) -> None:
+        """No step of the run waits for what was sent again by hand: until when it waits stands in its own row."""
+        if is_sent_again(row.leg):
+            until = waiting.until or self.now + ASKED_AGAIN_AFTER
+            await deliveries.change(
+                self.session, row.id, clock=self.retries.clock(), status="deferred", reason=waiting.because,
+                due_at=until,
+            )  # fmt: skip
 
     async def _skip(self, row: DeliveryRow, skip: Skip) -> RetryEnded:
         clock = self.retries.clock()

@@ -1,4 +1,6 @@
-"""What is done to one of many enrolments: paused, let go again, withdrawn, moved; as the API does it to one."""
+"""What is done to one of many enrolments: paused, let go again, withdrawn, moved; and to one of many messages that
+failed: sent again. As the API does it to one.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +9,7 @@ from typing import cast
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.effects import CatchUp
-from store.queries import moving, steering, withdrawing
+from store.queries import moving, resending, steering, withdrawing
 from store.queries.steering import ProgramOf, Refused, Steered
 from store.tables import ActionItem, ActionRow
 from workers.actions import Perform, Performed
@@ -38,7 +40,16 @@ def performs(program_of: ProgramOf) -> Mapping[str, Perform]:
             )
         )  # fmt: skip
 
-    return {"pause": pause, "resume": resume, "withdraw": withdraw, "move": move}
+    async def resend(session: AsyncSession, action: ActionRow, item: ActionItem, now: datetime) -> Performed:
+        made = await resending.resend(
+            session, item.target or "", is_forced=bool(action.options.get("force", False)), program_of=program_of,
+            by=action.by, now=now,
+        )  # fmt: skip
+        if isinstance(made, resending.Refused):
+            return Performed(code=made.code, detail=made.detail)
+        return Performed(made.enrolment)
+
+    return {"pause": pause, "resume": resume, "withdraw": withdraw, "move": move, "resend": resend}
 
 
 async def withdraw(session: AsyncSession, action: ActionRow, item: ActionItem, now: datetime) -> Performed:

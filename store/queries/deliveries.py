@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
+from journeys.resending import AGAIN
 from store.database import changed, connection_of
 from store.queries import attention
 from store.tables import DeliveryRow, Enrolment, Installation
@@ -20,12 +21,15 @@ FINAL = frozenset({"sent", "skipped", "failed", "may_have_gone", "delivered", "b
 
 
 _OPEN = col(DeliveryRow.status).in_(("queued", "deferred"))
+_OF_RUN = col(DeliveryRow.leg) < AGAIN
+"""What is sent again by hand is not the run's: it does not fall with it."""
 _THIS = col(DeliveryRow.id) == bindparam("this")
 
 # What every message needs is made once: making a statement costs more than running it.
 _COLUMNS: Any = vars(DeliveryRow)["__table__"].columns
 _FIND: Any = select_columns(*_COLUMNS).where(_THIS)
-_FIND_OPEN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN)
+_FIND_OPEN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, _OF_RUN)
+_FIND_AGAIN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, ~_OF_RUN)
 _RECORD = insert(DeliveryRow)
 _CLAIM = (
     update(DeliveryRow)
@@ -48,7 +52,10 @@ _CONCLUDE = (
 )  # fmt: skip
 _WITHDRAW = (
     update(DeliveryRow)
-    .where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, col(DeliveryRow.attempt).is_(None))
+    .where(
+        col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, col(DeliveryRow.attempt).is_(None),
+        col(DeliveryRow.leg) < bindparam("below"),
+    )
     .values(status="skipped", reason=bindparam("because"), updated_at=bindparam("clock"))
     .returning(col(DeliveryRow.id))
 )
@@ -138,11 +145,19 @@ async def change(session: AsyncSession, delivery: str, *, clock: datetime, **val
     )
 
 
-async def withdraw(session: AsyncSession, enrolment: str, *, reason: str, clock: datetime) -> Sequence[str]:
+async def list_again(session: AsyncSession, enrolment: str) -> Sequence[DeliveryRow]:
+    """The deliveries of this enrolment that were sent again by hand and are not final."""
+    found = await (await connection_of(session)).execute(_FIND_AGAIN, {"of": enrolment})
+    return [DeliveryRow(**row) for row in found.mappings()]
+
+
+async def withdraw(
+    session: AsyncSession, enrolment: str, *, reason: str, clock: datetime, with_again: bool = False
+) -> Sequence[str]:
     """Skip every delivery of this enrolment that waits and that nobody is trying; answers their ids. Their bids for
-    attention fall with them.
+    attention fall with them. What was sent again by hand falls only `with_again`.
     """
-    values = {"of": enrolment, "because": reason, "clock": clock}
+    values = {"of": enrolment, "because": reason, "clock": clock, "below": 2**31 - 1 if with_again else AGAIN}
     fallen = list((await (await connection_of(session)).execute(_WITHDRAW, values)).scalars())
     await attention.let_fall(session, fallen, now=clock)  # whom that lets go is the sweeper's to wake
     return fallen

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Select, delete, select, union, update
+from sqlalchemy import ColumnElement, Select, delete, false, or_, select, union, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
+from journeys.resending import AGAIN
 from store.inserting import insert_new
 from store.tables import DeliveryRow, Enrolment, Installation, RequestRow
 
@@ -67,9 +68,14 @@ def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
             col(row.status) == "deferred",
             col(row.reason) == HALTED,
             col(row.enrolment) > after,
-            col(Enrolment.status) != "ended",
+            or_(col(Enrolment.status) != "ended", _is_sent_again(row)),
         )
     )
+
+
+def _is_sent_again(row: type[DeliveryRow] | type[RequestRow]) -> ColumnElement[bool]:
+    """What is sent again by hand goes though its enrolment has ended."""
+    return col(DeliveryRow.leg) >= AGAIN if row is DeliveryRow else false()
 
 
 async def count_unknown_types(session: AsyncSession, number: int, *, at: datetime) -> None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.effects import CatchUp
 from journeys.events import Json
+from journeys.resending import AGAIN
 from journeys.turn import HELD_BY_JOURNEY
 from store.database import connection_of
-from store.tables import Enrolment, JourneyRow
+from store.tables import DeliveryRow, Enrolment, JourneyRow
 
 SYSTEM = "waymark"
 """Who pauses a journey that fails for many."""
@@ -98,17 +99,24 @@ async def archive(session: AsyncSession, journey: str) -> Refused | None:
 async def list_woken(session: AsyncSession, journey: str, *, limit: int) -> Sequence[str]:
     """Some of the journey's enrolments that want waking, to be poked at once; the others are the sweeper's."""
     query = select(col(Enrolment.id)).where(
-        col(Enrolment.journey) == journey, col(Enrolment.status) != "ended", col(Enrolment.wake_wanted_at).is_not(None)
+        col(Enrolment.journey) == journey, col(Enrolment.wake_wanted_at).is_not(None)
     )
     return (await (await connection_of(session)).execute(query.limit(limit))).scalars().all()
 
 
 async def _want_waking(session: AsyncSession, journey: str, now: datetime) -> None:
-    change = update(Enrolment).where(
-        col(Enrolment.journey) == journey,
+    sent_again = select(col(DeliveryRow.enrolment)).where(
+        col(DeliveryRow.journey) == journey, col(DeliveryRow.leg) >= AGAIN,
+        col(DeliveryRow.status).in_(("queued", "deferred")),
+    )  # fmt: skip
+    is_held = and_(
         col(Enrolment.status) != "ended",
         or_(col(Enrolment.depends_on) == ",".join(HELD_BY_JOURNEY), col(Enrolment.due_at) <= now),
+    )
+    change = update(Enrolment).where(
+        col(Enrolment.journey) == journey,
         col(Enrolment.wake_wanted_at).is_(None),
+        or_(is_held, col(Enrolment.id).in_(sent_again)),
     )
     await (await connection_of(session)).execute(change.values(wake_wanted_at=now))
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, exists, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.effects import ArmChosen, Fired, Note
 from journeys.events import Json
+from journeys.resending import AGAIN
 from store.database import changed, connection_of
 from store.inserting import insert_new
-from store.tables import Assignment, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
+from store.tables import Assignment, DeliveryRow, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a turn must know of the enrolment it holds."""
+    """What a turn must know of the enrolment it holds; `has_again`: a message waits that was sent again by hand."""
 
     id: str
     journey: str
@@ -41,6 +42,7 @@ class Held:
     entry: dict[str, Json]
     run: str
     pauses: Sequence[Json]
+    has_again: bool
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ _TAKE = (
         col(Enrolment.fence), *_PERSON, col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version),
         col(Enrolment.program), col(Enrolment.learner), col(Enrolment.entry), col(Enrolment.run),
         select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == col(Enrolment.journey)).scalar_subquery(),
+        exists().where(
+            col(DeliveryRow.enrolment) == col(Enrolment.id), col(DeliveryRow.leg) >= AGAIN,
+            col(DeliveryRow.status).in_(("queued", "deferred")),
+        ),
     )
 )  # fmt: skip
 _LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(_THIS)

@@ -37,7 +37,7 @@ async def withdraw(session: AsyncSession, enrolment: str, *, by: str, now: datet
     at = await _end(session, row, now)
     note = Note(at, "ended", row.step, "Withdrawn by hand.", {"outcome": WITHDRAWN, "by": by})
     await turns.record_notes(session, row.id, [note])
-    for delivery in await deliveries.withdraw(session, row.id, reason=WITHDRAWN, clock=now):
+    for delivery in await deliveries.withdraw(session, row.id, reason=WITHDRAWN, clock=now, with_again=True):
         await outbox.record_delivery(session, delivery, status="skipped", at=at)
     await requests.withdraw(session, row.id, reason=WITHDRAWN, clock=now)
     await outbox.record_enrolment(session, row, kind="ended", outcome=WITHDRAWN, at=at)

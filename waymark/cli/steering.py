@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `withdraw`, `move`, `journey`: steering what runs, one by one or all that a filter matches."""
+"""`pause`, `resume`, `withdraw`, `move`, `resend`, `journey`: steering what runs, one by one or all that a filter matches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ def add(app: typer.Typer) -> None:
     app.command(epilog="Example: waymark resume enr-1b4d... --catch-up skip")(resume)
     app.command(epilog="Example: waymark withdraw --journey first-time-manager --learner ada --yes")(withdraw)
     app.command(epilog="Example: waymark move --journey first-time-manager --to 3 --map wait-3d=rest")(move)
+    app.command(epilog="Example: waymark resend --journey first-time-manager --reason variable_missing")(resend)
     whole = typer.Typer(
         no_args_is_help=True, help="Steer a whole journey. Example: waymark journey pause first-time-manager"
     )
@@ -171,6 +172,48 @@ def _map(pairs: Sequence[str]) -> Mapping[str, str]:
             raise WrongUsage(f"--map {pair!r} is no pair: write it as old-step=new-step")
         found[old] = new
     return found
+
+
+def resend(
+    deliveries: Annotated[
+        list[str] | None, typer.Argument(metavar="[DELIVERY]...", help="Deliveries, by id.", show_default=False)
+    ] = None,
+    journey: Annotated[str | None, typer.Option(help="All of this journey that failed or were skipped.")] = None,
+    learner: Annotated[str | None, typer.Option(help="All of this learner, by the source's id or ours.")] = None,
+    enrolment: Annotated[str | None, typer.Option(help="All of this enrolment.")] = None,
+    message: Annotated[str | None, typer.Option(help="Of those, this message.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Of those, through this channel.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Of those, the ones whose reason begins so.")] = None,
+    status: Annotated[str | None, typer.Option(help="failed, skipped, may_have_gone or bounced.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what may have gone (it may come twice), or fell with its enrolment.")
+    ] = False,
+    rate: Rate = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send messages once more that failed or were skipped, when the cause is mended: those named, or all that match."""
+    chosen = {"journey": journey, "learner": learner, "enrolment": enrolment}
+    if bool(deliveries) == any(chosen.values()):
+        raise WrongUsage("name deliveries, or choose them by --journey, --learner and --enrolment")
+    api = connect(load_settings())
+    if deliveries:
+        act_on_each(
+            deliveries,
+            lambda delivery: api.post(path_of("deliveries", delivery, "resend"), {"force": force}),
+            lambda delivery, answer: f"{delivery} is sent again, as {answer['delivery']['id']}",
+            as_json=as_json,
+        )
+        return
+    filters = {**chosen, "message": message, "channel": channel, "reason": reason, "status": status}
+    given = {name: value for name, value in filters.items() if value is not None}
+    wanted: Body = {"action": "resend", "filter": given, "force": force, "rate": rate}
+    with refusals(as_json=as_json):
+        act_on_many(
+            api, [wanted], done="queued again", is_dry_run=dry_run, yes=yes, as_json=as_json,
+            path="/v1/deliveries/actions",
+        )  # fmt: skip
 
 
 # a whole journey

@@ -33,14 +33,14 @@ async def act(parts: PartsOf, caller: Caller, wanted: Annotated[Acting, in_body(
     async with parts.database.read() as session:
         gathered = await GATHERS[wanted.action](session, wanted, now)
         if wanted.dry_run:
-            return await _as_dry_run(session, wanted, gathered, by=caller.name, now=now)
+            return await as_dry_run(session, wanted.action, wanted.rate, gathered, by=caller.name, now=now)
     id_ = f"act-{uuid.uuid4().hex}"
     new = NewAction(id_, wanted.action, caller.name, gathered.filter, gathered.options, wanted.rate)
 
     async def transaction() -> ActionOut:
         async with parts.database.write() as session:
             row = await actions.create(session, new, gathered.items, at=now)
-            return await _shown(session, row, after=0, limit=SHOWN)
+            return await shown(session, row, after=0, limit=SHOWN)
 
     return await parts.database.retrying(transaction)
 
@@ -65,7 +65,7 @@ async def find_action(action: str, wanted: Annotated[PageOf, Query()], parts: Pa
         row = await actions.find(session, action)
         if row is None:
             raise _no_action()
-        return await _shown(session, row, after=0 if keys is None else int(keys[0]), limit=wanted.limit)
+        return await shown(session, row, after=0 if keys is None else int(keys[0]), limit=wanted.limit)
 
 
 @router.delete("/{action}")
@@ -77,27 +77,29 @@ async def stop_action(action: str, parts: PartsOf, _caller: Caller) -> ActionOut
             row = await actions.stop(session, action, at=parts.clock())
             if row is None:
                 raise _no_action()
-            return await _shown(session, row, after=0, limit=SHOWN)
+            return await shown(session, row, after=0, limit=SHOWN)
 
     return await parts.database.retrying(transaction)
 
 
-async def _as_dry_run(
-    session: AsyncSession, wanted: Acting, gathered: Gathered, *, by: str, now: datetime
+async def as_dry_run(
+    session: AsyncSession, kind: str, rate: float | None, gathered: Gathered, *, by: str, now: datetime
 ) -> ActionOut:
+    """What would be done, and what could not."""
     items = [
         ActionItem(action="", number=number, target=item.target, enrolment=None, code=item.code, detail=item.detail)
         for number, item in enumerate(gathered.items, 1)
         if item.code is not None
     ]
     return ActionOut(
-        id=None, action=wanted.action, state="dry_run", filter=dict(gathered.filter), options=dict(gathered.options),
-        total=len(gathered.items), done=0, failed=len(items), rate=wanted.rate, by=by, created_at=now, updated_at=now,
-        could_not=await _failed(session, items[:SHOWN], kind=wanted.action), next=None,
+        id=None, action=kind, state="dry_run", filter=dict(gathered.filter), options=dict(gathered.options),
+        total=len(gathered.items), done=0, failed=len(items), rate=rate, by=by, created_at=now, updated_at=now,
+        could_not=await _failed(session, items[:SHOWN], kind=kind), next=None,
     )  # fmt: skip
 
 
-async def _shown(session: AsyncSession, row: ActionRow, *, after: int, limit: int) -> ActionOut:
+async def shown(session: AsyncSession, row: ActionRow, *, after: int, limit: int) -> ActionOut:
+    """An action with a page of those that could not be done."""
     items = await actions.list_failed(session, row.id, after=after, limit=limit + 1)
     following = encode(items[limit - 1].number) if len(items) > limit else None
     failed = await _failed(session, items[:limit], kind=row.kind)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.idempotency import IdempotentRoute
 from api.pagination import Page, decode_text, page
@@ -34,7 +35,12 @@ async def list_deliveries(
 async def find_delivery(delivery: str, parts: PartsOf, _caller: Caller) -> DeliveryOut:
     """One delivery."""
     async with parts.database.read() as session:
-        listed = await listing.find_delivery(session, delivery)
+        return await find_shown(session, delivery)
+
+
+async def find_shown(session: AsyncSession, delivery: str) -> DeliveryOut:
+    """One delivery as the API gives it; raises NotThere."""
+    listed = await listing.find_delivery(session, delivery)
     if listed is None:
         raise NotThere("delivery_not_found", "there is no such delivery: GET /v1/deliveries lists them")
     return _shown(listed)

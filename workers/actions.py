@@ -26,8 +26,8 @@ from workers.ingest import Poker, TryLater
 from workers.outages import is_outage
 
 EVERY = timedelta(milliseconds=500)
-STEP = 50
-"""The most items that one transaction does."""
+STEP = 20
+"""The most items that one transaction does: on SQLite nobody else writes meanwhile."""
 LONGEST_PAUSE = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)

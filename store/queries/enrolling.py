@@ -6,6 +6,7 @@ The same rules as for an event, decided at this moment: the journey's `audience`
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -69,7 +70,13 @@ async def find_running(session: AsyncSession, journey: str) -> Running | Refused
         return Refused("journey_not_found", "there is no such journey: GET /v1/journeys lists them")
     if row.status != "live":
         return Refused("journey_not_live", f"the journey is {row.status} and takes no entries: resume it first")
-    return Running(row.version, codec.program_from_json(version.program))
+    return Running(row.version, _program(version.program))
+
+
+@lru_cache(maxsize=16)
+def _program(text: str) -> Program:
+    """The program; of many who enter one journey each would read it again."""
+    return codec.program_from_json(text)
 
 
 async def enrol(session: AsyncSession, running: Running, *, learner: str, wish: Wish, now: datetime) -> Made | Refused:

@@ -201,7 +201,7 @@ def _look_at_uses(
 
 # --- steps --------------------------------------------------------------------------------------------------------
 
-_LATER_STEPS = ("ask", "assign", "call", "enrol", "practise", "repeat", "set", "split")
+_LATER_STEPS = ("practise",)
 _STEP_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 

@@ -1,4 +1,4 @@
-"""What the sweeper finds beside what its own tests say: messages that nobody tries any more."""
+"""What the sweeper finds beside what its own tests say: messages and requests that nobody tries any more."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from store import migrate
 from store.database import Database
 from store.queries import installation
-from store.tables import DeliveryRow, Enrolment
+from store.tables import DeliveryRow, Enrolment, RequestRow
 from tests.support.ingesting import Feed, event, journey
 from workers.sweeper import UNTRIED_FOR, Sweeper
 
@@ -72,6 +72,41 @@ async def test_a_message_that_was_held_is_found_once_nothing_is_held_any_more(fe
     async with feed.database.write() as session:
         await installation.go(session)
     assert 1 == await swept(feed)
+
+
+async def _asks_instead(feed: Feed, status: str, reason: str | None = None) -> None:
+    """The enrolment waits for another system, and no message."""
+    await change(feed, DeliveryRow, status="sent")
+    (enrolment,) = await feed.rows(Enrolment)
+    now = feed.clock.now
+    row = RequestRow(
+        id="req-1", enrolment=enrolment["id"], node="call", visit=1, service="call", target="crm", status=status,
+        reason=reason, attempts=1, expires_at=now, created_at=now, updated_at=now,
+    ).model_dump()  # fmt: skip
+    async with feed.database.write() as session:
+        await (await session.connection()).execute(insert(RequestRow), [row])
+
+
+@pytest.mark.parametrize(("status", "found"), [("queued", 1), ("done", 0), ("failed", 0)])
+async def test_a_request_whose_retries_are_lost_is_found(feed: Feed, status: str, found: int) -> None:
+    """And one that is done with is not."""
+    await _asks_instead(feed, status)
+    assert 0 == await Sweeper(feed.database, feed.pokes, feed.clock).sweep()
+    assert found == await swept(feed)
+
+
+async def test_a_request_that_was_held_goes_when_all_goes(feed: Feed) -> None:
+    """Its enrolment is among those that are woken, once, with those that wait for messages."""
+    await _asks_instead(feed, "deferred", "halted")
+    await change(feed, DeliveryRow, status="deferred", reason="halted")
+    (enrolment,) = await feed.rows(Enrolment)
+    async with feed.database.write() as session:
+        woken = await installation.wake_halted(session, after="", limit=10, at=feed.clock.now)
+        assert [enrolment["id"]] == woken
+        assert [] == await installation.wake_halted(session, after=enrolment["id"], limit=10, at=feed.clock.now)
+    await change(feed, DeliveryRow, status="sent", reason=None)
+    async with feed.database.write() as session:
+        assert [enrolment["id"]] == await installation.wake_halted(session, after="", limit=10, at=feed.clock.now)
 
 
 async def test_an_enrolment_that_was_ended_by_hand_is_woken_too(feed: Feed) -> None:

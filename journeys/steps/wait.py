@@ -17,6 +17,7 @@ from datetime import timedelta
 from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, at_least, said, slug
 from journeys.effects import Due, Note, Reckon, Reckoned
+from journeys.events import Json
 from journeys.program import Span, Until
 from journeys.run import Hold
 from journeys.source import Map
@@ -83,19 +84,24 @@ class Wait:
 
 
 def _reckoned(stand: Stand, given: Reckoned) -> Move | None:
-    """Wait until that instant; where it is over, or cannot be told, go on at once."""
-    if given.due_at is None:
-        text = f"Not waiting: {given.finding}."
-        return Go(note=Note(stand.at, "passed", stand.node.id, text, {"findings": [given.finding]}))
-    if given.due_at <= stand.at:
-        return Go(note=Note(stand.at, "passed", stand.node.id, "Not waiting: that time is over."))
+    """Wait until that instant; where it is over by now, or cannot be told, go on at once."""
     hold = stand.run.hold
     if isinstance(hold, Hold) and hold.due_at == given.due_at and hold.reads == given.reads:
         return None
+    if given.due_at is None:
+        return _go_on(stand, given, f"Not waiting: {given.finding}.", {"findings": [given.finding]})
+    if given.due_at <= given.at:
+        return _go_on(stand, given, "Not waiting: that time is over.", {})
     reckon = replace(stand.reckoning, local=given.local)
     where = given.where or f"{given.due_at:%A %-d %B %Y, %H:%M} UTC"
     note = Note(given.at, "waiting", stand.node.id, f"Waiting until {where}.", {"until": given.due_at.isoformat()})
     return Stay(Hold(reckon.since, given.due_at, reckon=reckon, reads=given.reads), note)
+
+
+def _go_on(stand: Stand, given: Reckoned, text: str, data: Mapping[str, Json]) -> Move:
+    """The wait ends where it was reckoned: at its beginning, or when it was reckoned anew."""
+    run = replace(stand.run, at=max(stand.at, given.at))
+    return Go(note=Note(run.at, "passed", stand.node.id, text, data), run=run)
 
 
 def _until(given: Cursor) -> Until | None:

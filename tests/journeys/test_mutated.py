@@ -9,14 +9,15 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from docs.problems import codes
+from docs.problems import codes, completed, taught
 from journeys.codec import program_from_json, program_to_json
 from journeys.compiler import compile_definition
 from journeys.source import List, Map, Node, Scalar, read_source
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("examples/**/*journey*.yaml"), *ROOT.glob("tests/golden/**/*.yaml")])
-TEXTS = [
+TAUGHT = [completed(text).decode("utf-8", "replace") for one in taught() for text in (one.bad, one.good)]
+TEXTS = [text for text in TAUGHT if len(text) < 20_000] + [
     text for path in FILES if path.name != "learners.yaml" for text in [path.read_text("utf-8")] if "waymark:" in text
 ]
 CODES = codes()

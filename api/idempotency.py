@@ -73,6 +73,11 @@ async def _once(request: Request, given: str, perform: Handler) -> Response:
     return response
 
 
+def _media_type(body: str) -> str:
+    """What a kept answer is: a page, or JSON."""
+    return "text/html" if body.startswith("<!doctype html>") else "application/json"
+
+
 async def _claim(parts: Parts, key: str, request: str) -> Response | None:
     async with parts.database.write() as session:
         standing = await idempotency.claim(session, key, request, now=parts.clock())
@@ -81,7 +86,7 @@ async def _claim(parts: Parts, key: str, request: str) -> Response | None:
             return None
         case idempotency.Answered(status, body):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(body, status_code=status, media_type="application/json", headers=headers)
+            return Response(body, status_code=status, media_type=_media_type(body), headers=headers)
         case idempotency.UnderWay():
             raise Conflicting("request_under_way", f"a request with this {HEADER} is under way: ask again in a moment")
         case idempotency.Reused():

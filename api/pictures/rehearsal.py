@@ -305,7 +305,7 @@ def _line(
     about = (told.learners or {}).get(learner.learner)
     sent = [message.message for each in learner.enrolments for message in each.messages]
     status = learner.outcome or ("on the way" if learner.enrolments else "not enrolled")
-    found_by = " ".join([learner.learner, about or "", status, *sent]).lower()
+    found_by = " ".join(filter(None, [learner.learner, about, status, *dict.fromkeys(sent)])).lower()
     return _Line(
         learner=learner.learner,
         about=about,

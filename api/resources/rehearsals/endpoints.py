@@ -8,7 +8,6 @@ from typing import Annotated, Any, cast
 import orjson
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 
 from api.bodies import documented, in_body
 from api.idempotency import IdempotentRoute
@@ -46,6 +45,7 @@ async def rehearse_journey(
     return RehearsalOut.model_validate(told)
 
 
+@router.post("/page", response_class=HTMLResponse, openapi_extra=documented(RehearsalWanted))
 async def draw_rehearsal(
     parts: PartsOf, _caller: Caller, given: Annotated[RehearsalWanted, in_body(RehearsalWanted)]
 ) -> HTMLResponse:
@@ -53,16 +53,6 @@ async def draw_rehearsal(
     async with parts.database.read() as session:
         policy = policy_of(await installation.find_policy(session))
     return HTMLResponse(await asyncio.to_thread(_draw, given, parts, policy))
-
-
-router.add_api_route(
-    "/page",
-    draw_rehearsal,
-    methods=["POST"],
-    response_class=HTMLResponse,
-    openapi_extra=documented(RehearsalWanted),
-    route_class_override=APIRoute,  # it is no JSON, and repeating it does nothing: no answer is kept
-)
 
 
 def _draw(given: RehearsalWanted, parts: Parts, policy: Policy) -> str:

@@ -113,11 +113,30 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What a writer is to draft for a message: `uses` are the placeholders it may use (`learner.role`), all that it is
+    told; for each value of `per` there is a text of its own.
+    """
+
+    brief: str
+    tone: str | None = None
+    max_words: int | None = None
+    uses: tuple[str, ...] = ()
+    per: Expression | None = None
+
+    @property
+    def is_per_learner(self) -> bool:
+        """Whether each learner has a text of her own: `per: learner`."""
+        return self.per is not None and self.per.text == "learner.id"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is to be said. All texts are Jinja templates; `channels` holds a channel's own wording of the body.
 
     `languages` are other wordings by BCP 47 tag; what one lacks is taken from the message itself. A message with
-    `questions` leads to a page of ours, where they are answered.
+    `questions` leads to a page of ours, where they are answered. Of a message with a `draft` an approved draft goes out
+    where one is at hand, and else these texts.
     """
 
     name: str
@@ -127,6 +146,7 @@ class Message:
     channels: Mapping[str, str] = field(default_factory=dict[str, str])
     languages: Mapping[str, Wording] = field(default_factory=dict[str, Wording])
     questions: tuple[Question, ...] = ()
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)

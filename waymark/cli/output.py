@@ -112,6 +112,13 @@ def roughly(duration: timedelta) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
+def counted_words(number: int, what: str) -> str:
+    """`3 learners`, `1 event that cannot be used`: of two words or more the first one counts."""
+    head, _, tail = what.partition(" that ")
+    plural = head if number == 1 else f"{head}s"
+    return f"{number:,} {plural}{' that ' + tail if tail else ''}"
+
+
 def problem_line(file: str, problem: Mapping[str, Any]) -> str:
     """A problem of a definition on one line, as editors and compilers write it."""
     place = f"{file}:{problem['line']}:{problem['column']}"

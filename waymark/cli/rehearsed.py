@@ -10,6 +10,7 @@ from journeys.plain_words import duration_words, step_label, trigger_words
 from journeys.program import Program
 from journeys.routing import event_facts
 from journeys.timeline import Counts, Rehearsal, RehearsedLearner, TimelineEntry, counted
+from waymark.cli.output import counted_words
 
 
 def told(
@@ -94,13 +95,6 @@ def cases_json(cases: Cases) -> dict[str, Json]:
 def _event_json(event: Event) -> dict[str, Json]:
     """The event as a CloudEvent, so that it can be rehearsed again from a file."""
     return {"specversion": "1.0", **event_facts(event)}
-
-
-def counted_words(number: int, what: str) -> str:
-    """`3 learners`, `1 event that cannot be used`: of two words or more the first one counts."""
-    head, _, tail = what.partition(" that ")
-    plural = head if number == 1 else f"{head}s"
-    return f"{number:,} {plural}{' that ' + tail if tail else ''}"
 
 
 # -- counts ------------------------------------------------------------------------------------------------------------

@@ -10,11 +10,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from api.pictures.rehearsal import Told, page_of
 from connectors.channels import CHANNELS
 from connectors.sources import Raw, Refused
 from connectors.sources.cloudevents import CloudEvents
-from journeys.cases import cases_for
 from journeys.compiler import compile_definition
 from journeys.composing import Reach
 from journeys.durations import parse_duration
@@ -26,11 +24,10 @@ from journeys.program import Program
 from journeys.rehearse import rehearse
 from journeys.source import Map, Node, plain, read_source
 from journeys.timeline import Rehearsal
-from waymark.cli import rehearsed
 from waymark.cli.errors import NotSo, WrongUsage
+from waymark.cli.output import counted_words as _counted
 from waymark.cli.output import problem_line
 from waymark.cli.printable import printable
-from waymark.cli.rehearsed import counted_words as _counted
 from waymark.vocabulary import vocabulary
 
 LINES = 20
@@ -111,7 +108,7 @@ def rehearse_command(
             policy=_policy(policy),
             answers=_read_answers(answers),
         )
-    return _tell(program, rehearsal, html=html, lines=lines, as_json=as_json, told=Told(_kicker(against)))
+    return _tell(program, rehearsal, html=html, lines=lines, as_json=as_json, kicker=_kicker(against))
 
 
 def _kicker(against: bool) -> str:
@@ -119,10 +116,13 @@ def _kicker(against: bool) -> str:
 
 
 def _tell(
-    program: Program, rehearsal: Rehearsal, *, html: Path | None, lines: int | None, as_json: bool, told: Told
+    program: Program, rehearsal: Rehearsal, *, html: Path | None, lines: int | None, as_json: bool, kicker: str
 ) -> None:
+    from api.pictures.rehearsal import Told, page_of
+    from waymark.cli import rehearsed
+
     if html is not None:
-        _write(html, page_of(program, rehearsal, told=told), as_json=as_json)
+        _write(html, page_of(program, rehearsal, told=Told(kicker)), as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps(rehearsal.to_json(), option=orjson.OPT_INDENT_2).decode())
     elif html is None or lines is not None:
@@ -131,6 +131,10 @@ def _tell(
 
 
 def _tell_cases(program: Program, *, policy: Policy, html: Path | None, lines: int | None, as_json: bool) -> None:
+    from api.pictures.rehearsal import Told, page_of
+    from journeys.cases import cases_for
+    from waymark.cli import rehearsed
+
     found = cases_for(program, reach=_reach(), policy=policy)
     if html is not None:
         names = {case.learner: case.name for case in found.cases}

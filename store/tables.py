@@ -265,6 +265,13 @@ class DeliveryRow(SQLModel, table=True):
         Index("ix_deliveries_learner", "learner", "id"),
         Index("ix_deliveries_status", "status", "id"),
         Index("ix_deliveries_recipient_sent", "recipient", "sent_at"),
+        Index(
+            "ix_deliveries_ended_badly",
+            "updated_at",
+            "journey",
+            sqlite_where=text("status IN ('failed', 'skipped')"),
+            postgresql_where=text("status IN ('failed', 'skipped')"),
+        ),
     )
 
     id: str = Field(primary_key=True)

@@ -207,6 +207,13 @@ class Settings(BaseModel):
     in_doubt: Literal["leave", "resend"] = Field(
         "leave", description="What to do with a delivery that may have gone: leave it, or resend."
     )
+    hold_after: int = Field(
+        20,
+        ge=0,
+        le=1_000,
+        description="A journey holds itself where most of its last so many messages ended badly for one cause, within "
+        "an hour; 0: never.",
+    )
     hand_over: Annotated[timedelta, BeforeValidator(_duration)] = Field(
         timedelta(seconds=5), description="How long an attempt may take until the message is handed over, as 5s."
     )

@@ -187,6 +187,7 @@ async def run_bridge(house: House, *, stop: asyncio.Event, ready: Callable[[], N
             "no Kafka is configured: set WAYMARK_KAFKA_BOOTSTRAP to host:port, or to off where events come over HTTP"
         )
     await bridge.run_bridge(
+        hold_after=house.settings.hold_after,
         database=house.database,
         ingest=house.ingest,
         bootstrap=None if bootstrap == "off" else bootstrap,

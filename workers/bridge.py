@@ -26,6 +26,7 @@ from workers.records import Incoming, Record, translate
 from workers.relay import Relay
 from workers.steering import performs
 from workers.sweeper import Sweeper
+from workers.troubled import Guard, Rule
 
 GROUP = "waymark"
 POLL_SECONDS = 0.5
@@ -208,11 +209,12 @@ async def run_bridge(
     bootstrap: str | None,
     clock: Callable[[], datetime],
     group: str = GROUP,
+    hold_after: int = Rule().of,
     stop: asyncio.Event | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """The bridge process: bridge, relay, sweeper and actions, until `stop` is set or we are cancelled; then each
-    ends in order.
+    """The bridge process: bridge, relay, sweeper, actions and the guard of journeys that fail for many, until `stop` is
+    set or we are cancelled; then each ends in order.
 
     Without Kafka (`bootstrap` is None) sweeper and actions run alone. What fails for good ends all with its error.
     `ready` is called once all is in place.
@@ -220,7 +222,8 @@ async def run_bridge(
     stopping = stop or asyncio.Event()
     sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
     acting = Actions(database, ingest.poker, clock, performs={**PERFORMS, **performs(ingest.programs.by_hash)})
-    parts = [asyncio.create_task(sweeper.run(stopping)), asyncio.create_task(acting.run(stopping))]
+    guard = Guard(database, clock, Rule(hold_after))
+    parts = [asyncio.create_task(part.run(stopping)) for part in (sweeper, acting, guard)]
     if bootstrap is not None:
         parts.append(asyncio.create_task(Bridge(ingest, bootstrap, group=group, ready=ready).run(stopping)))
         parts.append(asyncio.create_task(Relay(database, bootstrap, clock).run(stopping)))

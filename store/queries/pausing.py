@@ -18,6 +18,7 @@ from journeys.events import Json
 from journeys.resending import AGAIN
 from journeys.turn import HELD_BY_JOURNEY
 from store.database import connection_of
+from store.queries import outbox
 from store.tables import DeliveryRow, Enrolment, JourneyRow
 
 SYSTEM = "waymark"
@@ -58,14 +59,17 @@ async def pause(
         return _NO_JOURNEY
     if held_of(row.pauses) is not None:
         return Refused("journey_paused", "the journey is paused already: resume it to let it go on")
-    new: dict[str, Json] = {"since": now.isoformat(), "until": None, "catch_up": "continue", "by": by, "reason": reason}
+    new: dict[str, Json] = {
+        "since": now.isoformat(), "until": None, "catch_up": "continue", "by": by, "reason": reason, "was": row.status,
+    }  # fmt: skip
     await _change(session, journey, status="paused", pauses=[*row.pauses, new])
+    await _tell(session, journey, "paused", {"by": by, "reason": reason}, now)
     return None
 
 
 async def resume(session: AsyncSession, journey: str, *, catch_up: CatchUp, by: str, now: datetime) -> Refused | None:
-    """Entries from now on, and its enrolments go on, with what `catch_up` makes of their waits; or it leaves the
-    archive.
+    """Entries from now on, and its enrolments go on, with what `catch_up` makes of their waits. One that was archived
+    when it was paused is archived again; one that is archived leaves the archive.
     """
     row = await _lock(session, journey)
     if row is None:
@@ -73,12 +77,15 @@ async def resume(session: AsyncSession, journey: str, *, catch_up: CatchUp, by: 
     if row.status == "live":
         return Refused("journey_not_paused", "the journey is neither paused nor archived: there is nothing to resume")
     pauses = list(row.pauses)
+    was_archived = False
     if held_of(pauses) is not None:
         last = cast("Mapping[str, Json]", pauses[-1])
         since = max(now, datetime.fromisoformat(str(last["since"])))
+        was_archived = last.get("was") == "archived"
         pauses[-1] = {**last, "until": since.isoformat(), "catch_up": catch_up, "resumed_by": by}
-    await _change(session, journey, status="live", pauses=pauses, live_since=now)
+    await _change(session, journey, status="archived" if was_archived else "live", pauses=pauses, live_since=now)
     await _want_waking(session, journey, now)
+    await _tell(session, journey, "resumed", {"by": by}, now)
     return None
 
 
@@ -94,6 +101,14 @@ async def archive(session: AsyncSession, journey: str) -> Refused | None:
         return Refused("journey_paused", detail)
     await _change(session, journey, status="archived")
     return None
+
+
+async def list_held_by_themselves(session: AsyncSession) -> Sequence[tuple[str, Held]]:
+    """The journeys that the system has paused, because they failed for many."""
+    query = select(col(JourneyRow.name), col(JourneyRow.pauses)).where(col(JourneyRow.status) == "paused")
+    found = (await (await connection_of(session)).execute(query.order_by(col(JourneyRow.name)))).all()
+    held = [(journey, held_of(pauses)) for journey, pauses in found]
+    return [(journey, paused) for journey, paused in held if paused is not None and paused.by == SYSTEM]
 
 
 async def list_woken(session: AsyncSession, journey: str, *, limit: int) -> Sequence[str]:
@@ -119,6 +134,13 @@ async def _want_waking(session: AsyncSession, journey: str, now: datetime) -> No
         or_(is_held, col(Enrolment.id).in_(sent_again)),
     )
     await (await connection_of(session)).execute(change.values(wake_wanted_at=now))
+
+
+async def _tell(
+    session: AsyncSession, journey: str, what: Literal["paused", "resumed"], data: Mapping[str, Json], at: datetime
+) -> None:
+    """`waymark.journey.<what>`, for those who read our topic; keyed by the journey."""
+    await outbox.record(session, type=f"waymark.journey.{what}", key=journey, data={"journey": journey, **data}, at=at)
 
 
 async def _lock(session: AsyncSession, journey: str) -> JourneyRow | None:

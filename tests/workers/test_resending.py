@@ -129,9 +129,8 @@ async def test_who_was_withdrawn_gets_nothing(steered: Steered) -> None:
     await steered.steer(f"/v1/enrolments/{failed['enrolment']}/withdraw")
     await steered.api.client.post("/v1/go")
     await steered.woken()
-    assert ("skipped", "withdrawn") == tuple(
-        (await steered.api.get(f"/v1/deliveries/{again}"))[name] for name in ("status", "reason")
-    )
+    found = await steered.api.get(f"/v1/deliveries/{again}")
+    assert ("skipped", "withdrawn") == (found["status"], found["reason"])
     assert (409, "withdrawn") == await steered.refused(f"/v1/deliveries/{failed['id']}/resend")
     assert [] == await steered.subjects()
 

@@ -76,7 +76,7 @@ def journeys(
 ) -> None:
     """List journeys, or show one."""
     if journey is None:
-        columns = ("journey", "version", "status", "enrolments", "published_at", "title")
+        columns = ("journey", "version", "status", "enrolments", "published_at", "title", "paused")
         _List("/v1/journeys", columns, "no journey is published", all_, limit, cursor).show(
             {"status": status}, as_json=as_json
         )

@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `withdraw`, `move`, `resend`, `journey`: steering what runs, one by one or all that a filter matches."""
+"""`pause`, `resume`, `withdraw`, `move`, `resend`, `journey`: steering what runs, one by one or all that match."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

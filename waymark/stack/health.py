@@ -65,6 +65,7 @@ async def examine(loaded: Loaded, environment: Mapping[str, str]) -> list[Findin
         _kafka(loaded, is_up=is_up),
         _mail(loaded, is_up=is_up),
         _database(settings, home),
+        _journeys(settings),
     )
     return [_python(), *_names(environment), _home(home), _secret(loaded), *looks, await _api(settings, is_up=is_up)]
 
@@ -182,6 +183,31 @@ async def _database(settings: Settings, home: Home) -> Finding:
     except (SQLAlchemyError, OSError, ImportError) as error:
         reason = f"{shown(url)}: {type(error).__name__}"
         return Finding("database", "problem", reason, _advice("database_url"))
+
+
+async def _journeys(settings: Settings) -> Finding:
+    """Whether a journey holds itself because it fails for many."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from store.database import Database
+    from store.queries import pausing
+
+    url = settings.database()
+    if url.startswith("sqlite") and not Path(url.partition("///")[2]).exists():
+        return Finding("journeys", "well", "none yet")
+    database = Database(url, pool_size=1)
+    try:
+        async with database.read() as session:
+            held = await pausing.list_held_by_themselves(session)
+    except (SQLAlchemyError, OSError, ImportError):
+        return Finding("journeys", "well", "the database tells of none yet")  # what is wrong with it is said beside
+    finally:
+        await database.close()
+    if not held:
+        return Finding("journeys", "well", "none holds itself")
+    told = "; ".join(f"{journey} holds itself: {paused.reason}" for journey, paused in held)
+    advice = "mend the cause, then `waymark journey resume` it, and `waymark resend` what failed"
+    return Finding("journeys", "warning", told, advice)
 
 
 async def _api(settings: Settings, *, is_up: bool) -> Finding:

@@ -16,6 +16,11 @@ def upgrade() -> None:
     op.add_column("journeys", sa.Column("pauses", JSON, nullable=False, server_default="[]"))
     op.add_column("enrolments", sa.Column("depends_on", sa.Text(), nullable=True))
     op.add_column("enrolments", sa.Column("goal_at", INSTANT, nullable=True))
+    ended_badly = sa.text("status IN ('failed', 'skipped')")
+    op.create_index(
+        "ix_deliveries_ended_badly", "deliveries", ["updated_at", "journey"],
+        sqlite_where=ended_badly, postgresql_where=ended_badly,
+    )  # fmt: skip
     op.drop_index("ix_enrolments_due", "enrolments")
     is_running = sa.text("status <> 'ended'")
     op.create_index("ix_enrolments_due", "enrolments", ["due_at"], sqlite_where=is_running, postgresql_where=is_running)

@@ -4,17 +4,21 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from journeys.events import Event, Json
+from journeys.identity import learner_id
 from journeys.program import Again
+from journeys.rehearse import rehearse
+from journeys.timeline import RehearsedEnrolment
 from store import migrate
 from store.database import Database
 from store.tables import Enrolment
-from tests.support.ingesting import MONDAY, Feed, event, hours, journey
+from tests.support.ingesting import MONDAY, SECRET, Feed, event, hours, journey
 
 JOURNEYS = (
     journey("plain", again=Again("always"), exits=[("hr.learner.left", None, "left")], keeps="department"),
@@ -72,13 +76,16 @@ _EVENTS = st.lists(
 @given(drawn=_EVENTS, seed=st.integers(0, 2**16))
 def test_every_order_of_arrival_ends_in_the_same_state(drawn: Sequence[tuple], seed: int) -> None:
     """In order and one by one; shuffled, in batches of any size, with repetitions: every table has the same content."""
-    events = [
+    asyncio.run(_compare(_events(drawn), random.Random(seed)))
+
+
+def _events(drawn: Sequence[tuple]) -> list[Event]:
+    return [
         event(
             type_, at=hours(at), id_=str(n), learner=who, effective=None if ahead is None else hours(at + ahead), **data
         )
         for n, (type_, at, who, ahead, data) in enumerate(drawn)
     ]
-    asyncio.run(_compare(events, random.Random(seed)))
 
 
 async def _compare(events: Sequence[Event], chance: random.Random) -> None:
@@ -90,6 +97,40 @@ async def _compare(events: Sequence[Event], chance: random.Random) -> None:
         size = chance.randint(1, len(shuffled))
         batches = [shuffled[n : n + size] for n in range(0, len(shuffled), size)]
         assert expected == await _end_of(batches)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(drawn=_EVENTS, seed=st.integers(0, 2**16))
+def test_a_rehearsal_enters_and_holds_out_as_the_store_does(drawn: Sequence[tuple], seed: int) -> None:
+    """The same events, in any order, with our ids for chance: the same entries, the same held out, the same goals."""
+    events = _events(drawn)
+    chance = random.Random(seed)
+    chance.shuffle(events)
+    stored = asyncio.run(_end_of([events]))["enrolments"]
+    late = MONDAY + timedelta(days=2)
+    for program in JOURNEYS:
+        told = rehearse(
+            program, {}, events, reach={}, until=timedelta(0), arrivals=dict.fromkeys((e.id for e in events), late),
+            identify=lambda source_id: learner_id(SECRET, source_id),
+        )  # fmt: skip
+        rehearsed = [
+            (learner_id(SECRET, each.learner), e.key, e.entered_at, e.outcome == "holdout", _goal(e))
+            for each in told.learners
+            for e in each.enrolments
+        ]
+        wanted = [
+            (row["learner"], row["entry_key"], row["entered_at"], row["outcome"] == "holdout", row["goal_at"])
+            for row in stored  # type: ignore[attr-defined]
+            if row["journey"] == program.journey
+        ]
+        assert sorted(wanted, key=repr) == sorted(rehearsed, key=repr)
+
+
+def _goal(enrolment: RehearsedEnrolment) -> datetime | None:
+    """When the goal came of one who is held out."""
+    if enrolment.outcome != "holdout":
+        return None
+    return min((line.at for line in enrolment.timeline if line.kind == "event"), default=None)
 
 
 async def _end_of(batches: Sequence[Sequence[Event]]) -> dict[str, object]:

@@ -68,7 +68,7 @@ async def _measure(database: str, entries: int, folder: Path) -> Row:
         await publish_journey(url)
         opened = Database(url)
         stack.push_async_callback(opened.close)
-        environment = {"WAYMARK_HOME": str(folder), "WAYMARK_SMTP_URL": smtp}
+        environment = {"WAYMARK_HOME": str(folder), "WAYMARK_SMTP_URL": smtp, "WAYMARK_SECRET": uuid4().hex}
         settings = load(environment=environment, dotenv=folder / "none", with_home=False).settings
         channels = open_channels(settings.of_channels(), limits=Limits())
         stack.push_async_callback(close_channels, channels)

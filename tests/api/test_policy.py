@@ -1,12 +1,18 @@
 """`/v1/policy`: shown, changed as a whole, refused with every problem; what waits by it is woken."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import col, select
 
 from store.tables import Enrolment
-from tests.support.api import Api, event
+from tests.support.api import Api, event, parts_over, serving
+from tests.support.house import running_house
+from tests.support.smtp import SmtpSink
+from workers.sweeper import Sweeper
 
 DEFAULT = {
     "zone": "UTC",
@@ -94,3 +100,34 @@ async def test_another_policy_wakes_what_waits_by_it(api: Api) -> None:
         wanted = {row.id: row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()}
     assert wanted[waiting] is not None
     assert (None, None, earlier) == (wanted[free], wanted[ended], wanted[woken])
+
+
+async def test_a_message_that_waits_goes_when_another_policy_lets_it(
+    database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path, until: Callable[..., Any]
+) -> None:
+    """Put off because the firm is closed for weeks; the policy is changed, and it goes."""
+    now = datetime.now(UTC)
+    days = {"from": str((now - timedelta(days=2)).date()), "to": str((now + timedelta(days=20)).date())}
+    async with running_house(
+        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
+        policy={"sending": {"closed": [{**days, "name": "Refit"}]}, "budget": None},
+    ) as running:  # fmt: skip
+        house = running.house
+        async with serving(parts_over(house.database, house.ingest, house.gateway), house.ingest) as api:
+            await api.publish()
+            await api.emit(
+                event("hr.learner.hired", "ada", country="GB", given_name="Ada", email="ada@example.org"),
+                event("hr.learner.promoted", "ada", position_id="1"),
+            )
+            (item,) = await until(lambda: _deferred(api))
+            assert "the firm is closed (Refit)" in item["reason"]
+            assert [] == smtp_sink.for_("ada@example.org")
+            await running.quiet()
+            await api.client.put("/v1/policy", json={"sending": None, "budget": None})
+            sweeper = Sweeper(house.database, house.gateway, lambda: datetime.now(UTC), wanted_for=timedelta())
+            assert 1 == await sweeper.sweep()
+            await until(lambda: smtp_sink.for_("ada@example.org"))
+
+
+async def _deferred(api: Api) -> Any:
+    return (await api.get("/v1/deliveries", status="deferred"))["items"]

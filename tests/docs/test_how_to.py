@@ -19,7 +19,7 @@ from tests.support.until import until
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
-PAGES = ("run-it.md", "connect-a-source.md", "mend-what-failed.md")
+PAGES = ("run-it.md", "connect-a-source.md", "rehearse-a-journey.md", "mend-what-failed.md")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.mark.timeout(900)
 async def test_every_block_does_what_its_page_says(shell: Shell) -> None:
-    """All blocks of the three pages, in order; where something is on its way through Kafka, it is waited for."""
+    """All blocks of the pages, in order; where something is on its way through Kafka, it is waited for."""
     for block in (block for page in PAGES for block in _blocks(page)):
 
         def is_as_said(block: Block = block) -> bool:

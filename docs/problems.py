@@ -97,7 +97,7 @@ def _entry(each: Taught) -> str:
 
 def _told(problem: Problem) -> str:
     """The problem in a line, as the command prints it."""
-    path = f"{problem.path}: " if problem.path else ""
+    path = f"{problem.path[:60]}{'...' if len(problem.path) > 60 else ''}: " if problem.path else ""
     few = ", ".join(problem.allowed[:8]) + (" ..." if len(problem.allowed) > 8 else "")
     allowed = f" (allowed: {few})" if few else ""
     suggestion = f"; {problem.suggestion}" if problem.suggestion else ""

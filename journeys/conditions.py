@@ -210,8 +210,8 @@ def _look_at_constant(comparison: _Comparison, constant: Constant, known: Known)
         yield Remark("warning", "cannot_match", known.needless, constant.at)
         return
     if known.kind is not None and constant.kind != known.kind:
-        detail = f"{name} is a {known.kind}, compared with a {constant.kind}: they never match"
-        yield Remark("warning", "cannot_match", detail, constant.at, (f"a {known.kind}",), _as_kind(constant, known))
+        detail = f"{name} is {_a(known.kind)}, compared with {_a(constant.kind)}: they never match"
+        yield Remark("warning", "cannot_match", detail, constant.at, (_a(known.kind),), _as_kind(constant, known))
     elif known.values and constant.kind == "text" and constant.value not in known.values:
         detail = f"{name} is never {str(constant.value)[:80]!r}"
         suggestion = did_you_mean(str(constant.value), known.values)
@@ -225,6 +225,11 @@ def _look_at_constant(comparison: _Comparison, constant: Constant, known: Known)
         suggestion = f"did you mean {float(constant.value or 0) / 100:g}?" if _is_percent(constant) else None
         allowed = (f"{lowest:g} to {highest:g}",)
         yield Remark("warning", "out_of_range", detail, constant.at, allowed, suggestion)
+
+
+def _a(kind: Kind) -> str:
+    """The kind with its article."""
+    return kind if kind in ("true or false", "null", "other") else f"a {kind}"
 
 
 def _is_outside(constant: Constant, bounds: tuple[float, float]) -> bool:
@@ -254,8 +259,9 @@ def _look_at_two(call: Call, world: World) -> Iterator[Remark]:
     if not isinstance(left, Field) or not isinstance(right, Field):
         return
     kinds = world.known(left.path).kind, world.known(right.path).kind
-    if None not in kinds and kinds[0] != kinds[1]:
-        detail = f"{'.'.join(left.path)} is a {kinds[0]}, {'.'.join(right.path)} a {kinds[1]}: they never match"
+    if kinds[0] is not None and kinds[1] is not None and kinds[0] != kinds[1]:
+        names = ".".join(left.path), ".".join(right.path)
+        detail = f"{names[0]} is {_a(kinds[0])}, {names[1]} is {_a(kinds[1])}: they never match"
         yield Remark("warning", "cannot_match", detail, call.at)
 
 

@@ -428,6 +428,9 @@ def _judge_person(root: str, rest: tuple[str, ...]) -> tuple[tuple[str, ...], st
         return allowed, None
     kind = PROFILE_FIELDS.get(rest[0], "text" if rest[0] == "id" else None)
     if kind is None:
+        habit = expressions.FIELD_HABITS.get(rest[0].lower())
+        if habit is not None:
+            return allowed, f"did you mean {root}.{habit}?"
         return allowed, did_you_mean(f"{root}.{rest[0]}", allowed) or f"did you mean {root}.attributes.{clip(rest[0])}?"
     if len(rest) > 1 and kind in ("text", "date"):
         return (f"{root}.{rest[0]}",), None

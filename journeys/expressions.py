@@ -32,6 +32,20 @@ from journeys.program import Expression
 LONGEST = 2_048
 """The longest expression, in bytes of UTF-8."""
 
+FIELD_HABITS: Mapping[str, str] = {
+    **dict.fromkeys(("first_name", "firstname", "forename", "name"), "given_name"),
+    **dict.fromkeys(("last_name", "lastname", "surname"), "family_name"),
+    **dict.fromkeys(("timezone", "time_zone", "tz"), "zone"),
+    **dict.fromkeys(("job", "job_title", "position", "title"), "role"),
+    **dict.fromkeys(("mail", "email_address"), "email"),
+    **dict.fromkeys(("start_date", "starts_at", "joined_on"), "starts_on"),
+    **dict.fromkeys(("location", "office"), "site"),
+    **dict.fromkeys(("boss", "supervisor", "line_manager"), "manager"),
+    **dict.fromkeys(("locale", "lang"), "language"),
+    **dict.fromkeys(("mobile", "telephone", "phone_number"), "phone"),
+}
+"""What other systems call the fields of a profile."""
+
 LEARNER_FIELDS = ("id", *PROFILE_FIELDS)
 """What stands behind `learner.` in expressions and templates."""
 
@@ -198,7 +212,8 @@ def _findings_of(text: str, error: str, scope: Scope) -> Iterable[Finding]:
 
 def _finding(text: str, detail: str, line: int, column: int, scope: Scope) -> Finding:
     if match := re.match(r"undefined field '(.*?)'", detail):
-        close = get_close_matches(match[1], LEARNER_FIELDS, 1)
+        habit = FIELD_HABITS.get(match[1].lower())
+        close = [habit] if habit else get_close_matches(match[1], LEARNER_FIELDS, 1)
         suggestion = f"did you mean learner.{close[0]}?" if close else f"did you mean learner.attributes.{match[1]}?"
         return Finding(
             "unknown_field", f"learner has no field {match[1]!r}", line, column + 1, LEARNER_FIELDS, suggestion
@@ -230,18 +245,71 @@ def _unknown_name(root: str, line: int, column: int, scope: Scope) -> Finding:
 def _wrong_types(function: str, types: str, line: int, column: int) -> Finding:
     sign = _SIGNS.fullmatch(function)
     shown = (sign[1] or sign[2]) if sign else function
-    types = types.replace("waymark.Learner", "learner").replace("google.protobuf.", "")
     suggestion = None
     if "null" in types:
         suggestion = "ask with has(...) whether a field has a value"
     elif {t.strip() for t in types.strip("()").split(",")} == {"int", "double"}:
         suggestion = "write both as fractions, such as 1.0, or use double(...)"
-    return Finding("wrong_types", f"`{shown}` does not go with the types {types}", line, column, suggestion=suggestion)
+    if suggestion is None:
+        suggestion = _MEANT.get(frozenset(_type_names(types)))
+    detail = f"`{shown}` does not go with {_several_types(types)}"
+    return Finding("wrong_types", detail, line, column, suggestion=suggestion)
+
+
+_CEL_TYPES: Mapping[str, str] = {
+    "string": "a text",
+    **dict.fromkeys(("int", "uint", "double"), "a number"),
+    "bool": "true or false",
+    "null": "null",
+    "null_type": "null",
+    "list": "a list",
+    "map": "a map",
+    "waymark.Learner": "the whole learner",
+    "google.protobuf.Timestamp": "an instant",
+    "google.protobuf.Duration": "a duration",
+    "google.protobuf.Struct": "a map",
+    "dyn": "anything",
+}
+
+
+_MEANT: Mapping[frozenset[str], str] = {
+    frozenset({"string", "int"}): 'a text is written in quotes ("3"), a number is not (3)',
+    frozenset({"string", "double"}): 'a text is written in quotes ("0.5"), a number is not (0.5)',
+    frozenset({"string", "list"}): 'whether a list holds a text is asked by in: "mon" in learner.working_days',
+}
+"""What was probably meant where two such types met."""
+
+
+def _type_names(types: str) -> list[str]:
+    """`(string, list(int))` as its names, without what is inside them."""
+    bare = types.strip()[1:-1]
+    while "(" in bare:
+        bare = re.sub(r"\([^()]*\)", "", bare)
+    return [name.strip() for name in bare.split(",") if name.strip()]
+
+
+def _several_types(types: str) -> str:
+    """The types in plain words."""
+    names = _type_names(types)
+    if set(names) == {"int", "double"}:
+        return "a whole number and a fraction"
+    return " and ".join(_CEL_TYPES.get(name, name) for name in names)
 
 
 def _clean(detail: str) -> str:
     first = detail.replace("[INVALID_ARGUMENT]", "").replace("INVALID_ARGUMENT:", "").strip().split("\n")[0]
-    return first.removeprefix("Syntax error: ").replace("\\u003F", "?")
+    first = first.removeprefix("Syntax error: ").replace("\\u003F", "?")
+    unfit = _UNFIT.match(first)
+    if unfit is None:
+        return first
+    found = unfit[1].strip()
+    return "the expression stops too early" if found in ("<EOF>", "") else f"`{found[:60]}` cannot stand here"
+
+
+_UNFIT = re.compile(
+    r"(?:token recognition error at: |mismatched input |extraneous input |no viable alternative at input )"
+    r"'(.*?)'(?: expecting .*)?$"
+)
 
 
 def _type_word(name: str) -> str:

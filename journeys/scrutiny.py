@@ -121,7 +121,8 @@ def _standing_world(judging: Judging, program: Program) -> World:
     """What is known wherever an expression of this journey stands."""
     entering = tuple(type_ for rule in program.enter for type_ in rule.trigger.on)
     fields: dict[Path, Known] = {("entry", "at"): _DATE, ("entry", "key"): _TEXT}
-    fields |= {("learner", name): _DATE for name, kind in PROFILE_FIELDS.items() if kind == "date"}
+    fields |= {("learner", name): _known(name, kind, is_ours=False) for name, kind in PROFILE_FIELDS.items()}
+    fields["learner", "id"] = _TEXT
     carried: dict[Path, Carried] = {}
     usual = _usual_fields(entering, judging.vocabulary)
     if usual is not None:
@@ -465,7 +466,7 @@ def _look_at_limit(program: Program, steps: Sequence[Placed]) -> None:
             continue
         late = [arm for arm, took in step.draft.takes.items() if took and since + took >= program.limit]
         if late:
-            limit = format_duration(program.limit)
+            limit = f"{program.limit.days}d" if program.limit.days > 1 else format_duration(program.limit)
             detail = f"the journey's limit ({limit}) is over before this step is: what follows by time-out never comes"
             if late == ["next"]:
                 detail = f"the journey's limit ({limit}) is over before this step is: nothing behind it ever happens"
@@ -487,7 +488,7 @@ def _look_at_languages(root: Cursor, program: Program) -> None:
             continue
         lacking = [tag for tag in written if tag not in message.languages]
         if lacking:
-            detail = f"other messages are written in {', '.join(written)}, this one is not in {', '.join(lacking)}"
+            detail = f"other messages are written in {', '.join(lacking)}, this one is not"
             entry.report("missing_language", detail, allowed=lacking, at=entry.key_at, severity="warning")
         _look_at_wordings(entry, message)
 

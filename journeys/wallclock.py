@@ -150,8 +150,16 @@ def parse_local(text: str) -> LocalTime | None:
         return None
     found = _read_instant(text.strip()) or _read_words(text, [word.lower() for word in words])
     if found is None:
-        raise ValueError(f"{text!r} is no local time{_probably(words)}: write {_LIKE}")
+        raise ValueError(f"{text!r} is no local time{_never(words) or _probably(words)}: write {_LIKE}")
     return found
+
+
+def _never(words: list[str]) -> str:
+    """What of it is well written and never comes: a day that no calendar has, an hour that no clock shows."""
+    day = next((word for word in words if _DATE.fullmatch(word) and parse_date(word) is None), None)
+    clock = next((word for word in words if _CLOCK.fullmatch(word) and parse_clock(word) is None), None)
+    parts = ([f"there is no day {day}"] if day else []) + ([f"no clock shows {clock}"] if clock else [])
+    return f" ({', and '.join(parts)})" if parts else ""
 
 
 def parse_clock(text: str) -> time | None:

@@ -51,6 +51,7 @@ def found(*parts: str) -> list[tuple[str, str]]:
         ("exit: [{on: lms.course.completed, when: false}]", "exit_never_fires", "exit[0].when"),
         ("audience: learner.country == 'GB' && learner.country == 'IE'", "never_enters", "audience"),
         ("audience: learner.starts_on < '1 May'", "cannot_match", "audience"),
+        ("audience: learner.level in ['senior', 3]", "cannot_match", "audience"),
         ("steps: [{send: hello, when: entry.foo == 'x'}]", "unknown_field", "steps[0].when"),
         ("steps: [{send: hello, when: entry.data.to_levl == 'x'}]", "unknown_event_field", "steps[0].when"),
         ("steps: [{send: hello}, {send: hello, when: sent.hello.status == 'gone'}]", "cannot_match", "steps[1].when"),

@@ -286,6 +286,7 @@ _anything: some.SearchStrategy[Any] = some.recursive(
 )
 
 
+@settings(deadline=None)  # the first look at a country's holidays takes its time
 @given(policy=_policies, profile=_profiles, at=_instants, is_anytime=some.booleans(), clock=some.none() | _clocks)
 def test_an_opening_is_never_before_and_asked_again_it_is_now(
     policy: Policy, profile: dict[str, Any], at: datetime, is_anytime: bool, clock: str | None
@@ -319,6 +320,7 @@ def _is_permitted(at: datetime, sending: Sending, profile: dict[str, Any], polic
     return today or yesterday
 
 
+@settings(deadline=None)
 @given(profile=some.dictionaries(some.sampled_from(["zone", "country", "site", "attributes", "working_days",
        "working_hours", "leave"]), _anything), at=_instants)  # fmt: skip
 def test_no_profile_breaks_the_calendar(profile: dict[str, Any], at: datetime) -> None:
@@ -327,7 +329,7 @@ def test_no_profile_breaks_the_calendar(profile: dict[str, Any], at: datetime) -
 
 
 @given(local=_wall_clocks, name=some.sampled_from(ZONES[:-1]))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_local_time_is_the_first_instant_that_shows_it_or_comes_after_it(local: datetime, name: str) -> None:
     """A second before, the clocks show an earlier time."""
     zone = zone_named(name)
@@ -338,6 +340,7 @@ def test_a_local_time_is_the_first_instant_that_shows_it_or_comes_after_it(local
     assert wall_clock(at - timedelta(seconds=1), zone) < local
 
 
+@settings(deadline=None)
 @given(at=_instants, days=some.integers(1, 30), name=some.sampled_from(ZONES[:3]))
 def test_working_days_add_up(at: datetime, days: int, name: str) -> None:
     """So many days one by one end where they end at once, at a working day."""

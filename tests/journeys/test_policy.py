@@ -4,7 +4,7 @@ from datetime import date, time
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from journeys.events import Json
@@ -163,6 +163,7 @@ _json: some.SearchStrategy[Any] = some.recursive(
 )
 
 
+@settings(deadline=None)
 @given(plain=_json)
 def test_whatever_comes_is_read_or_refused(plain: Any) -> None:
     """A policy comes back the same from JSON; everything else has at least one problem."""

@@ -36,9 +36,9 @@ JOURNEYS = (
     journey("never", enter=[("hr.*", None, None)], audience='learner.department != "Law"'),
     journey(
         "held-out",
-        enter=[("hr.learner.promoted", None, "event.data.position_id"), ("hr.learner.hired", None, None)],
-        audience='learner.department == "Sales"',
-        exits=[("lms.course.completed", 'learner.country == "GB"', "goal"), ("lms.course.started", None, "goal")],
+        enter=[("hr.learner.promoted", None, None), ("hr.learner.hired", None, None)],
+        audience='!has(learner.department) || learner.department == "Sales"',
+        exits=[("lms.course.completed", None, "goal"), ("lms.course.started", 'learner.country == "GB"', "goal")],
         again=Again("after", hours(3)),
         limit=hours(6),
         holdout=0.2,  # Ada is in it, and Bob is not

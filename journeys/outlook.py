@@ -4,7 +4,7 @@ MGR-101*. Pure; nothing personal is in it, and nothing is promised: it says what
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from journeys.advance import waiting_for
 from journeys.effects import Deliver, Request
@@ -116,3 +116,14 @@ def _spoken(label: Label) -> str:
 def _ends(program: Program, run: Run, said: Said) -> tuple[str, ...]:
     exits = [f"As {exit_.outcome or 'goal'}, as soon as she {trigger_words(exit_)}." for exit_ in program.exits]
     return (*exits, f"As expired on {said(run.entered_at + program.limit)}, at the latest.")
+
+
+def localised(text: str, data: Mapping[str, Json], *, said: Said) -> str:
+    """A line of the journal with its instant as it is said where the learner is: `advance`, which does not know that,
+    writes it in UTC.
+    """
+    until = data.get("until")
+    if not isinstance(until, str):
+        return text
+    at = datetime.fromisoformat(until)
+    return text.replace(f"{at.astimezone(UTC):%A %-d %B %Y, %H:%M} UTC", said(at))

@@ -6,7 +6,7 @@ import pytest
 
 from journeys.advance import advance
 from journeys.effects import Began, Deferred, Delivered, Fired, Paused
-from journeys.outlook import outlook
+from journeys.outlook import localised, outlook
 from journeys.program import Program
 from journeys.run import Run
 from tests.support.compiling import compiled
@@ -90,3 +90,10 @@ def test_an_ended_one(program: Program, run: Run) -> None:
 
 def _parts(told: object) -> tuple[object, object, object]:
     return told.now, told.then, told.ends  # type: ignore[attr-defined]
+
+
+def test_a_line_of_the_journal_is_said_where_she_is() -> None:
+    """The instant that it names in UTC, and nothing else of it."""
+    line = "Waiting until Monday 2 March 2026, 09:00 UTC."
+    assert "Waiting until Mon 02 Mar." == localised(line, {"until": MONDAY.isoformat()}, said=said)
+    assert line == localised(line, {}, said=said)

@@ -22,6 +22,7 @@ from api.resources.enrolments.schemas import (
 from api.resources.enrolments.telling import tell
 from api.security import Caller
 from api.waking import wake
+from journeys.outlook import localised
 from store.queries import enrolling, journal, listing, withdrawing
 
 router = APIRouter(prefix="/v1/enrolments", tags=["enrolments"], route_class=IdempotentRoute)
@@ -98,13 +99,16 @@ async def with_journal(session: AsyncSession, enrolment: str) -> EnrolmentOut:
     listed = await listing.find_enrolment(session, enrolment)
     if listed is None:
         raise NotThere("enrolment_not_found", "there is no such enrolment: GET /v1/enrolments lists them")
+    told = await tell(session, listed.row)
     lines = [
-        JournalLine(at=row.at, kind=row.kind, step=row.step, text=row.text, data=row.data)
+        JournalLine(
+            at=row.at, kind=row.kind, step=row.step, text=localised(row.text, row.data, said=told.said), data=row.data
+        )
         for row in await journal.list_journal(session, enrolment)
     ]
-    told, zone = await tell(session, listed.row)
-    shown = OutlookOut(now=told.now, then=list(told.then), ends=list(told.ends))
-    return EnrolmentOut(**_item(listed).model_dump(), journal=lines, outlook=shown, zone=zone)
+    ahead = told.outlook
+    shown = OutlookOut(now=ahead.now, then=list(ahead.then), ends=list(ahead.ends))
+    return EnrolmentOut(**_item(listed).model_dump(), journal=lines, outlook=shown, zone=told.zone)
 
 
 def _item(listed: listing.Listed) -> EnrolmentItem:

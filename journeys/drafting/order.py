@@ -18,14 +18,19 @@ from typing import Protocol, runtime_checkable
 
 from journeys.catalogue import EVENT_TYPES, DataKind
 from journeys.events import Json
+from journeys.expressions import Facts, value
 from journeys.profile import PROFILE_FIELDS
 from journeys.program import Draft, Message, Program, Wording
+from journeys.routing import key_text
 
 LINK = "link"
 """The placeholder of the message's link."""
 
 LONGEST_DATA = 4_000
 """How much of one text from outside a prompt shows, in characters."""
+
+LONGEST_LINE = 500
+"""How much of what stands in one line a prompt shows, in characters."""
 
 _MOST_FINDINGS = 20
 _MOST_REJECTED = 5
@@ -111,6 +116,21 @@ def order_for(program: Program, message: str, *, language: str | None, value: st
 def languages_of(message: Message) -> tuple[str | None, ...]:
     """The languages in which a message is drafted: its own (None), and those that it names."""
     return (None, *sorted(message.languages))
+
+
+def value_of(draft: Draft, facts: Facts, *, learner_id: str) -> tuple[str | None, str | None]:
+    """The value of `per` for one learner as text (None without a `per`), and why there is none where it has none.
+
+    `learner_id` is her id of ours: where each learner has a text of her own, that is the value.
+    """
+    if draft.per is None:
+        return None, None
+    if draft.is_per_learner:
+        return learner_id, None
+    found = value(draft.per, facts)
+    if found.finding is not None:
+        return None, found.finding
+    return key_text(found.value, said=draft.per.text)
 
 
 def order_key(order: DraftOrder) -> str:
@@ -311,4 +331,4 @@ def _clean(text: str) -> str:
 
 def _one_line(text: str) -> str:
     seen = " ".join(_clean(text).split())
-    return seen if len(seen) <= 500 else f"{seen[:500]} [cut off]"
+    return seen if len(seen) <= LONGEST_LINE else f"{seen[:LONGEST_LINE]} [cut off]"

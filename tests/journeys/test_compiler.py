@@ -268,12 +268,6 @@ def test_not_supported_yet_in_steps(step: str, path: str, name: str) -> None:
     assert name in errors[0].detail
 
 
-def test_not_supported_yet_elsewhere() -> None:
-    """So are drafts."""
-    text = ORDINARY.replace("{subject: Bye, body: Bye then}", "{subject: Bye, body: Bye, draft: {brief: x}}")
-    assert [("not_supported_yet", "messages.bye.draft")] == found(text)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "code", "path"),
     [

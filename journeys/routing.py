@@ -200,9 +200,10 @@ def _patterns(event_type: str) -> Iterator[str]:
 
 
 def _in_order(program: Program) -> Iterator[Trigger]:
+    """Exits in document order, then awaits by their ids: a program that comes back from JSON has its maps sorted."""
     exits = {trigger.id for trigger in program.exits}
     yield from program.exits
-    yield from (trigger for id_, trigger in program.triggers.items() if id_ not in exits)
+    yield from (trigger for id_, trigger in sorted(program.triggers.items()) if id_ not in exits)
 
 
 def _enter(program: Program, rule: EntryRule, event: Event, facts: Facts) -> Entering:

@@ -38,6 +38,7 @@ REACHES_BACK = timedelta(days=8)
 """So far back a message that went may count: seven local days, wherever she is."""
 
 _WEEK = timedelta(days=6)
+_NEVER = timedelta(days=3650)
 _LOTS = 1_000_000
 
 Openings = Callable[[datetime], datetime | None]
@@ -123,7 +124,7 @@ class Late:
 
 Verdict = Award | Lead | Wait | Late
 
-_TOGETHER = Wait(None, "it goes to her in one message with others", is_brief=True)
+_TOGETHER = "it goes to her in one message with others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +181,10 @@ def judge(
     """
     flying = frozenset(board.in_flight)
     asker = replace(asker, eligible_at=min(asker.eligible_at, now), asks_at=now, is_put_off=False)
-    if asker.digest in flying:
-        return Judged(Lead(asker.digest, ()) if asker.is_awarded else _TOGETHER)
     bids = {bid.delivery: bid for bid in board.bids if bid.delivery not in flying and bid.digest not in flying}
     bids[asker.delivery] = asker
-    return _Judging(budget, board, bids, asker.delivery, now, zone, has_digest, opening).judge()
+    judging = _Judging(budget, board, bids, asker.delivery, now, zone, has_digest, opening)
+    return judging.judge() if asker.digest is None or asker.digest not in flying else judging.look(asker.digest)
 
 
 def postponed(bid: Bid, *, until: datetime) -> Bid:
@@ -221,9 +221,15 @@ class _Judging:
     _counted: list[date] = field(default_factory=list[date])
     _before: Mapping[str, Bid] = field(default_factory=dict[str, Bid])
 
+    def look(self, digest: str) -> Judged:
+        """The digest in which the asker goes is on its way: who leads it looks after it."""
+        self._count()
+        if self.bids[self.asker].is_awarded:
+            return Judged(Lead(digest, ()))
+        return self._judged(Wait(self.opening(self._next_day()), _TOGETHER, is_brief=True))
+
     def judge(self) -> Judged:
-        self._before = dict(self.bids)
-        self._counted = [self._day(at) for at in (*self.board.spent, *(self.now for _ in self.board.in_flight))]
+        self._count()
         self._honour_awards()
         gathering = self._gathering()
         if gathering is not None:
@@ -232,6 +238,10 @@ class _Judging:
         return self._judged(self._verdict())
 
     # what is spent
+
+    def _count(self) -> None:
+        self._before = dict(self.bids)
+        self._counted = [self._day(at) for at in (*self.board.spent, *(self.now for _ in self.board.in_flight))]
 
     def _day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
@@ -325,7 +335,7 @@ class _Judging:
             return Late()
         opening = self.opening(self._next_day())
         if asker.digest is not None:
-            return replace(_TOGETHER, until=opening)
+            return Wait(opening, _TOGETHER, is_brief=True)
         self._change(asker, eligible_at=opening or self._next_day(), is_put_off=True)
         return self._wait(opening, self._because(asker))
 
@@ -360,8 +370,7 @@ class _Judging:
 
     def _judged(self, verdict: Verdict) -> Judged:
         if isinstance(verdict, Wait):
-            until = verdict.until
-            self._change(self.bids[self.asker], asks_at=self.bids[self.asker].eligible_at if until is None else until)
+            self._change(self.bids[self.asker], asks_at=verdict.until or self.now + _NEVER)
         changed = tuple(
             bid for key, bid in self.bids.items() if bid != self._before[key] or self._is_news(key, verdict)
         )

@@ -75,6 +75,10 @@ class Retries:
 
 async def _free(session: AsyncSession, delivery: str, outcome: Outcome, now: datetime) -> Sequence[str]:
     """Its bid for attention has served, unless it is tried again; whom that lets go."""
+    if outcome.status == "failed":
+        row = await deliveries.find(session, delivery)
+        if row is not None and row.message == DIGEST:
+            return await attention.unmerge(session, row.recipient, delivery, at=now)
     known = None if outcome.status == "again" else await attention.find(session, delivery)
     if known is None:
         return []

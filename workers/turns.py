@@ -443,11 +443,12 @@ class _Performer:
 
         async def conclude(session: AsyncSession, outcome: Outcome) -> None:
             await delivering.conclude(session, claim, outcome, now=now)
-            if claim.ready.delivery == bidding.row.id:  # what becomes of a digest is told by its members' own turns
-                status = outcome.status
-                self.started += await attending.conclude(
-                    session, bidding, status=status, channel=channel, has_bid=has_bid
-                )
+            status, delivery = outcome.status, claim.ready.delivery
+            if delivery == bidding.row.id:
+                woken = await attending.conclude(session, bidding, status=status, channel=channel, has_bid=has_bid)
+                self.started += woken
+            elif status == "failed":  # a digest; where it went, its members' own turns say so
+                self.started += await attention.unmerge(session, bidding.recipient.id, delivery, at=now)
 
         outcome = await self._outside(run, lambda: delivering.send(claim), conclude, within=delivering.attempt_limit)
         return self._answer(claim, outcome, now)

@@ -99,6 +99,11 @@ _WANT = (
     .returning(col(BidRow.enrolment))
 )
 _LEAVE_OUT = update(BidRow).where(col(BidRow.delivery).in_(bindparam("these", expanding=True))).values(digest=None)
+_UNMERGE = (
+    update(BidRow)
+    .where(col(BidRow.digest) == bindparam("in_digest"), col(BidRow.recipient) == bindparam("of"))
+    .values(digest=None, channel=None, awarded_at=None)
+)
 _KEPT = ("eligible_at", "asks_at", "channel", "awarded_at", "is_put_off", "digest", "wanted_at")
 
 
@@ -228,6 +233,14 @@ async def give_back(session: AsyncSession, delivery: str, *, now: datetime) -> S
         return []
     await change(session, [replace(standing.bid, is_awarded=False, digest=None)], now=now)
     return await want_next(session, standing.recipient, now=now)
+
+
+async def unmerge(session: AsyncSession, recipient: str, digest: str, *, at: datetime) -> Sequence[str]:
+    """This digest will not go: its members bid again, each for itself. Answers whom to poke."""
+    await lock(session, recipient)
+    members = await list_members(session, recipient, digest)
+    await (await connection_of(session)).execute(_UNMERGE, {"in_digest": digest, "of": recipient})
+    return await want(session, [bid.delivery for bid in members], at=at)
 
 
 async def leave_out(session: AsyncSession, deliveries: Sequence[str], *, at: datetime) -> Sequence[str]:

@@ -163,10 +163,9 @@ def test_who_asks_while_its_digest_is_on_its_way_waits_for_it() -> None:
     lead, member = bid("x", is_awarded=True, digest=digest), bid("y", digest=digest)
     board = Board([lead, member], in_flight=[digest])
     assert Lead(digest, ()) == ask(Budget(1, 8), board, lead).verdict
-    assert (
-        Wait(None, "it goes to her in one message with others", is_brief=True)
-        == ask(Budget(1, 8), board, member).verdict
-    )
+    waits = ask(Budget(1, 8), board, member).verdict
+    because = "it goes to her in one message with others"
+    assert Wait(datetime(2026, 3, 3, tzinfo=UTC), because, is_brief=True) == waits
 
 
 def test_where_others_might_bid_a_slot_is_kept_open_for_a_moment() -> None:

@@ -8,15 +8,16 @@ then nothing is proven either: a rehearsal shows whether the condition held.
                                                  holds not:  department is another one; or is not known
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
 from math import inf
 from typing import Final
 
-from journeys.checked_expr import Call, Constant, Field, Listed, Path, Tree
+from journeys.checked_expr import Call, Constant, Field, Kind, Listed, Path, Tree
 from journeys.events import Json
+from journeys.expressions import kind_of
 from journeys.program import Expression
 
 MOST_WAYS = 24
@@ -27,7 +28,8 @@ MOST_WAYS = 24
 class Domain:
     """What one field may be: one of `only`, none of `never`, within bounds (with whether they belong to it).
 
-    `is_there` is False where it must be missing. `has` are things a list must hold.
+    `is_there` is False where it must be missing. `has` are things a list must hold. `kind` is the only kind it may be
+    of: a value of another one is neither equal to a constant nor unequal, and its condition does not hold.
     """
 
     only: tuple[Json, ...] | None = None
@@ -37,6 +39,7 @@ class Domain:
     after: str | None = None
     before: str | None = None
     has: tuple[Json, ...] = ()
+    kind: Kind | None = None
     is_there: bool = True
 
     def meet(self, other: "Domain") -> "Domain | None":
@@ -45,6 +48,8 @@ class Domain:
             return None
         if not self.is_there:
             return self
+        if self.kind is not None and other.kind is not None and self.kind != other.kind:
+            return None
         only = self.only if other.only is None else other.only
         if self.only is not None and other.only is not None:
             only = tuple(value for value in self.only if value in other.only)
@@ -56,6 +61,7 @@ class Domain:
             after=max(filter(None, (self.after, other.after)), default=None),
             before=min(filter(None, (self.before, other.before)), default=None),
             has=(*self.has, *other.has),
+            kind=self.kind or other.kind,
         )
         if both.only is not None:
             both = replace(both, only=tuple(value for value in both.only if both.takes(value)))
@@ -64,7 +70,7 @@ class Domain:
 
     def takes(self, value: Json) -> bool:
         """Whether this value is allowed."""
-        if value in self.never:
+        if value in self.never or (self.kind is not None and kind_of(value) != self.kind):
             return False
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             is_above = value > self.low[0] or (value == self.low[0] and self.low[1])
@@ -74,8 +80,10 @@ class Domain:
         return True
 
     def is_possible(self) -> bool:
-        """Whether there is room between its bounds."""
+        """Whether there is room between its bounds, and for a list where one is asked for."""
         if self.after is not None and self.before is not None and self.after >= self.before:
+            return False
+        if self.kind is not None and self.has:
             return False
         if self.low[0] == self.high[0]:
             return self.low[1] and self.high[1]
@@ -146,7 +154,7 @@ def _holds(tree: Tree) -> Ways:
         case Field(is_asked=True):
             return _one(tree.path, Domain())
         case Field():
-            return _one(tree.path, Domain(only=(True,)))
+            return _one(tree.path, Domain(only=(True,), kind="true or false"))
         case Call(function="_&&_"):
             return together(_holds(argument) for argument in tree.arguments)
         case Call(function="_||_"):
@@ -170,8 +178,19 @@ def _fails(tree: Tree) -> Ways:
             return either((_holds(inner), _unjudged(inner)))
         case Constant() | Field(is_asked=True):
             return _denied(tree)
+        case Call(function="_==_" | "@in", arguments=(Field() as read, Constant() | Listed() as beside)):
+            return _is_other(read, beside)
         case _:
             return either((_denied(tree), _unjudged(tree)))
+
+
+def _is_other(read: Field, beside: Constant | Listed) -> Ways:
+    """Another value, of whatever kind, or none at all."""
+    items = beside.items if isinstance(beside, Listed) else (beside,)
+    values = [item.value for item in items if isinstance(item, Constant)]
+    if len(values) < len(items) or None in values:
+        return Ways(({read.path: MISSING}, {}), is_whole=False)
+    return Ways(({read.path: Domain(never=tuple(values))}, {read.path: MISSING}))
 
 
 def _denied(tree: Tree) -> Ways:
@@ -182,7 +201,7 @@ def _denied(tree: Tree) -> Ways:
         case Field(is_asked=True):
             return _one(tree.path, MISSING)
         case Field():
-            return _one(tree.path, Domain(only=(False,)))
+            return _one(tree.path, Domain(only=(False,), kind="true or false"))
         case Call(function="_&&_"):
             return either(_denied(argument) for argument in tree.arguments)
         case Call(function="_||_"):
@@ -196,16 +215,30 @@ def _denied(tree: Tree) -> Ways:
 
 
 def _unjudged(tree: Tree) -> Ways:
-    """A field that is missing, or of another kind; asked whether it is there, there is an answer. With `==` and `in`
-    another kind is one more other value, so missing is all there is besides.
+    """How it comes that it cannot be judged: a field is missing, and nothing else decides. One of another kind is left
+    out, so that nothing is proven by this.
     """
-    fields = dict.fromkeys(_read_by(tree))
     match tree:
-        case Call(function="_==_" | "@in", arguments=(Field(), Constant() | Listed())):
-            is_whole = True
+        case Call(function="!_", arguments=(inner,)):
+            return _unjudged(inner)
+        case Call(function="_&&_", arguments=arguments):
+            return _undecided(arguments, _holds)
+        case Call(function="_||_", arguments=arguments):
+            return _undecided(arguments, _denied)
+        case Constant() | Field(is_asked=True):
+            return Ways(())
         case _:
-            is_whole = not fields
-    return Ways(tuple({path: MISSING} for path in fields), is_whole)
+            fields = dict.fromkeys(_read_by(tree))
+            return Ways(tuple({path: MISSING} for path in fields), is_whole=not fields)
+
+
+def _undecided(arguments: Sequence[Tree], otherwise: Callable[[Tree], Ways]) -> Ways:
+    """One part cannot be judged, and no other part decides: each is as it would be otherwise, or cannot be judged."""
+    found: list[Ways] = []
+    for place, one in enumerate(arguments):
+        others = (*arguments[:place], *arguments[place + 1 :])
+        found.append(together([_unjudged(one), *(either((otherwise(o), _unjudged(o))) for o in others)]))
+    return either(found)
 
 
 def _read_by(tree: Tree) -> Iterator[Path]:
@@ -231,8 +264,11 @@ def _compared(call: Call, *, wanted: bool) -> Ways:
     match arguments:
         case (Field() as read, Listed() as listed) if function == "@in":
             values = [item.value for item in listed.items if isinstance(item, Constant)]
-            if len(values) == len(listed.items):
-                return _one(read.path, Domain(only=tuple(values)) if wanted else Domain(never=tuple(values)))
+            kinds: set[Kind] = {item.kind for item in listed.items if isinstance(item, Constant)}
+            if len(values) == len(listed.items) and wanted:
+                return _one(read.path, Domain(only=tuple(values)))
+            if len(values) == len(listed.items) and len(kinds) == 1:
+                return _one(read.path, Domain(never=tuple(values), kind=kinds.pop()))
         case (Constant() as constant, Field() as read) if function == "@in" and wanted:
             return _one(read.path, Domain(has=(constant.value,)))
         case (Field() as read, Constant() as constant) if function in ("startsWith", "endsWith", "contains"):
@@ -258,17 +294,19 @@ def _bounded(path: Path, function: str, constant: Constant) -> Ways:
         case "_==_":
             return _one(path, Domain(only=(value,)))
         case "_!=_":
-            return _one(path, Domain(never=(value,)))
+            return _one(path, Domain(never=(value,), kind=constant.kind))
         case _ if isinstance(value, bool) or value is None:
             return Ways(({},), is_whole=False)
         case "_<_" | "_<=_" if isinstance(value, str):
-            return Ways(({path: Domain(before=value if function == "_<_" else _day(value, 1))},), is_whole=False)
+            before = value if function == "_<_" else _day(value, 1)
+            return Ways(({path: Domain(before=before, kind="text")},), is_whole=False)
         case "_>_" | "_>=_" if isinstance(value, str):
-            return Ways(({path: Domain(after=value if function == "_>_" else _day(value, -1))},), is_whole=False)
+            after = value if function == "_>_" else _day(value, -1)
+            return Ways(({path: Domain(after=after, kind="text")},), is_whole=False)
         case "_<_" | "_<=_":
-            return _one(path, Domain(high=(float(value), function == "_<=_")))
+            return _one(path, Domain(high=(float(value), function == "_<=_"), kind="number"))
         case _:
-            return _one(path, Domain(low=(float(value), function == "_>=_")))
+            return _one(path, Domain(low=(float(value), function == "_>=_"), kind="number"))
 
 
 def _one(path: Path, domain: Domain) -> Ways:
@@ -300,13 +338,13 @@ def value_of(path: Path, domain: Domain, *, usual: Json = None) -> Json:
         return _number(domain)
     if domain.after is not None or domain.before is not None:
         return _text_between(domain)
-    if usual is not None and usual not in domain.never:
+    if usual is not None and domain.takes(usual):
         return usual
     numbers = [value for value in domain.never if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if numbers:
-        return max(numbers) + 1
-    if True in domain.never or False in domain.never:
-        return True not in domain.never
+    if domain.kind == "number" or (numbers and domain.kind is None):
+        return max(numbers, default=0) + 1
+    if domain.kind == "true or false" or True in domain.never or False in domain.never:
+        return not any(value is True for value in domain.never)
     name = path[-1]
     found = next((value for value in _POOLS.get(name, ()) if value not in domain.never), None)
     return found or next(text for text in _others(name) if text not in domain.never)

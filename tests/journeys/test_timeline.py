@@ -1,6 +1,7 @@
 """A rehearsal tells which way each enrolment went, and the counts over all of them add up."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 
@@ -83,14 +84,8 @@ def test_the_counts_are_of_all_learners() -> None:
     ]
     counts = counted(told(*events, until=10 * DAY))
     assert (4, 3, {"enter-1": 3}) == (counts.learners, counts.enrolled, counts.entries)
-    assert {
-        "send-hello": 3,
-        "await-lms-course-started": 3,
-        "repeat": 3,
-        "send-hello-2": 2,
-        "wait-30d": 1,
-        "end-idle": 1,
-    } == (counts.arrivals)
+    steps = ("send-hello", "await-lms-course-started", "repeat", "send-hello-2", "wait-30d", "end-idle")
+    assert dict(zip(steps, (3, 3, 3, 2, 1, 1), strict=True)) == counts.arrivals
     assert {"then": 1, "else": 1} == {a: n for (s, a), n in counts.arms.items() if s == "await-lms-course-started"}
     assert ({"exit-1": 1}, {"left": 1, "idle": 1}, {"wait-30d": 1}) == (counts.exits, counts.outcomes, counts.standing)
     assert 3 == counts.sent
@@ -105,7 +100,7 @@ def test_every_way_is_one_of_the_program(story: Story) -> None:
         for enrolment in learner.enrolments:
             path = enrolment.path
             assert not path or path[0].step == program.start
-            for visit, following in zip(path, path[1:], strict=False):
+            for visit, following in pairwise(path):
                 assert visit.arm is not None
                 assert following.step == arms_of(program.nodes[visit.step])[visit.arm]
                 assert visit.at <= following.at == visit.left_at
@@ -120,16 +115,9 @@ def test_arrivals_add_up(story: Story) -> None:
     program = compiled(story.definition)
     rehearsal = rehearse(program, story.learners, story.events, reach=REACH)
     counts = counted(rehearsal)
-    ended = [
-        e.path[-1].step for each in rehearsal.learners for e in each.enrolments if e.path and e.outcome is not None
-    ]
+    every = [enrolment for learner in rehearsal.learners for enrolment in learner.enrolments if enrolment.path]
+    last = [each.path[-1] for each in every if each.outcome is not None]
     for step, arrived in counts.arrivals.items():
-        left = sum(number for (of, _), number in counts.arms.items() if of == step)
-        last = sum(each == step for each in ended if each == step)
-        gone_on = sum(
-            1
-            for each in rehearsal.learners
-            for e in each.enrolments
-            if e.outcome is not None and e.path and e.path[-1].step == step and e.path[-1].arm is not None
-        )
-        assert arrived == left + counts.standing.get(step, 0) + last - gone_on
+        gone_on = sum(number for (of, _), number in counts.arms.items() if of == step)
+        ended = sum(visit.step == step and visit.arm is None for visit in last)
+        assert arrived == gone_on + counts.standing.get(step, 0) + ended

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, delete, false, or_, select, union, update
+from sqlalchemy import Select, and_, delete, false, or_, select, union, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -60,22 +60,17 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
 
 
 def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
-    """The enrolments that wait for one of these to go again."""
+    """The enrolments that wait for one of these to go again; what is sent again by hand goes though its enrolment has
+    ended.
+    """
+    is_held = and_(col(row.status) == "deferred", col(row.reason) == HALTED, col(Enrolment.status) != "ended")
+    waits = col(row.status).in_(("queued", "deferred"))
+    is_sent_again = and_(col(DeliveryRow.leg) >= AGAIN, waits) if row is DeliveryRow else false()
     return (
         select(col(row.enrolment))
         .join(Enrolment, col(Enrolment.id) == col(row.enrolment))
-        .where(
-            col(row.status) == "deferred",
-            col(row.reason) == HALTED,
-            col(row.enrolment) > after,
-            or_(col(Enrolment.status) != "ended", _is_sent_again(row)),
-        )
+        .where(col(row.enrolment) > after, or_(is_held, is_sent_again))
     )
-
-
-def _is_sent_again(row: type[DeliveryRow] | type[RequestRow]) -> ColumnElement[bool]:
-    """What is sent again by hand goes though its enrolment has ended."""
-    return col(DeliveryRow.leg) >= AGAIN if row is DeliveryRow else false()
 
 
 async def count_unknown_types(session: AsyncSession, number: int, *, at: datetime) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import rehearsal, throughput, turns
+from bench import attention, rehearsal, throughput, turns
 from bench.figures import Machine, Table, as_json
 
 
@@ -21,6 +21,10 @@ class Asked:
     size: str
     entries: int | None
     on: tuple[str, ...]
+
+
+def _attention(asked: Asked) -> Table:
+    return attention.table(learners={"quick": 100}.get(asked.size, 1_000))
 
 
 def _rehearsal(asked: Asked) -> Table:
@@ -38,6 +42,7 @@ def _turns(asked: Asked) -> Table:
 
 
 BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
+    "attention": _attention,
     "rehearsal": _rehearsal,
     "turns": _turns,
     "throughput": _throughput,

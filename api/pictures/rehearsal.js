@@ -43,6 +43,11 @@
   outcome.addEventListener("change", again);
   back.addEventListener("click", () => { page -= 1; show(); });
   on.addEventListener("click", () => { page += 1; show(); });
+  const flow = one(".flow"), entry = one(".box.entry");
+  if (flow && entry && flow.scrollWidth > flow.clientWidth) {
+    const at = entry.getBoundingClientRect();
+    flow.scrollLeft = at.left + at.width / 2 - flow.clientWidth / 2;
+  }
   one(".controls").hidden = false;
   show();
 })();

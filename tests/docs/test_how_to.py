@@ -19,7 +19,7 @@ from tests.support.until import until
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
-PAGES = ("run-it.md", "connect-a-source.md", "rehearse-a-journey.md", "mend-what-failed.md")
+PAGES = ("run-it.md", "connect-a-source.md", "take-people-in.md", "rehearse-a-journey.md", "mend-what-failed.md")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
 from journeys.advance import advance
-from journeys.effects import CatchUp, Effect, Note, Paused, Resumed
+from journeys.effects import CatchUp, Deliver, Effect, Note, Paused, Resumed
+from journeys.identity import delivery_id
 from journeys.program import Program
-from journeys.run import Run
-from store.queries import deliveries, keeping
+from journeys.run import Pending, Run
+from store.queries import attention, deliveries, keeping
 from store.tables import Enrolment
 
 ProgramOf = Callable[[AsyncSession, str], Awaitable[Program]]
@@ -73,7 +74,9 @@ async def pause(
         return standing
     if "admin" in standing.run.held_by:
         return Refused("already_paused", "the enrolment is paused already: resume it to let it go on")
-    return await _apply(session, standing, Paused(max(now, standing.run.at), "admin"), by=by, now=now)
+    steered = await _apply(session, standing, Paused(max(now, standing.run.at), "admin"), by=by, now=now)
+    await _free_slot(session, standing, now)
+    return steered
 
 
 async def resume(
@@ -102,6 +105,16 @@ async def _apply(
     run, effects = advance(standing.program, standing.run, given)
     await keeping.put(session, standing.row, standing.program, run, signed(effects, by), now=now)
     return Steered(standing.row.id)
+
+
+async def _free_slot(session: AsyncSession, standing: Standing, now: datetime) -> None:
+    """What its message was awarded of her attention is another's while it is paused; the sweeper wakes that one."""
+    match standing.run.hold:
+        case Pending(effect=Deliver() as deliver):
+            key = delivery_id(standing.row.id, deliver.node, deliver.visit, deliver.leg)
+            await attention.give_back(session, key, now=now)
+        case _:
+            pass
 
 
 def signed(effects: Sequence[Effect], by: str) -> list[Effect]:

@@ -38,8 +38,8 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the
 
 LONGEST_ANSWER = 32_000
 """Characters of an answer; one that is longer is no message."""
-LARGEST_BODY = 1024 * 1024
-"""Bytes that are read of an answer with everything around it."""
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes that are read of an answer with everything around it: a stream has a few hundred around each word."""
 MOST_TOKENS = 8_000
 """Tokens that one answer may take, with what a model thinks before it answers."""
 LONGEST_CONNECT_SECONDS = 10.0

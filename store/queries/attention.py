@@ -260,11 +260,12 @@ async def remove_stale(session: AsyncSession) -> None:
 
 
 def _standing(row: Sequence[Any]) -> Standing:
-    """What a row says; a digest that ended without going has left its members free, each for itself."""
+    """What a row says; a digest that ended without going has left its members free, after a refusal each for itself."""
     *values, awarded_at, is_put_off, digest, status, gone_at, recipient, wanted_at = row
     gone_in = digest if status in GONE else None
     if status is not None and status not in OPEN and gone_in is None:
-        values[-1], awarded_at, digest = None, None, None
+        awarded_at, digest = None, None
+        values[-1] = None if status == "failed" else values[-1]
     bid = Bid(*values, is_awarded=awarded_at is not None, is_put_off=is_put_off, digest=digest)
     return Standing(bid, recipient, gone_in, gone_at, wanted_at is not None)
 

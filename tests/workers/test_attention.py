@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from journeys.events import Event, Json
 from journeys.program import Program
-from store.queries import sweeping, withdrawing
+from store.queries import pausing, sweeping, withdrawing
 from tests.support.compiling import compiled
 from tests.support.smtp import SmtpSink
 from tests.support.story import Story, told
@@ -296,3 +296,82 @@ async def statements(story: Story, enrolment: str) -> int:
     await story.turns.take(TurnOrder(enrolment, MONDAY))
     event.remove(engine, "before_cursor_execute", see)
     return len(seen)
+
+
+async def test_what_is_paused_stands_in_nobodys_way(place: dict[str, Any]) -> None:
+    """The best of two waits for tomorrow's slot when its journey is paused: the other one gets it."""
+    journeys = [journey("must", on=MOVED, more="mandatory: true"), journey("best", options="priority: 90")]
+    async with story_of(*journeys, journey("next"), rules=policy(per_day=1, digest=False), **place) as story:
+        await story.take(happens(MOVED))
+        await story.play(until=MONDAY + HOUR)
+        await story.take(happens(PROMOTED, MONDAY + HOUR))
+        await story.play(until=MONDAY + 2 * HOUR)
+        async with story.database.write() as session:
+            await pausing.pause(session, "best", by="admin", now=story.now)
+        await story.play(until=MONDAY + DAY)
+        assert ("deferred", "sent") == tuple([(await story.delivery(name)).status for name in ("best", "next")])
+
+
+async def test_a_member_that_ends_while_its_digest_waits_is_left_out(
+    place: dict[str, Any], smtp_sink: SmtpSink
+) -> None:
+    """The digest is on its channel's queue when one of its journeys reaches its goal: the others go without it."""
+    smtp_sink.treat(ADA, "later")
+    out = f"exit: [{{on: {HIRED}}}]"
+    journeys = [journey("a", options="priority: 90"), journey("b"), journey("goal", more=out)]
+    async with story_of(*journeys, rules=policy(per_day=1), **place) as story:
+        await story.take(happens(PROMOTED))
+        await story.play(until=MONDAY + timedelta(seconds=10))
+        await story.take(happens(HIRED, MONDAY + timedelta(seconds=10)))
+        await story.play(until=MONDAY + HOUR)
+        (mail,) = smtp_sink.for_(ADA)
+        assert "About a · About b" == str(mail.message["subject"])
+        assert "withdrawn: goal" == (await story.delivery("goal")).reason
+
+
+@pytest.mark.parametrize("lead_ends", [True, False], ids=["its lead ends", "refused in the end"])
+async def test_a_digest_that_never_goes_gives_its_members_back(
+    place: dict[str, Any], smtp_sink: SmtpSink, lead_ends: bool
+) -> None:
+    """From its channel's queue, too."""
+    smtp_sink.treat(ADA, "later")
+    if not lead_ends:
+        smtp_sink.treat(ADA, "refuse")
+    out = f"exit: [{{on: {HIRED}}}]"
+    journeys = [journey("lead", options="priority: 90", more=out), journey("b"), journey("c")]
+    async with story_of(*journeys, rules=policy(per_day=1), **place) as story:
+        await story.take(happens(PROMOTED))
+        await story.play(until=MONDAY + timedelta(seconds=10))
+        if lead_ends:
+            await story.take(happens(HIRED, MONDAY + timedelta(seconds=10)))
+        await story.play(until=MONDAY + timedelta(seconds=20))
+        await swept(story)
+        await story.play(until=MONDAY + 4 * DAY)
+        statuses = Counter(each.status for each in await story.deliveries() if each.message == "digest")
+        assert statuses == ({"skipped": 1, "sent": 1} if lead_ends else {"failed": 1})
+        own = {name: (await story.delivery(name)).status for name in ("lead", "b", "c")}
+        merged = {"lead": "skipped", "b": "skipped", "c": "skipped"}
+        assert own == (merged if lead_ends else dict.fromkeys(own, "sent"))
+        assert {1} == set((await story.days(DUBLIN)).values())
+        assert [] == await story.bids()
+
+
+async def test_who_is_somebody_elses_report_by_now_has_another_managers_budget(place: dict[str, Any]) -> None:
+    """A message for her manager waits for his attention; she gets another manager, who has room."""
+    async with story_of(
+        journey("to-her", options="to: manager"), journey("must", on=MOVED, more="mandatory: true"),
+        rules=policy(per_day=1), **place,
+    ) as story:  # fmt: skip
+        await story.take(happens(MOVED, learner="grace"))
+        await story.play(until=MONDAY + HOUR)
+        await story.take(happens("hr.learner.changed", MONDAY + HOUR, learner="mary"))
+        await story.take(happens(PROMOTED, MONDAY + HOUR, manager="grace"))
+        await story.play(until=MONDAY + 2 * HOUR)
+        assert "deferred" == (await story.delivery("to-her")).status
+        await story.take(happens("hr.learner.manager_changed", MONDAY + 2 * HOUR, manager="mary"))
+        await story.pokes.poke([(await story.enrolment("to-her")).id])
+        await story.play(until=MONDAY + 3 * HOUR)
+        delivery = await story.delivery("to-her")
+        assert ("sent", MONDAY + 2 * HOUR) == (delivery.status, delivery.sent_at)
+        assert delivery.recipient != (await story.enrolment("must")).learner
+        assert [] == await story.bids()

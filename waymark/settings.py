@@ -239,12 +239,28 @@ class Settings(BaseModel):
     mailbox_port: Port = Field(8025, description="Port of the mailbox's page that `waymark up` starts; 0: a free one.")
     mailbox_smtp_port: Port = Field(0, description="Port on which the mailbox takes mail by SMTP; 0 takes a free one.")
     openai_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENAI_API_KEY", description="The writer's key; without one there is no writer."
+        None,
+        validation_alias="OPENAI_API_KEY",
+        description="The writer's key; without one, and a model, there is no writer.",
     )
     openai_base_url: WebUrl | None = Field(
-        None, validation_alias="OPENAI_BASE_URL", description="Another address of the writer's API."
+        None, validation_alias="OPENAI_BASE_URL", description="Another address of the writer's API, up to its /v1."
     )
-    writer_model: str | None = Field(None, description="The language model that drafts.")
+    writer_model: str | None = Field(
+        None, description="The language model that drafts; without one, and a key, there is no writer."
+    )
+    writer_stream: bool = Field(False, description="Whether the writer's answers are streamed: true or false.")
+    writer_answer: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        timedelta(minutes=2), description="How long one answer of the writer may take, as 2m."
+    )
+    writer_tokens_per_day: int = Field(
+        200_000,
+        ge=0,
+        description="Tokens that drafting may take in a day (UTC); what is wanted beyond waits for the next.",
+    )
+    writer_tokens_per_journey: int = Field(
+        100_000, ge=0, description="Tokens that drafting for one journey may take in a day (UTC)."
+    )
     calls: Annotated[Mapping[str, SecretStr], AfterValidator(_calls)] = Field(
         {},
         validation_alias="WAYMARK_CALL_<NAME>_URL",
@@ -269,6 +285,18 @@ class Settings(BaseModel):
             "WAYMARK_MAIL_FROM": self.mail_from,
             "WAYMARK_WEBHOOK_URL": self.webhook_url,
             "WAYMARK_WEBHOOK_SECRET": None if secret is None else secret.get_secret_value(),
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def of_writer(self) -> dict[str, str]:
+        """What the writer's own settings are read from, by their names in the environment."""
+        key = self.openai_api_key
+        values = {
+            "OPENAI_API_KEY": None if key is None else key.get_secret_value(),
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "WAYMARK_WRITER_MODEL": self.writer_model,
+            "WAYMARK_WRITER_STREAM": str(self.writer_stream),
+            "WAYMARK_WRITER_ANSWER": format_duration(self.writer_answer),
         }
         return {name: value for name, value in values.items() if value}
 
@@ -367,6 +395,8 @@ def shown(value: object) -> str | None:
             return None
         case SecretStr():
             return HIDDEN
+        case bool():
+            return str(value).lower()
         case timedelta():
             return format_duration(value)
         case str() if "://" in value:

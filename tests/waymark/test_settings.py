@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.writers.openai import OpenAISettings
 from waymark.settings import HIDDEN, Loaded, SettingsError, load, setting_name, unknown_settings
 
 
@@ -207,3 +208,24 @@ def test_named_settings_are_no_misspelt_names() -> None:
     """But what is none of their fields is."""
     assert [] == unknown_settings({**CRM, **MOODLE})
     assert ["WAYMARK_LMS_MOODLE_SECRET"] == [name for name, _ in unknown_settings({"WAYMARK_LMS_MOODLE_SECRET": "x"})]
+
+
+def test_the_writer_is_set_up_by_its_settings(read) -> None:
+    """What the connector reads is what stands here, under the same names, with the same defaults; the key is hidden."""
+    given = {
+        "OPENAI_API_KEY": "sk-hunter2",
+        "OPENAI_BASE_URL": "https://llm.example.org/v1/",
+        "WAYMARK_WRITER_MODEL": "m",
+    }
+    loaded = read(**given)
+    found = OpenAISettings.model_validate(loaded.settings.of_writer())
+    assert (found.model, found.base_url, found.is_set_up) == ("m", "https://llm.example.org/v1", True)
+    assert (found.is_streamed, found.answer) == (False, timedelta(minutes=2))
+    assert {field.alias for field in OpenAISettings.model_fields.values()} == set(loaded.settings.of_writer())
+    assert "hunter2" not in str([one.value for one in loaded.describe()])
+    other = read(**given, WAYMARK_WRITER_STREAM="true", WAYMARK_WRITER_ANSWER="90s").settings.of_writer()
+    assert (True, timedelta(seconds=90)) == (
+        OpenAISettings.model_validate(other).is_streamed,
+        OpenAISettings.model_validate(other).answer,
+    )
+    assert not OpenAISettings.model_validate(read().settings.of_writer()).is_set_up

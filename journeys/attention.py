@@ -143,9 +143,17 @@ def digest_id(lead: str) -> str:
     return delivery_id(lead, "digest", 0, 0)
 
 
+_MERGED = "merged_into_digest"
+
+
 def merged_into(digest: str) -> str:
     """Why a message was not sent by itself, as its delivery says it."""
-    return f"merged_into_digest: {digest}"
+    return f"{_MERGED}: {digest}"
+
+
+def is_merged(reason: str | None) -> bool:
+    """Whether a message went in a digest, by its delivery's reason."""
+    return reason is not None and reason.startswith(_MERGED)
 
 
 def new_bid(

@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from journeys.attention import is_merged
 from journeys.definition import Cursor, clip
 from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned
 from journeys.expressions import Scope
-from journeys.program import Expression, Span, Trigger
+from journeys.plain_words import Label, span_words, subject_words, timing_words, to_words
+from journeys.program import Expression, Node, Program, Span, Trigger
 from journeys.run import Hold, Pending, Run, Sent
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
 from journeys.timing import due_after
@@ -112,6 +114,20 @@ class Send:
         if isinstance(stand.run.hold, Hold):
             return f"a reaction to the message {message}"
         return f"the message {message} to go"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, SendOptions)
+        subject = subject_words(program, options.message)
+        lines = [
+            f"{options.message} · {', else '.join(options.via)}",
+            *timing_words(is_anytime=options.is_anytime, local_time=options.local_time),
+        ]
+        if options.confirm is not None:
+            again = "through the next channel" if options.confirm.then == "next" else f"through {options.confirm.then}"
+            lines.append(f"{again} too, if she has not reacted within {span_words(options.confirm.within)}")
+        return Label(f"Message{to_words(options.to)}", subject or options.message, tuple(lines))
 
 
 def _deliver(stand: Stand, leg: int, via: tuple[str, ...]) -> Deliver:
@@ -247,6 +263,8 @@ def _note(stand: Stand, message: str, given: Delivered) -> Note:
         case "may_have_gone":
             text = f"{message} may have gone through {given.channel}{because}; it is not sent again by itself."
             return Note(stand.at, "sent", stand.node.id, text, data)
+        case "skipped" if is_merged(given.reason):
+            return Note(stand.at, "skipped", stand.node.id, f"{message} went in one message with others.", data)
         case "skipped":
             return Note(stand.at, "skipped", stand.node.id, f"Did not send {message}{because}.", data)
         case "failed":

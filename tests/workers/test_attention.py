@@ -124,6 +124,7 @@ async def test_what_is_best_goes_first_and_the_last_slot_is_a_digest(
             assert ("skipped", f"merged_into_digest: {digest.id}") == (delivery.status, delivery.reason)
             assert "completed" == (await story.enrolment(name)).outcome
         assert "Sent c and others in one message through email." in await story.journal("c")
+        assert "d went in one message with others." in await story.journal("d")
         assert [] == await story.bids()
 
 

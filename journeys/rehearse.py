@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, TypeVar, assert_never
 
 from journeys import attending
-from journeys.advance import waiting_for
+from journeys.advance import advance, waiting_for
 from journeys.attention import Award, Bid, Late, Lead, Wait, merged_into, new_bid
 from journeys.calendar import reckon
 from journeys.catalogue import is_our_own
@@ -39,8 +39,10 @@ from journeys.effects import (
     Evaluate,
     Fired,
     Note,
+    Paused,
     Reckon,
     Request,
+    Resumed,
     Withdraw,
 )
 from journeys.effects import (
@@ -92,6 +94,7 @@ def rehearse(
     policy: Policy = UNLIMITED,
     identify: Callable[[str], str] = str,
     answers: Mapping[str, Json] | None = None,
+    acts: Sequence[tuple[str, Paused | Resumed]] = (),
 ) -> Rehearsal:
     """What each learner would get, were these the events; `reach` says what is known of each channel by name.
 
@@ -99,7 +102,7 @@ def rehearse(
     it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
     enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody. `identify` answers
     the id by which chance knows a learner, from the source's: the same one, or ours. `answers` is what named webhooks
-    say to every `call`; nothing is asked of anybody.
+    say to every `call`; nothing is asked of anybody. `acts` are an admin's on all that a learner is in then.
     """
     stage = _Stage(program, reach, policy, identify, answers or {})
     for learner, profile in learners.items():
@@ -108,6 +111,8 @@ def rehearse(
     arriving = [(max(event.time, (arrivals or {}).get(event.id, event.time)), event) for event in events]
     for at, event in sorted(arriving, key=lambda pair: (pair[0], pair[1].source, pair[1].id)):
         stage.plan(at, event)
+    for learner, given in acts:
+        stage.plan(given.at, _Act(stage.person(learner), given))
     stage.play(until=None if until is None or not arriving else min(at for at, _ in arriving) + until)
     return Rehearsal(tuple(_told(program, person) for person in stage.people.values()))
 
@@ -162,8 +167,18 @@ class _Person:
         return self.history.profile
 
 
-_Planned = Event | _Enrolment | _Person
-"""What comes: an event, an enrolment that is due, or a change in the profile of somebody of which was told before."""
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """An admin pauses all that a learner is in, or lets it go on."""
+
+    person: _Person
+    given: Paused | Resumed
+
+
+_Planned = Event | _Enrolment | _Person | _Act
+"""What comes: an event, an enrolment that is due, an admin's act, or a change in somebody's profile of which was told
+before.
+"""
 
 
 class _Stage:
@@ -225,10 +240,21 @@ class _Stage:
             case _Enrolment():
                 is_due = what.planned == now and what.person.enrolments.get(what.enrolled.id) is what
                 return [what] if is_due else []
+            case _Act():
+                return [each for each in what.person.enrolments.values() if self._act(each, what.given, now)]
             case _Person():
                 return [each for each in what.enrolments.values() if depends_on(each.run)]
             case _:
                 assert_never(what)
+
+    def _act(self, enrolment: _Enrolment, given: Paused | Resumed, now: datetime) -> bool:
+        """What is done by hand changes the run at once, as in the store; whether it did."""
+        if enrolment.run.has_ended:
+            return False
+        given = replace(given, at=max(given.at, enrolment.run.at))
+        enrolment.run, effects = advance(self.program, enrolment.run, given, watch=enrolment.watch)
+        _Performer(self, enrolment, now).keep(effects)
+        return True
 
     def _take_turn(self, enrolment: _Enrolment, now: datetime) -> None:
         performer = _Performer(self, enrolment, now)

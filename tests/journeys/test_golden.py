@@ -22,7 +22,7 @@ def test_the_rehearsal_does_what_the_script_says(script: GoldenScript) -> None:
     """Every enrolment, every line of its journal and every message, to the second and to the word."""
     rehearsal = rehearse(
         compiled(script.definition), script.learners, script.events, reach=REACH, arrivals=script.arrivals,
-        policy=script.rules, answers=script.answers,
+        policy=script.rules, answers=script.answers, acts=script.acts,
     )  # fmt: skip
     assert script.expected == rehearsed(rehearsal)
 
@@ -33,7 +33,7 @@ def test_a_script_moved_by_weeks_is_the_same_story(script: GoldenScript) -> None
     moved = script.shifted(30 * script.period if script.policy is None else script.period)
     rehearsal = rehearse(
         compiled(moved.definition), moved.learners, moved.events, reach=REACH, arrivals=moved.arrivals,
-        policy=moved.rules, answers=moved.answers,
+        policy=moved.rules, answers=moved.answers, acts=moved.acts,
     )  # fmt: skip
     assert moved.expected == rehearsed(rehearsal)
 

@@ -7,6 +7,7 @@
                                  policy.json      where there is one: the policy; without it, no limits
                                  answers.json     where there is one: what each named webhook answers (null: nothing)
                                  also.yaml        where there is one: another journey, that this one starts
+                                 acts.json        where there is one: who is paused or resumed by hand, and when
                                  expected.json    for each learner her enrolments, each with journal and messages
 
 `as_expected` brings what a performer kept into the form of `expected.json`, so that the two are compared as plain data.
@@ -26,7 +27,7 @@ import yaml
 
 from connectors.sources import Raw, Translated, to_cloudevent
 from connectors.sources.cloudevents import CloudEvents
-from journeys.effects import Note
+from journeys.effects import Note, Paused, Resumed
 from journeys.events import Event, Json
 from journeys.policy import UNLIMITED, Policy, policy_from_json
 from journeys.routing import instant_text
@@ -57,6 +58,7 @@ class GoldenScript:
     policy: Mapping[str, Json] | None = None
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     also: str | None = None
+    acts: tuple[tuple[str, Paused | Resumed], ...] = ()
 
     @property
     def rules(self) -> Policy:
@@ -116,6 +118,7 @@ class GoldenScript:
                 for event in self.events
             ),
             arrivals={event: at + by for event, at in self.arrivals.items()},
+            acts=tuple((learner, replace(given, at=given.at + by)) for learner, given in self.acts),
             expected={learner: [_shifted(each, by) for each in forms] for learner, forms in self.expected.items()},
         )
 
@@ -243,7 +246,21 @@ def _load(folder: Path) -> GoldenScript:
         policy=json.loads(policy.read_text()) if policy.exists() else None,
         answers=json.loads(answers.read_text()) if answers.exists() else {},
         also=also.read_text() if also.exists() else None,
+        acts=_acts(folder / "acts.json"),
     )
+
+
+def _acts(file: Path) -> tuple[tuple[str, Paused | Resumed], ...]:
+    """Who is paused or resumed by hand, and when, in order."""
+    given = json.loads(file.read_text()) if file.exists() else []
+    return tuple((act["learner"], _act(datetime.fromisoformat(act["at"]), act)) for act in given)
+
+
+def _act(at: datetime, act: Form) -> Paused | Resumed:
+    if act["do"] == "pause":
+        return Paused(at, "admin")
+    assert act["do"] == "resume", act
+    return Resumed(at, "admin", act.get("catch_up", "continue"))
 
 
 def _event(line: bytes) -> Event:

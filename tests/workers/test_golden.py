@@ -18,10 +18,11 @@ from sqlalchemy import insert
 from connectors.mail.wording import text_part
 from journeys.catalogue import is_our_own
 from journeys.codec import entry_from_plain
-from journeys.effects import Note
+from journeys.effects import Note, Paused, Resumed
 from journeys.events import Event, Json
 from journeys.identity import learner_id
 from journeys.routing import instant_text
+from store.queries import steering
 from store.tables import DeliveryRow, Enrolment, Identity, Learner
 from tests.connectors.channels.receiver import SECRET, Receiver
 from tests.connectors.systems import TOKEN, Plan, System, by_signature, by_token
@@ -82,15 +83,43 @@ async def test_the_real_performer_does_what_the_script_says(
         if script.also is not None:
             await house.publish(script.also)
         await _introduce(house, script.learners)
-        for event in script.in_order_of_arrival():
-            await house.move_to(script.arrives_at(event) - A_MOMENT)
-            house.story_now = script.arrives_at(event)
-            (taken,) = await house.take(await _addressed(house, event))
-            assert "accepted" == taken.status
+        for at, what in _in_order(script):
+            await house.move_to(at - A_MOMENT)
+            house.story_now = at
+            if isinstance(what, Event):
+                (taken,) = await house.take(await _addressed(house, what))
+                assert "accepted" == taken.status
+            else:
+                await _act(house, *what)
             await house.quiet()
         await house.move_to(max(script.arrives_at(e) for e in script.events) + AFTERWARDS)
         told = _on_the_minute(await _told(house, script, smtp_sink, receiver, journey=journey))
         assert _lines(_with_plain_texts(script.expected)) == _lines(told)
+
+
+def _in_order(script: GoldenScript) -> list[tuple[datetime, Event | tuple[str, Paused | Resumed]]]:
+    """What comes in and what is done by hand, in order of time."""
+    comes: list[tuple[datetime, Event | tuple[str, Paused | Resumed]]] = [
+        (script.arrives_at(event), event) for event in script.in_order_of_arrival()
+    ]
+    return sorted([*comes, *((act[1].at, act) for act in script.acts)], key=lambda one: one[0])
+
+
+async def _act(house: Running, name: str, given: Paused | Resumed) -> None:
+    """As the API does it: one transaction for each of her enrolments, and a poke."""
+    programs, learner = house.house.programs, learner_id(house.house.settings.signing_secret(), name)
+    for each in await house.enrolments():
+        if each.learner != learner or each.status == "ended":
+            continue
+        async with house.house.database.write() as session:
+            if isinstance(given, Paused):
+                done = await steering.pause(session, each.id, program_of=programs.by_hash, by="script", now=given.at)
+            else:
+                done = await steering.resume(
+                    session, each.id, catch_up=given.catch_up, program_of=programs.by_hash, by="script", now=given.at
+                )
+            assert isinstance(done, steering.Steered), done
+        await house.house.gateway.poke([each.id])
 
 
 def _on_the_minute(told: Mapping[str, list[Form]]) -> dict[str, list[Form]]:

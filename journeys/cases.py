@@ -27,7 +27,8 @@ from journeys.composing import Reach
 from journeys.events import Event, Json
 from journeys.flow import arms_of
 from journeys.identity import enrolment_id
-from journeys.plain_words import condition_words, duration_words, step_label, tree_of, trigger_words
+from journeys.labels import step_label
+from journeys.plain_words import condition_words, duration_words, tree_of, trigger_words
 from journeys.policy import UNLIMITED, Policy
 from journeys.program import EntryRule, Expression, Node, Program, Span, Trigger
 from journeys.rehearse import rehearse

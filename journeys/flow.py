@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from journeys.plain_words import Label, duration_words, entry_label, step_label, trigger_words
+from journeys.labels import entry_label, step_label
+from journeys.plain_words import Label, duration_words, trigger_words
 from journeys.program import Node, Program
 from journeys.steps.await_ import AwaitOptions
 

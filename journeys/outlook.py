@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from journeys.advance import waiting_for
 from journeys.effects import Deliver, Request
 from journeys.events import Json
-from journeys.plain_words import Label, step_label, trigger_words
+from journeys.labels import step_label
+from journeys.plain_words import Label, trigger_words
 from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run
 

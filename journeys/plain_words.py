@@ -1,4 +1,5 @@
-"""A program in words for people who have never programmed: its conditions, its triggers, its steps. Pure.
+"""A program in words for people who have never programmed: its conditions, its triggers, its lengths of time. Pure;
+what a step says of itself is its own business (`journeys.labels`).
 
     learner.department in ["Sales", "Service"]                        department is Sales or Service
     on: lms.course.started, when: event.data.course == "MGR-101"      starts MGR-101
@@ -7,26 +8,14 @@ What it cannot say is left as it was written: words never pretend.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from journeys.checked_expr import Call, Constant, Field, Listed, Tree
 from journeys.events import Json
 from journeys.expressions import Scope, check
-from journeys.program import EntryRule, Expression, Node, Program, Span, Term, Trigger
-from journeys.steps.ask import AskOptions
-from journeys.steps.assign import AssignOptions
-from journeys.steps.await_ import AwaitOptions
-from journeys.steps.branch import BranchOptions
-from journeys.steps.call import CallOptions
-from journeys.steps.end import EndOptions
-from journeys.steps.enrol import EnrolOptions
-from journeys.steps.repeat import RepeatOptions
-from journeys.steps.send import SendOptions
-from journeys.steps.set_ import SetOptions
-from journeys.steps.split import SplitOptions
-from journeys.steps.wait import WaitOptions
+from journeys.program import Expression, Program, Span, Term, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +55,9 @@ def field_words(path: Sequence[str]) -> str:
         case ["learner", "id"]:
             return "id"
         case ["learner", "attributes", *rest] if rest:
-            return _spaced(".".join(rest))
+            return spaced(".".join(rest))
         case ["learner" | "event" | "entry" | "vars", *rest] if rest:
-            return _spaced(".".join(rest[1:] if rest[0] == "data" and len(rest) > 1 else rest))
+            return spaced(".".join(rest[1:] if rest[0] == "data" and len(rest) > 1 else rest))
         case ["answers", _, question]:
             return f"the answer to {question}"
         case ["sent", message, "status"]:
@@ -91,9 +80,9 @@ def _said(tree: Tree) -> str | None:
             return _joined(function, tree.arguments)
         case Call(function="@in", arguments=(Field() as read, Listed() as listed)):
             values = _values(listed)
-            return None if values is None else f"{field_words(read.path)} is {_or(values)}"
+            return None if values is None else f"{field_words(read.path)} is {either(values)}"
         case Call(function="@in", arguments=(Constant() as constant, Field() as read)):
-            return f"{field_words(read.path)} has {_value(constant)}"
+            return f"{field_words(read.path)} has {constant_words(constant)}"
         case Call(function=function, arguments=(left, right)) if function in _SIGNS:
             return _compared(function, left, right)
         case _:
@@ -109,8 +98,8 @@ def _compared(function: str, left: Tree, right: Tree) -> str | None:
         was = {"_==_": "was", "_!=_": "was not"}.get(function)
         return None if was is None else f"{'.'.join(left.path[1:-1])} {was} {str(right.value).replace('_', ' ')}"
     if isinstance(right, Field) and right.path[-1] == left.path[-1] and function in ("_==_", "_!=_"):
-        return f"{'the same' if function == '_==_' else 'another'} {_spaced(left.path[-1])}"
-    other = field_words(right.path) if isinstance(right, Field) else _value(right)
+        return f"{'the same' if function == '_==_' else 'another'} {spaced(left.path[-1])}"
+    other = field_words(right.path) if isinstance(right, Field) else constant_words(right)
     return None if other is None else f"{field_words(left.path)} {_SIGNS[function]} {other}"
 
 
@@ -143,11 +132,11 @@ def _joined(function: str, arguments: Sequence[Tree]) -> str | None:
 
 def _values(listed: Listed) -> list[str] | None:
     """The values of a list; None where one is none that stands there."""
-    values = [_value(item) for item in listed.items]
+    values = [constant_words(item) for item in listed.items]
     return None if None in values else [value for value in values if value is not None]
 
 
-def _value(tree: Tree) -> str | None:
+def constant_words(tree: Tree) -> str | None:
     match tree:
         case Constant(value=bool() as value):
             return "true" if value else "false"
@@ -166,14 +155,14 @@ def _value(tree: Tree) -> str | None:
 
 def _part(tree: Tree) -> str | None:
     """A part of a text that is put together."""
-    return f"‹{field_words(tree.path)}›" if isinstance(tree, Field) else _value(tree)
+    return f"‹{field_words(tree.path)}›" if isinstance(tree, Field) else constant_words(tree)
 
 
-def _spaced(name: str) -> str:
+def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _or(words: Sequence[str]) -> str:
+def either(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "none"
 
 
@@ -219,7 +208,7 @@ def trigger_words(trigger: Trigger) -> str:
         said, used = _happens(type_, conditions)
         says.append(said)
         named |= used
-    what = _or(says)
+    what = either(says)
     if trigger.when is None:
         return what
     left = [part for place, part in enumerate(conditions) if place not in named]
@@ -253,13 +242,6 @@ def _conjunction(tree: Tree | None) -> list[Tree]:
             return [tree]
 
 
-def entry_label(program: Program, rule: EntryRule) -> Label:
-    """The card of a way in."""
-    lines = () if program.audience is None else (f"for those whose {condition_words(program.audience)}",)
-    holdout = (f"{program.holdout:.0%} get nothing, for comparison",) if program.holdout else ()
-    return Label("Begins when she", trigger_words(rule.trigger), (*lines, *holdout))
-
-
 # -- lengths of time ---------------------------------------------------------------------------------------------------
 
 _UNITS = ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -288,16 +270,6 @@ def span_words(span: Span | timedelta) -> str:
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def step_label(program: Program, node: Node) -> Label:
-    """The card of a step; a kind nobody has words for is shown by its own word."""
-    words = _WORDS.get(type(node.options))
-    label = Label(node.kind, node.id, (), _arms_as_named(node)) if words is None else words(program, node)
-    if node.guard is None:
-        return label
-    lines = (f"only if {condition_words(node.guard)}", *label.lines)
-    return Label(label.kind, label.title, lines, {**label.arms, "skip": "otherwise"})
-
-
 def text_words(template: str) -> str:
     """A template as people read it: variables in guillemets, no marks of the template language."""
     without = re.sub(r"\{%.*?%\}|\{#.*?#\}", "", template, flags=re.DOTALL)
@@ -309,169 +281,43 @@ def _variable(inner: str) -> str:
     return field_words(path) if len(path) > 1 else " ".join(path)
 
 
-def _arms_as_named(node: Node) -> Mapping[str, str]:
-    return {arm: "" if arm == "next" else _spaced(arm) for arm in node.successors}
+def value_words(expression: Expression) -> str:
+    tree = tree_of(expression)
+    return field_words(tree.path) if isinstance(tree, Field) else expression.text
 
 
-def _send(program: Program, node: Node) -> Label:
-    options = node.options
-    assert isinstance(options, SendOptions)
-    subject = _subject(program, options.message)
-    lines = [f"{options.message} · {', else '.join(options.via)}", *_timing(options)]
-    if options.confirm is not None:
-        again = "through the next channel" if options.confirm.then == "next" else f"through {options.confirm.then}"
-        lines.append(f"{again} too, if she has not reacted within {span_words(options.confirm.within)}")
-    return Label(f"Message{_to(options.to)}", subject or options.message, tuple(lines))
-
-
-def _ask(program: Program, node: Node) -> Label:
-    options = node.options
-    assert isinstance(options, AskOptions)
-    message = program.messages.get(options.message)
-    questions = () if message is None else tuple(text_words(question.text) for question in message.questions)
-    within = span_words(options.within)
-    lines = (f"{options.survey} · {', else '.join(options.via)}", *_timing(options), f"at most {within}")
-    title = questions[0] if len(questions) == 1 else f"{len(questions)} questions: {questions[0]}" if questions else ""
-    arms = {"then": "answered", "else": f"not within {within}"}
-    return Label(f"Question{_to(options.to)}", title or options.survey, lines, arms)
-
-
-def _subject(program: Program, name: str) -> str:
+def subject_words(program: Program, name: str) -> str:
+    """The subject of a message, as people read it."""
     message = program.messages.get(name)
     return "" if message is None or message.subject is None else text_words(message.subject)
 
 
-def _to(to: Expression | str) -> str:
+def to_words(to: Expression | str) -> str:
+    """To whom, where that is not the learner."""
     if isinstance(to, Expression):
         return f" to {to.text}"
     return "" if to == "learner" else " to her manager"
 
 
-def _timing(options: SendOptions | AskOptions) -> Sequence[str]:
-    """When it may go, where that is not the policy's."""
-    if options.local_time is not None:
-        return (f"at {options.local_time}",)
-    return ("at any hour",) if options.is_anytime else ()
-
-
-def _wait(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, WaitOptions)
-    if options.until is not None:
-        until = options.until
-        what = until.local or ("" if until.expression is None else _value_words(until.expression))
-        before = "" if until.before == Span() else f"{span_words(until.before)} before "
-        return Label("Wait until", f"{before}{what}")
-    return Label("Wait", span_words(options.span or options.duration or timedelta()))
-
-
-def _value_words(expression: Expression) -> str:
-    tree = tree_of(expression)
-    return field_words(tree.path) if isinstance(tree, Field) else expression.text
-
-
-def _await(program: Program, node: Node) -> Label:
-    options = node.options
-    assert isinstance(options, AwaitOptions)
-    each = [trigger_words(program.triggers[t]) for t in options.triggers if t in program.triggers]
-    what = _or(each) if options.needs == "any" else " and ".join(each)
-    span = options.span or options.within
-    within = None if span is None else span_words(span)
-    lines = (f"at most {within}",) if within else ("as long as the journey lasts",)
-    if options.since == "step":
-        lines = (*lines, "from now on")
-    return Label("Wait until she", what, lines, {"then": "yes", "else": f"not within {within}" if within else "never"})
-
-
-def _branch(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, BranchOptions)
-    arms = {f"arm-{place}": condition_words(question) for place, question in enumerate(options.questions)}
-    reads = dict.fromkeys(field_words(path.split(".")) for question in options.questions for path in question.reads)
-    title = f"by {' and '.join(reads)}" if reads else "which is so?"
-    return Label("Choice", title, (), {**arms, "else": "otherwise"})
-
-
-def _split(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, SplitOptions)
-    whole = sum(options.weights.values()) or 1
-    arms = {f"arm-{arm}": f"{_spaced(arm)} ({weight / whole:.0%})" for arm, weight in options.weights.items()}
-    unit = "by chance, the same for each learner"
-    if options.unit is not None:
-        unit = f"by chance, the same for one {_value_words(options.unit)}"
-    return Label("Experiment", options.name, (unit,), arms)
-
-
-def _repeat(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, RepeatOptions)
-    times = "" if options.times is None else "once" if options.times == 1 else f"{options.times} times"
-    title = f"{times or 'again and again'}{'' if options.every is None else f', every {_every(options.every)}'}"
-    lines = () if options.until is None else (f"until {condition_words(options.until)}",)
-    return Label("Repeat", title, lines, {"do": "each round", "next": "then"})
-
-
-def _every(span: Span) -> str:
+def every_words(span: Span) -> str:
+    """How often: `week`, `2 days`."""
     return span_words(span).removeprefix("1 ") if " " not in span_words(span).removeprefix("1 ") else span_words(span)
 
 
-def _assign(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, AssignOptions)
-    due = "" if options.due is None else f", due after {span_words(options.due)}"
-    return Label("Assign the course", options.course, (f"in {options.lms}{due}",))
-
-
-def _call(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, CallOptions)
-    told = ", ".join(_spaced(term.name) for term in options.body)
-    lines = (f"says {told}",) if told else ()
-    kept = ", ".join(_spaced(name) for name in options.keep)
-    return Label("Tell another system", options.name, (*lines, f"keeps {kept}") if kept else lines)
-
-
-def _set(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, SetOptions)
-    return Label("Remember", ", ".join(f"{_spaced(term.name)} = {_term_words(term)}" for term in options.terms))
-
-
-def _term_words(term: Term) -> str:
+def term_words(term: Term) -> str:
+    """What a named value is."""
     if term.expression is None:
-        return _constant(term.constant)
+        return plain_constant(term.constant)
     tree = tree_of(term.expression)
-    return _value(tree) or term.expression.text if isinstance(tree, Constant) else _value_words(term.expression)
+    return constant_words(tree) or term.expression.text if isinstance(tree, Constant) else value_words(term.expression)
 
 
-def _constant(value: Json) -> str:
+def plain_constant(value: Json) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _enrol(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, EnrolOptions)
-    return Label("Start another journey", options.journey)
-
-
-def _end(program: Program, node: Node) -> Label:  # noqa: ARG001 - every kind of step is asked alike
-    options = node.options
-    assert isinstance(options, EndOptions)
-    return Label("Ends as", options.outcome)
-
-
-_WORDS: Mapping[type, Callable[[Program, Node], Label]] = {
-    SendOptions: _send,
-    WaitOptions: _wait,
-    AwaitOptions: _await,
-    BranchOptions: _branch,
-    SplitOptions: _split,
-    RepeatOptions: _repeat,
-    AskOptions: _ask,
-    AssignOptions: _assign,
-    CallOptions: _call,
-    SetOptions: _set,
-    EnrolOptions: _enrol,
-    EndOptions: _end,
-}
+def timing_words(*, is_anytime: bool, local_time: str | None) -> tuple[str, ...]:
+    """When a message may go, where that is not the policy's."""
+    if local_time is not None:
+        return (f"at {local_time}",)
+    return ("at any hour",) if is_anytime else ()

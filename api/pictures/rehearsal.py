@@ -14,7 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from journeys.flow import Arrow, Box, Point, arms_of, flow_of, text_width
-from journeys.plain_words import duration_words, step_label
+from journeys.labels import step_label
+from journeys.plain_words import duration_words
 from journeys.program import Program
 from journeys.timeline import (
     Counts,

@@ -28,7 +28,8 @@ from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned, Resumed
 from journeys.events import Json
 from journeys.expressions import Scope, check
-from journeys.program import Expression, Message, Question, Span, Trigger
+from journeys.plain_words import Label, span_words, text_words, timing_words, to_words
+from journeys.program import Expression, Message, Node, Program, Question, Span, Trigger
 from journeys.run import Hold, Sent
 from journeys.steps.base import Ask as Asks
 from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
@@ -165,6 +166,24 @@ class Ask:
         if isinstance(stand.run.hold, Hold):
             return f"an answer to the survey {survey}"
         return f"the survey {survey} to go"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, AskOptions)
+        message = program.messages.get(options.message)
+        questions = () if message is None else tuple(text_words(question.text) for question in message.questions)
+        within = span_words(options.within)
+        lines = (
+            f"{options.survey} · {', else '.join(options.via)}",
+            *timing_words(is_anytime=options.is_anytime, local_time=options.local_time),
+            f"at most {within}",
+        )
+        title = (
+            questions[0] if len(questions) == 1 else f"{len(questions)} questions: {questions[0]}" if questions else ""
+        )
+        arms = {"then": "answered", "else": f"not within {within}"}
+        return Label(f"Question{to_words(options.to)}", title or options.survey, lines, arms)
 
 
 # --- what comes ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Answered, Note, Reckon, Reckoned, Request
 from journeys.events import Json
-from journeys.program import Span
+from journeys.plain_words import Label, span_words
+from journeys.program import Node, Program, Span
 from journeys.routing import instant_text
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 
@@ -78,6 +79,13 @@ class Assign:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return f"{_options(stand).lms} to assign {_options(stand).course}"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, AssignOptions)
+        due = "" if options.due is None else f", due after {span_words(options.due)}"
+        return Label("Assign the course", options.course, (f"in {options.lms}{due}",))
 
 
 def _lms(given: Cursor) -> str | None:

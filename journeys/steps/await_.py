@@ -19,7 +19,8 @@ from typing import Literal, cast
 from journeys.definition import Cursor, trigger_of
 from journeys.drafts import StepDraft, StepSource, at_least, said, slug
 from journeys.effects import Due, Fired, Note, Reckon, Reckoned, Resumed
-from journeys.program import Span, Trigger
+from journeys.plain_words import Label, either, span_words, trigger_words
+from journeys.program import Node, Program, Span, Trigger
 from journeys.run import Hold
 from journeys.source import List
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
@@ -118,6 +119,21 @@ class Await:
         triggers = (stand.program.triggers[t] for t in options.triggers)
         joined = " and " if options.needs == "all" else " or "
         return joined.join(" or ".join(trigger.on) for trigger in triggers)
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, AwaitOptions)
+        each = [trigger_words(program.triggers[t]) for t in options.triggers if t in program.triggers]
+        what = either(each) if options.needs == "any" else " and ".join(each)
+        span = options.span or options.within
+        within = None if span is None else span_words(span)
+        lines = (f"at most {within}",) if within else ("as long as the journey lasts",)
+        if options.since == "step":
+            lines = (*lines, "from now on")
+        return Label(
+            "Wait until she", what, lines, {"then": "yes", "else": f"not within {within}" if within else "never"}
+        )
 
 
 def _wait(stand: Stand, hold: Hold, where: str | None, *, at: datetime) -> Move:

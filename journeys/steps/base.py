@@ -28,6 +28,7 @@ from journeys.effects import (
     Reckoned,
     Resumed,
 )
+from journeys.plain_words import Label
 from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run, Seen
 
@@ -147,6 +148,11 @@ class StepType(Protocol):
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         """What the run waits for here, in plain words without personal values."""
+        ...
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        """The card of the step, for people who have never programmed; its guard is said by who asks."""
         ...
 
 

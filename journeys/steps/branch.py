@@ -17,7 +17,8 @@ from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource
 from journeys.effects import Decide, Decided, Note
 from journeys.expressions import Scope, check
-from journeys.program import Expression
+from journeys.plain_words import Label, condition_words, field_words
+from journeys.program import Expression, Node, Program
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 
 
@@ -80,6 +81,15 @@ class Branch:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, BranchOptions)
+        arms = {f"arm-{place}": condition_words(question) for place, question in enumerate(options.questions)}
+        reads = dict.fromkeys(field_words(path.split(".")) for question in options.questions for path in question.reads)
+        title = f"by {' and '.join(reads)}" if reads else "which is so?"
+        return Label("Choice", title, (), {**arms, "else": "otherwise"})
 
 
 def _behind_truth(questions: Sequence[Expression], leads: Mapping[str, Cursor | None]) -> frozenset[str]:

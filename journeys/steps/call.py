@@ -24,7 +24,8 @@ from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.durations import format_duration
 from journeys.effects import Answered, Evaluate, Evaluated, Note, Request
 from journeys.events import Json
-from journeys.program import Term
+from journeys.plain_words import Label, spaced
+from journeys.program import Node, Program, Term
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 from journeys.steps.set_ import look_at_variable
 from journeys.terms import terms_of
@@ -92,6 +93,15 @@ class Call:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return f"the answer of {_options(stand).name}"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, CallOptions)
+        told = ", ".join(spaced(term.name) for term in options.body)
+        lines = (f"says {told}",) if told else ()
+        kept = ", ".join(spaced(name) for name in options.keep)
+        return Label("Tell another system", options.name, (*lines, f"keeps {kept}") if kept else lines)
 
 
 def _look_at_setting(given: Cursor, name: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource, said, slug
+from journeys.plain_words import Label
+from journeys.program import Node, Program
 from journeys.steps.base import Finish, Move, Resuming, Stand, step_type
 
 
@@ -49,3 +51,9 @@ class EndStep:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "nothing"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, EndOptions)
+        return Label("Ends as", options.outcome)

@@ -15,7 +15,8 @@ from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Enrol, Enrolled, Evaluate, Evaluated, Note
 from journeys.events import Json
-from journeys.program import Term
+from journeys.plain_words import Label
+from journeys.program import Node, Program, Term
 from journeys.routing import key_text
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 from journeys.steps.call import NAME
@@ -75,6 +76,12 @@ class EnrolStep:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return f"the journey {_options(stand).journey} to be started"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, EnrolOptions)
+        return Label("Start another journey", options.journey)
 
 
 def _evaluated(stand: Stand, given: Evaluated) -> Move:

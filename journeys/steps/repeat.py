@@ -15,7 +15,8 @@ from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource, at_least
 from journeys.effects import Decide, Decided, Due, Note, Reckon, Reckoned
 from journeys.expressions import Scope
-from journeys.program import Expression, Span
+from journeys.plain_words import Label, condition_words, every_words
+from journeys.program import Expression, Node, Program, Span
 from journeys.run import Hold, Round, Run
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
 
@@ -96,6 +97,17 @@ class Repeat:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "the next round" if isinstance(stand.run.hold, Hold) else "a decision"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, RepeatOptions)
+        times = "" if options.times is None else "once" if options.times == 1 else f"{options.times} times"
+        title = (
+            f"{times or 'again and again'}{'' if options.every is None else f', every {every_words(options.every)}'}"
+        )
+        lines = () if options.until is None else (f"until {condition_words(options.until)}",)
+        return Label("Repeat", title, lines, {"do": "each round", "next": "then"})
 
 
 def _wait(stand: Stand, hold: Hold) -> Move:

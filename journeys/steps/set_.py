@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, slug
 from journeys.effects import Evaluate, Evaluated, Note
-from journeys.program import Term
+from journeys.plain_words import Label, spaced, term_words
+from journeys.program import Node, Program, Term
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 from journeys.terms import terms_of
 
@@ -68,6 +69,12 @@ class Set:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, SetOptions)
+        return Label("Remember", ", ".join(f"{spaced(term.name)} = {term_words(term)}" for term in options.terms))
 
 
 def look_at_variable(given: Cursor, name: str) -> None:

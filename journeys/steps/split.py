@@ -20,7 +20,8 @@ from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.effects import ArmChosen, Evaluate, Evaluated, Note
 from journeys.events import Json
 from journeys.expressions import Scope
-from journeys.program import Expression, Term
+from journeys.plain_words import Label, spaced, value_words
+from journeys.program import Expression, Node, Program, Term
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, step_type
 
 
@@ -78,6 +79,17 @@ class Split:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "a decision"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, SplitOptions)
+        whole = sum(options.weights.values()) or 1
+        arms = {f"arm-{arm}": f"{spaced(arm)} ({weight / whole:.0%})" for arm, weight in options.weights.items()}
+        unit = "by chance, the same for each learner"
+        if options.unit is not None:
+            unit = f"by chance, the same for one {value_words(options.unit)}"
+        return Label("Experiment", options.name, (unit,), arms)
 
 
 def _assign(stand: Stand, unit: str, findings: tuple[str, ...]) -> Move:

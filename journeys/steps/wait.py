@@ -18,7 +18,8 @@ from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, at_least, said, slug
 from journeys.effects import Due, Note, Reckon, Reckoned
 from journeys.events import Json
-from journeys.program import Span, Until
+from journeys.plain_words import Label, span_words, value_words
+from journeys.program import Node, Program, Span, Until
 from journeys.run import Hold
 from journeys.source import Map
 from journeys.steps.base import Ask, Go, Move, Resuming, Stand, Stay, step_type
@@ -81,6 +82,17 @@ class Wait:
     @staticmethod
     def waiting_for(stand: Stand) -> str:
         return "time to pass"
+
+    @staticmethod
+    def label(program: Program, node: Node) -> Label:
+        options = node.options
+        assert isinstance(options, WaitOptions)
+        if options.until is not None:
+            until = options.until
+            what = until.local or ("" if until.expression is None else value_words(until.expression))
+            before = "" if until.before == Span() else f"{span_words(until.before)} before "
+            return Label("Wait until", f"{before}{what}")
+        return Label("Wait", span_words(options.span or options.duration or timedelta()))
 
 
 def _reckoned(stand: Stand, given: Reckoned) -> Move | None:

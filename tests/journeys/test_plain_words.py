@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from journeys.expressions import Scope, check
-from journeys.plain_words import condition_words, duration_words, span_words, step_label, text_words, trigger_words
+from journeys.labels import step_label
+from journeys.plain_words import condition_words, duration_words, span_words, text_words, trigger_words
 from journeys.program import Expression, Span, Trigger
 from journeys.steps import STEP_TYPES
 from tests.support.compiling import compiled

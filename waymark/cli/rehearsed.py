@@ -6,7 +6,8 @@ from typing import cast
 from journeys.cases import Cases
 from journeys.events import Event, Json
 from journeys.flow import arms_of
-from journeys.plain_words import duration_words, step_label, trigger_words
+from journeys.labels import step_label
+from journeys.plain_words import duration_words, trigger_words
 from journeys.program import Program
 from journeys.routing import event_facts
 from journeys.timeline import Counts, Rehearsal, RehearsedLearner, TimelineEntry, counted

@@ -56,6 +56,9 @@ class Split:
             step.value.report("missing_key", "the key 'arms' is missing", allowed=("arms",))
         leads, weights = _arms(fields["arms"]) if "arms" in fields else ({}, {})
         unit = _unit(fields["unit"]) if "unit" in fields else None
+        if name == "holdout":
+            detail = "'holdout' is what Waymark itself calls the choice of who gets nothing"
+            step.value.report("reserved_name", detail, suggestion="take another name")
         if name is None:
             return StepDraft(None, leads)
         never = frozenset(f"arm-{arm}" for arm, weight in weights.items() if not weight)

@@ -1,4 +1,4 @@
-"""Paused, let go again, withdrawn: one enrolment, and a whole journey; on real servers, both databases, with time moved."""
+"""Paused, let go again, withdrawn: one enrolment, and a whole journey; on real servers and both databases."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.smtp import SmtpSink
-from tests.support.steering import AT_ONCE_SECONDS, Steered, left, promoted, steered_house
+from tests.support.steering import Steered, left, promoted, steered_house
 
 DAY = timedelta(days=1)
 JOURNEY = "/v1/journeys/steered"
@@ -32,7 +32,7 @@ async def test_a_pause_holds_and_lengthens_the_wait(steered: Steered) -> None:
 
     paused = await steered.steer(f"{enrolment}/pause")
     assert "paused" == paused["status"]
-    assert await steered.woken() < AT_ONCE_SECONDS
+    await steered.woken()
     assert [paused["id"]] == [one["id"] for one in (await steered.api.get("/v1/enrolments", status="paused"))["items"]]
 
     await steered.later(50 * DAY)
@@ -40,7 +40,7 @@ async def test_a_pause_holds_and_lengthens_the_wait(steered: Steered) -> None:
 
     resumed = await steered.steer(f"{enrolment}/resume")
     assert "active" == resumed["status"]
-    assert await steered.woken() < AT_ONCE_SECONDS
+    await steered.woken()
     await steered.later(19 * DAY)
     assert ["Hello"] == await steered.subjects()
     await steered.later(2 * DAY)
@@ -74,7 +74,7 @@ async def test_exits_and_the_limit_act_on_who_is_paused(steered: Steered) -> Non
         await steered.steer(f"/v1/enrolments/{row.id}/pause")
     await steered.woken()
     await steered.house.take(left("bob", steered.house.clock()))
-    assert await steered.woken() < AT_ONCE_SECONDS
+    await steered.woken()
     await steered.later(91 * DAY)
     assert ["expired", "left"] == sorted(str(row.outcome) for row in await steered.house.enrolments())
     assert ["Hello"] == await steered.subjects()
@@ -96,7 +96,7 @@ async def test_withdrawn_in_the_middle_of_a_wait(steered: Steered) -> None:
     """The outcome stands at once, and nothing is sent any more."""
     ended = await steered.steer(f"/v1/enrolments/{(await steered.one()).id}/withdraw")
     assert "withdrawn" == ended["outcome"]
-    assert await steered.woken() < AT_ONCE_SECONDS
+    await steered.woken()
     await steered.later(40 * DAY)
     assert ["Hello"] == await steered.subjects()
 
@@ -113,7 +113,7 @@ async def test_a_journey_paused_holds_every_wait_and_takes_no_entries(steered: S
 
     resumed = await steered.steer(f"{JOURNEY}/resume")
     assert ("live", None) == (resumed["status"], resumed["paused"])
-    assert await steered.woken() < AT_ONCE_SECONDS
+    await steered.woken()
     await steered.later(19 * DAY)
     assert ["Hello"] == await steered.subjects()
     await steered.later(2 * DAY)

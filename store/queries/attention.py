@@ -63,13 +63,14 @@ def _row(kind: str, values: dict[int, Any]) -> tuple[Any, ...]:
     return (cast("Any", literal_column(f"'{kind}'")), *(values.get(place, null()) for place in range(len(_BID))))
 
 
+_STATUS = func.coalesce(col(DeliveryRow.status), "")  # as a value: not by its index, which holds everybody's
 _OPEN_BIDS: Any = (
     _WITH_DIGEST.join(DeliveryRow, col(DeliveryRow.id) == col(BidRow.delivery))
     .join(Enrolment, col(Enrolment.id) == col(BidRow.enrolment))
     .join(JourneyRow, col(JourneyRow.name) == col(BidRow.journey))
     .where(
         col(BidRow.recipient) == _RECIPIENT,
-        col(DeliveryRow.status).in_(OPEN),
+        _STATUS.in_(OPEN),
         col(Enrolment.status) == "active",
         col(JourneyRow.status) != "paused",
     )

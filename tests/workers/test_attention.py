@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from journeys.events import Event, Json
 from journeys.program import Program
-from store.queries import pausing, sweeping, withdrawing
+from store.queries import attention, pausing, sweeping, withdrawing
 from tests.support.compiling import compiled
 from tests.support.smtp import SmtpSink
 from tests.support.story import Story, told
@@ -376,3 +376,46 @@ async def test_who_is_somebody_elses_report_by_now_has_another_managers_budget(p
         assert ("sent", MONDAY + 2 * HOUR) == (delivery.status, delivery.sent_at)
         assert delivery.recipient != (await story.enrolment("must")).learner
         assert [] == await story.bids()
+
+
+async def test_what_has_gone_in_a_digest_competes_no_more_before_its_own_turn(place: dict[str, Any]) -> None:
+    """A turn of its enrolment that looked before finds it gone when it holds her attention."""
+    journeys = [journey("a", options="priority: 90"), journey("b"), journey("later", on=HIRED)]
+    async with story_of(*journeys, rules=policy(per_day=1), **place) as story:
+        await story.take(happens(PROMOTED))
+        await story.play(until=MONDAY + timedelta(seconds=1))
+        lead, member = await story.enrolment("a"), await story.delivery("b")
+        await story.turns.take(TurnOrder(lead.id, MONDAY + timedelta(seconds=2)))
+        async with story.database.write() as session:
+            await attention.lock(session, member.recipient)
+            board, gone = await attention.read_board(session, member.recipient, but="", now=MONDAY)
+            held = await attention.find_held(session, member.id)
+        assert {member.id} == gone
+        assert [] == board.bids
+        assert held is not None
+        assert ((await story.digests())[0].id, MONDAY + timedelta(seconds=2)) == (held.gone_in, held.gone_at)
+
+
+async def test_the_sweeper_wakes_who_is_wanted_and_leaves_alone_who_waits_for_another_day(
+    place: dict[str, Any],
+) -> None:
+    """A message that was put off is not poked until it is due, however long ago it was touched."""
+    journeys = [journey("a"), journey("b")]
+    async with story_of(*journeys, rules=policy(per_day=1, digest=False), **place) as story:
+        await story.take(happens(PROMOTED))
+        await story.play(until=MONDAY + HOUR)
+        (bid,) = await story.bids()
+        assert [] == await unwoken(story, now=datetime.now(UTC) + DAY)
+        assert [bid.enrolment] == await unwoken(story, now=MONDAY + 2 * DAY)
+        async with story.database.write() as session:
+            assert [bid.enrolment] == await attention.want(session, [bid.delivery], at=MONDAY)
+        assert [bid.enrolment] == await unwoken(story, now=MONDAY + timedelta(seconds=10))
+
+
+async def unwoken(story: Story, *, now: datetime) -> Sequence[str]:
+    """Whom the sweeper would find at this instant."""
+    async with story.database.read() as session:
+        return await sweeping.list_unwoken(
+            session, wanted_before=now - timedelta(seconds=5), due_before=datetime.min.replace(tzinfo=UTC),
+            tried_before=now - timedelta(minutes=15), after="", limit=10,
+        )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import attention, rehearsal, throughput, turns
+from bench import attention, rehearsal, steering, throughput, turns
 from bench.figures import Machine, Table, as_json
 
 
@@ -31,6 +31,10 @@ def _rehearsal(asked: Asked) -> Table:
     return rehearsal.table(learners={"quick": 100}.get(asked.size, 1_000))
 
 
+def _steering(asked: Asked) -> Table:
+    return asyncio.run(steering.measure(learners={"quick": 20}.get(asked.size, 100)))
+
+
 def _throughput(asked: Asked) -> Table:
     entries = asked.entries or {"quick": 200}.get(asked.size, 2_000)
     return asyncio.run(throughput.measure(entries=entries, on=asked.on))
@@ -44,6 +48,7 @@ def _turns(asked: Asked) -> Table:
 BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
     "attention": _attention,
     "rehearsal": _rehearsal,
+    "steering": _steering,
     "turns": _turns,
     "throughput": _throughput,
 }

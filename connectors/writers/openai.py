@@ -275,8 +275,7 @@ class OpenAIWriter(Writer):
     def _refused(self, error: "APIStatusError") -> ConnectorError:
         status, about = error.status_code, {error.code, error.type}
         words = self._hidden(words_of(status, error.response.content))
-        after = wait_asked_for(error.response.headers.get("retry-after"), now=datetime.now(UTC))
-        return self._meaning(status, about, words=words, after=after)
+        return self._meaning(status, about, words=words, after=_after(error.response.headers))
 
     def _failed(self, failure: _Failed) -> ConnectorError:
         error = failure.error
@@ -348,6 +347,13 @@ class OpenAIWriter(Writer):
         return Unusable(reason, detail, model, tokens_in, tokens_out, raw)
 
 
+def _after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long the server asks us to wait; some tell it in milliseconds."""
+    milliseconds = headers.get("retry-after-ms", "")
+    seconds = str(-(-int(milliseconds) // 1000)) if milliseconds.isascii() and milliseconds.isdecimal() else None
+    return wait_asked_for(headers.get("retry-after", seconds), now=datetime.now(UTC))
+
+
 def _text_of(choice: _Choice, text: str) -> DraftText | tuple[UnusableReason, str]:
     """The text of an answer, or why it has none."""
     if choice.message.refusal or choice.finish_reason in _DECLINED:
@@ -358,9 +364,10 @@ def _text_of(choice: _Choice, text: str) -> DraftText | tuple[UnusableReason, st
         return "cut_off", "the answer stops in the middle: the model reached its limit"
     if not text.strip():
         return "empty", "the answer is empty"
-    if choice.finish_reason is None:
+    found = _read_text(text)
+    if choice.finish_reason is None and not isinstance(found, DraftText) and found[0] == "no_json":
         return "cut_off", "the answer stops in the middle, and the server did not say why"
-    return _read_text(text)
+    return found
 
 
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)

@@ -134,6 +134,12 @@ async def test_what_stands_around_the_json_is_passed_over(
     assert content == written.raw
 
 
+async def test_a_whole_text_needs_no_reason_why_it_ends(server: WriterServer, is_streamed: bool) -> None:
+    """Half of a JSON object is none, so that a whole one is the whole answer."""
+    server.replies = [Answer(SOUND, finish_reason=None)]
+    assert isinstance(await wrote(server, is_streamed=is_streamed), Written)
+
+
 async def test_content_in_parts_is_one_text(server: WriterServer) -> None:
     """Compatible servers may give a list."""
     parts = [{"type": "text", "text": SOUND[:9]}, {"type": "text", "text": SOUND[9:]}]
@@ -324,6 +330,14 @@ async def test_a_rate_limit_says_how_long_to_wait(
     error = await raised(server, is_streamed=is_streamed)
     assert isinstance(error, Retryable)
     assert seconds == (None if error.after is None else error.after.total_seconds())
+
+
+async def test_a_wait_may_be_told_in_milliseconds(server: WriterServer) -> None:
+    """Rounded up to seconds."""
+    server.replies = [Refusal(429, "rate_limit_exceeded", headers={"retry-after-ms": "1200"})]
+    error = await raised(server)
+    assert isinstance(error, Retryable)
+    assert timedelta(seconds=2) == error.after
 
 
 async def test_a_wait_may_be_told_as_a_date(server: WriterServer) -> None:

@@ -263,6 +263,7 @@ def obliging(asked: Asked, *, is_faulty_at_first: bool = False) -> Answer:
         kept.append(f"This is written for everyone who works as {value[1]}.")
     if is_faulty_at_first and _CORRECTED not in asked.user:
         kept.append(PRESSURE)
+    kept.sort(key=lambda sentence: "{{ link }}" in sentence)  # the link comes last
     kept = kept or ["There is something new for you."]
     text = {"subject": re.sub(r"\{\{.*?\}\}", "", subject).strip(" ,") or "A message for you", "body": " ".join(kept)}
     words = len(asked.system.split()) + len(asked.user.split())

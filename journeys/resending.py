@@ -37,4 +37,4 @@ def deliver_again(
         return None
     is_second = leg % AGAIN > 0
     via = (channel,) if is_second and channel is not None else entered.hold.effect.via
-    return replace(entered.hold.effect, leg=leg, via=via)
+    return replace(entered.hold.effect, leg=leg, via=via, may_merge=False)  # no turn of its own would lead a digest

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from journeys.attending import DIGEST
-from journeys.attention import Award, Lead
+from journeys.attention import Award, Lead, Wait
 from journeys.composing import Skip
 from journeys.effects import Deferred
 from journeys.permitting import policy_of
@@ -161,7 +161,11 @@ class _Claiming:
             self.session, bidding, bidding.budget, prepared.ready.channel
         )
         self.woken.extend(woken)
-        return None if isinstance(verdict, wanted) else Deferred(self.now, None, "it has no slot any more")
+        if isinstance(verdict, wanted):
+            return None
+        if isinstance(verdict, Wait):
+            return Deferred(self.now, verdict.until, verdict.because)
+        return Deferred(self.now, None, "it has no slot any more")
 
     async def _put_off_again(self, row: DeliveryRow, waiting: Deferred) -> None:
         """No step of the run waits for what was sent again by hand: until when it waits stands in its own row."""

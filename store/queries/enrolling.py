@@ -21,7 +21,7 @@ from journeys.identity import enrolment_id
 from journeys.program import Entry, Program
 from journeys.routing import instant_text, may_enter
 from journeys.run import Run
-from store.queries import assignments, entering, journeys, learners, outbox, turns
+from store.queries import assignments, entering, journeys, learners, outbox, profiles, turns
 from store.queries.entering import EnrolmentState
 from store.queries.learners import LearnerState
 from store.tables import Enrolment
@@ -88,14 +88,15 @@ async def enrol(session: AsyncSession, running: Running, *, learner: str, wish: 
     if state is None:
         return Refused("learner_not_found", "there is no such learner: she exists from her first event on")
     last = (await list_last(session, running.program.journey, [learner], key=wish.key)).get(learner)
-    refused = judge(running.program, state, last, wish=wish, now=now)
+    as_she_is = (await profiles.as_they_are(session, [state], now=now))[learner]
+    refused = judge(running.program, as_she_is, last, wish=wish, now=now)
     return refused or await _make(session, running, learner, wish, last, now)
 
 
 def judge(
     program: Program, state: LearnerState, last: EnrolmentState | None, *, wish: Wish, now: datetime
 ) -> Refused | None:
-    """Why she may not enter now, after her last enrolment with this key; None where she may."""
+    """Why she, as she is now, may not enter after her last enrolment with this key; None where she may."""
     if not wish.is_forced:
         verdict = _in_audience(program, state, _entry(wish, now))
         if verdict is not None:

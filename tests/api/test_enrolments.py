@@ -72,6 +72,21 @@ async def test_audience_and_again(api: Api) -> None:
     assert first.json()["id"] != forced.json()["id"]
 
 
+async def test_audience_by_what_is_so_today(api: Api) -> None:
+    """A profile that changes later admits later, by hand and for many."""
+    await api.publish()
+    await _hire(api, country="FR")
+    later = (datetime.now(UTC) + timedelta(days=10)).isoformat()
+    await api.emit({**event("hr.learner.moved", "ada", country="GB"), "effective": later})
+    assert "not_in_audience" == (await _enrol(api)).json()["code"]
+    many = {"action": "enrol", "filter": {"journey": "first-weeks", "expression": 'learner.country == "GB"'}}
+    who = await api.client.post("/v1/enrolments/actions", json={**many, "dry_run": True})
+    assert (202, 0) == (who.status_code, who.json()["total"])
+    named = {**many, "filter": {"journey": "first-weeks"}, "learners": [{"learner": "ada"}], "dry_run": True}
+    judged = await api.client.post("/v1/enrolments/actions", json=named)
+    assert ["not_in_audience"] == [one["code"] for one in judged.json()["could_not"]], judged.text
+
+
 async def test_unknown_fields(api: Api) -> None:
     """Unknown fields and wrong kinds are all reported at once, without their values."""
     answer = await _enrol(api, forced=True, key=7, data=[])

@@ -17,6 +17,17 @@ async def test_learner(api: Api) -> None:
     assert (404, "learner_not_found") == (missing.status_code, missing.json()["code"])
 
 
+async def test_what_takes_effect_later_is_not_shown_before(api: Api) -> None:
+    """A field that an event gives from a later instant on stands as it was, alone and in the list."""
+    later = (datetime.now(UTC) + timedelta(days=10)).isoformat()
+    moved = {**event("hr.learner.moved", "ada", team="Later", email="new@example.org"), "effective": later}
+    await api.emit(event("hr.learner.hired", "ada", team="Now", email="ada@example.org"), moved)
+    known = {"team": "Now", "email": "ada@example.org"}
+    alone = await api.get("/v1/learners/ada")
+    assert (known, "ada@example.org") == (alone["profile"], alone["addresses"]["email"])
+    assert [alone] == (await api.get("/v1/learners"))["items"]
+
+
 async def test_list(api: Api) -> None:
     """Learners are listed a page at a time, each once."""
     await api.emit(*(event("hr.learner.hired", f"l{n}") for n in range(7)))

@@ -17,7 +17,7 @@ from api.resources.enrolments.refusals import raised
 from journeys.events import Json
 from journeys.expressions import Facts, Scope, check, holds, learner_facts
 from journeys.program import Expression
-from store.queries import enrolling, learners
+from store.queries import enrolling, learners, profiles
 from store.queries.actions import NewItem
 from store.queries.enrolling import Refused, Running, Wish
 from store.queries.learners import LearnerState
@@ -53,7 +53,7 @@ async def gather_entrants(session: AsyncSession, wanted: Acting, now: datetime) 
         shown: dict[str, Json] = {"journey": wanted.filter.journey, "learners": len(items)}
     else:
         expression = _checked(wanted.filter.expression or "")
-        items = await _qualifying(session, expression)
+        items = await _qualifying(session, expression, now)
         shown = {"journey": wanted.filter.journey, "expression": expression.text}
     if wanted.dry_run:
         items = await _judged(session, running, items, wanted, now)
@@ -113,13 +113,14 @@ async def _named(session: AsyncSession, given: Sequence[Entrant]) -> Sequence[Ne
     return items
 
 
-async def _qualifying(session: AsyncSession, expression: Expression) -> Sequence[NewItem]:
+async def _qualifying(session: AsyncSession, expression: Expression, now: datetime) -> Sequence[NewItem]:
     """Those for whom it holds now, in order of our id."""
     items: list[NewItem] = []
     after = ""
     while page := await learners.list_states(session, after=after, limit=PAGE):
         after = page[-1].id
-        items += [NewItem(state.id) for state in page if holds(expression, _facts(state)).holds]
+        as_they_are = await profiles.as_they_are(session, page, now=now)
+        items += [NewItem(state.id) for state in as_they_are.values() if holds(expression, _facts(state)).holds]
     return items
 
 
@@ -136,7 +137,8 @@ async def _judged(
     for start in range(0, len(items), PAGE):
         part = items[start : start + PAGE]
         ids = {item.target for item in part if item.target is not None}
-        states = await learners.find_states(session, ids)
+        known = await learners.find_states(session, ids)
+        states = await profiles.as_they_are(session, known.values(), now=now)
         last = await enrolling.list_last_of_all(session, running.program.journey, ids)
         for item in part:
             key = str(item.options.get("key", wanted.key))

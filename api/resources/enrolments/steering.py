@@ -43,9 +43,7 @@ async def pause(
     """Hold an enrolment: nothing is sent, while exits and `limit` still act."""
 
     async def do(session: AsyncSession) -> Steered | Refused:
-        return await steering.pause(
-            session, enrolment, program_of=parts.program_of, by=caller.name, now=parts.clock()
-        )
+        return await steering.pause(session, enrolment, program_of=parts.program_of, by=caller.name, now=parts.clock())
 
     return await _steer(parts, enrolment, do)
 

@@ -1,6 +1,6 @@
 """Learners, by the source's id or ours, and everything that happened to one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -14,7 +14,8 @@ from api.problems import NotThere, Unfit
 from api.resources.learners.schemas import LearnerOut, TimelineItem
 from api.security import Caller
 from journeys.events import Json
-from store.queries import journal, listing
+from store.queries import journal, learners, listing, profiles
+from store.queries.learners import LearnerState
 from store.tables import Learner
 
 router = APIRouter(prefix="/v1/learners", tags=["learners"], route_class=IdempotentRoute)
@@ -29,7 +30,8 @@ async def list_learners(wanted: Annotated[PageOf, Query()], parts: PartsOf, _cal
     async with parts.database.read() as session:
         rows = await listing.list_learners(session, after=after, limit=wanted.limit + 1)
         known = await listing.list_identities(session, [row.id for row in rows])
-    return page(rows, limit=wanted.limit, shown=lambda row: _shown(row, known, parts), key=lambda row: (row.id,))
+        states = await _as_they_are(session, rows, parts)
+    return page(rows, limit=wanted.limit, shown=lambda row: _shown(row, states[row.id], known, parts), key=lambda row: (row.id,))
 
 
 @router.get("/{learner:path}/timeline")
@@ -55,10 +57,11 @@ async def find_learner(learner: LearnerId, parts: PartsOf, _caller: Caller) -> L
     async with parts.database.read() as session:
         id_ = await resolve(session, learner)
         row = await listing.find_learner(session, id_)
+        if row is None:
+            raise no_learner()
         known = await listing.list_identities(session, [id_])
-    if row is None:
-        raise no_learner()
-    return _shown(row, known, parts)
+        states = await _as_they_are(session, [row], parts)
+    return _shown(row, states[id_], known, parts)
 
 
 async def resolve(session: AsyncSession, learner: str) -> str:
@@ -74,9 +77,15 @@ def no_learner() -> NotThere:
     return NotThere("learner_not_found", "no learner has this id, neither as a source's nor as ours")
 
 
-def _shown(row: Learner, identities: Mapping[str, list[str]], parts: Parts) -> LearnerOut:
+async def _as_they_are(session: AsyncSession, rows: Sequence[Learner], parts: Parts) -> Mapping[str, LearnerState]:
+    """What is said ahead of its taking effect is not shown before."""
+    states = await learners.find_states(session, [row.id for row in rows])
+    return await profiles.as_they_are(session, states.values(), now=parts.clock())
+
+
+def _shown(row: Learner, state: LearnerState, identities: Mapping[str, list[str]], parts: Parts) -> LearnerOut:
     return LearnerOut(
-        id=row.source_id, learner_id=row.id, profile=dict(row.profile), addresses=_addresses(row.profile, parts),
+        id=row.source_id, learner_id=row.id, profile=dict(state.profile), addresses=_addresses(state.profile, parts),
         identities=identities.get(row.id, []), updated_at=row.updated_at,
     )  # fmt: skip
 

@@ -215,6 +215,16 @@ def problems() -> str:
     return page()
 
 
+# -- the checks of drafts ----------------------------------------------------------------------------------------------
+
+
+def draft_checks() -> str:
+    """Every check of a drafted text, and what it finds and misses over the corpora."""
+    from docs.draft_checks import page
+
+    return page()
+
+
 # -- the HTTP API ------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +267,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "codes.md": codes,
     "problems.md": problems,
     "http-api.md": http_api,
+    "draft-checks.md": draft_checks,
 }
 """Every page by its file's name."""
 

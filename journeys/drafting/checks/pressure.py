@@ -1,0 +1,79 @@
+"""Pressure: no urgency that is not there, no fear of missing out, no shame, no shouting. No brief excuses it."""
+
+import re
+from collections.abc import Iterator
+
+from journeys.drafting.checks.base import Finding, Look, Phrases, check, quoted
+
+_PRESSED = Phrases({
+    "urgency": {
+        "en": r"last chance|final (?:reminder|notice|call|warning)|act now|act fast|hurry(?: up)?|urgent(?:ly)?"
+        r"|immediately|right away|right now|asap"
+        r"|as soon as possible|without delay|don't (?:delay|wait|put it off)|do not delay|time is running out"
+        r"|running out of time|clock is ticking"
+        r"|before it(?:'s| is) too late|limited time|only (?:a few|\w+) (?:\w+ )?(?:left|remaining)|(?:places|spots"
+        r"|seats) (?:are )?(?:left|limited|filling)"
+        r"|expires? soon|now or never|today only|at once",
+        "de": r"letzte (?:chance|gelegenheit|erinnerung|mahnung|möglichkeit)|jetzt (?:handeln|zugreifen|oder nie)"
+        r"|handel[ne]? (?:sie )?(?:jetzt|sofort)|beeil\w*|dringend\w*"
+        r"|umgehend|unverzüglich|sofort (?:erledigen|starten|anmelden|handeln|beginnen)|so schnell wie möglich"
+        r"|schnellstmöglich|die zeit (?:läuft|drängt|wird knapp)"
+        r"|bevor es zu spät ist|nur noch (?:heute|wenige|\w+ (?:tage|stunden|plätze))|nur für kurze zeit"
+        r"|zögern? (?:sie )?nicht|warte(?:n sie)? nicht(?: länger)?|schnell sein",
+        "fr": r"dernière (?:chance|relance|opportunité|occasion)|dernier (?:rappel|avertissement)"
+        r"|agissez (?:maintenant|vite)|agis maintenant|dépêche[zr]?(?:-vous|-toi)?|urgent\w*|d'urgence"
+        r"|immédiatement|sans (?:attendre|tarder|délai)|dès que possible|au plus vite|le temps (?:presse|file"
+        r"|est compté)|avant qu'il ne soit trop tard"
+        r"|plus que (?:quelques|\w+) (?:jours|heures|places)|n'attende[zs] (?:pas|plus)|n'attends (?:pas|plus)"
+        r"|offre limitée|maintenant ou jamais",
+        "es": r"última (?:oportunidad|llamada|ocasión)|último (?:aviso|recordatorio)|actúa (?:ya|ahora)|actúe (?:ya"
+        r"|ahora)|date prisa|dese prisa|apresúrate|urgente\w*|inmediatamente"
+        r"|de inmediato|cuanto antes|lo antes posible|sin demora|el tiempo (?:se acaba|corre|apremia)"
+        r"|antes de que sea (?:demasiado )?tarde"
+        r"|(?:solo|sólo|únicamente) quedan?|por tiempo limitado|no (?:esperes|espere|tardes)(?: más)?|ahora o nunca"
+        r"|ya mismo",
+    },
+    "missing out": {
+        "en": r"don't miss(?: out| it| this)?|do not miss|miss(?:ing)? out|you(?:'ll| will) regret"
+        r"|once in a lifetime|unmissable|too good to miss",
+        "de": r"verpass\w* (?:sie |du )?(?:\w+ ){0,3}nicht|nicht verpassen|lass(?:en sie)? (?:dir"
+        r"|sich) (?:\w+ ){0,4}nicht entgehen|einmalige\w*|wirst du bereuen|werden sie bereuen",
+        "fr": r"ne (?:manquez|rate[zs]?|manque|laissez) (?:surtout )?pas|à ne pas (?:manquer|rater)"
+        r"|ne passez pas à côté|vous le regretterez|occasion unique",
+        "es": r"no te (?:lo |la )?pierdas|no se (?:lo |la )?pierda|no (?:dejes|deje) (?:pasar|escapar)"
+        r"|te arrepentirás|ocasión única|oportunidad única|imperdible",
+    },
+    "shame": {
+        "en": r"(?:everyone|everybody) else|(?:all|most) (?:of )?your (?:colleagues|peers|team)|you(?:'re"
+        r"| are) (?:falling |lagging |already |still )?(?:behind|late|the only)|fall(?:ing)? behind|left behind"
+        r"|you still haven't|you have still not|still not done|no excuses?|we are (?:still )?waiting for you"
+        r"|you keep|why haven't you|you have ignored",
+        "de": r"alle anderen|die meisten (?:deiner|ihrer) kolleg\w*|hinterherhink\w*|(?:du bist|sie sind"
+        r"|bist du) (?:\w+ )?(?:im rückstand|zu spät|die einzige|der einzige)|abgehängt|keine ausreden"
+        r"|immer noch nicht|noch immer nicht|du hast es versäumt|warum hast du",
+        "fr": r"tous (?:les autres|vos collègues|tes collègues)|la plupart de (?:vos|tes) collègues|(?:vous êtes"
+        r"|tu es) (?:en retard|à la traîne|le seul|la seule)|prendre du retard|pas d'excuses?|plus d'excuses?"
+        r"|toujours pas|vous n'avez (?:toujours|encore) pas|pourquoi n'avez-vous",
+        "es": r"todos (?:los demás|tus compañeros|sus compañeros)|la mayoría de (?:tus|sus) compañeros"
+        r"|te (?:estás quedando|quedes|has quedado) atrás|quedarte atrás|vas (?:con retraso|tarde)|sin excusas"
+        r"|no hay excusas"
+        r"|todavía no has|aún no has|sigues sin|eres (?:el único|la única)",
+    },
+})  # fmt: skip
+
+_SHOUTED = re.compile(r"(?<![\w{.])[A-ZÀ-ÖØ-Þ]{5,}(?![\w}])")
+_MARKS = re.compile(r"[!¡]{2,}|\?{2,}|[!?]*\?!+|!\?+")
+
+
+@check("pressure")
+def pressure(look: Look) -> Iterator[Finding]:
+    """Urgency, fear of missing out, shame, or shouting."""
+    for idea, place in _PRESSED.find(look.prose, look.languages):
+        detail = f"this presses the reader ({idea}); say calmly what there is, and leave the choice to her"
+        yield Finding("pressure", "hard", detail, quoted(place))
+    known = look.facts
+    for match in _SHOUTED.finditer(look.prose):
+        if match[0] not in known:
+            yield Finding("pressure", "hard", "a word in capitals shouts; write it small", quoted(match[0]))
+    for match in _MARKS.finditer(look.prose):
+        yield Finding("pressure", "hard", "more than one mark shouts; one is enough", quoted(match[0]))

@@ -358,16 +358,23 @@ def _others(name: str) -> Iterator[str]:
 
 
 def _number(domain: Domain) -> Json:
+    return next(number for number in _numbers(domain) if number not in domain.never)
+
+
+def _numbers(domain: Domain) -> Iterator[Json]:
+    """Numbers that lie within the bounds, the plainest first; more of them than a condition can name."""
     (low, with_low), (high, with_high) = domain.low, domain.high
-    if low > -inf and with_low and low not in domain.never:
-        return _plain(low)
-    if high < inf and with_high and high not in domain.never:
-        return _plain(high)
-    if low == -inf:
-        return _plain(high - 1)
-    if high == inf:
-        return _plain(low + (0.1 if 0 <= low < 0.9 else 1))
-    return _plain((low + high) / 2)
+    if low > -inf and with_low:
+        yield _plain(low)
+    if high < inf and with_high:
+        yield _plain(high)
+    for step in range(1, 1_000):
+        if low == -inf:
+            yield _plain(high - step)
+        elif high == inf:
+            yield _plain(low + (0.1 * step if 0 <= low < 0.9 else step))
+        else:
+            yield _plain(low + (high - low) / (step + 1))
 
 
 def _plain(number: float) -> Json:

@@ -1,5 +1,5 @@
-"""Learners as they are at an instant, for whoever looks at them: what an event said ahead of its taking effect is in the
-row already, but not in the profile yet.
+"""Learners as they are at an instant, for whoever looks at them: what an event said ahead of its taking effect is in
+the row already, but not in the profile yet.
 """
 
 from collections.abc import Collection

@@ -31,7 +31,9 @@ async def list_learners(wanted: Annotated[PageOf, Query()], parts: PartsOf, _cal
         rows = await listing.list_learners(session, after=after, limit=wanted.limit + 1)
         known = await listing.list_identities(session, [row.id for row in rows])
         states = await _as_they_are(session, rows, parts)
-    return page(rows, limit=wanted.limit, shown=lambda row: _shown(row, states[row.id], known, parts), key=lambda row: (row.id,))
+    return page(
+        rows, limit=wanted.limit, shown=lambda row: _shown(row, states[row.id], known, parts), key=lambda row: (row.id,)
+    )
 
 
 @router.get("/{learner:path}/timeline")

@@ -59,7 +59,7 @@ from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
-from store.queries import attention, deliveries, enrolling, learners, outbox, requests
+from store.queries import attention, deliveries, enrolling, keeping, learners, outbox, requests
 from store.queries import turns as rows
 from store.queries.pausing import held_of
 from store.queries.turns import Held, Person
@@ -682,18 +682,12 @@ class _Performer:
         self._arms.clear()
         self._taken.clear()
         if self._ended is not None:
-            await self._end(self._ended)
+            outcome, clock = self._ended.outcome, self.turns.clock()
+            await keeping.end(
+                self._db, self._row, outcome=outcome, at=self._ended.at, reason=f"withdrawn: {outcome}", clock=clock,
+                has_asked=self._has_asked,
+            )  # fmt: skip
             self._ended = None
-
-    async def _end(self, end: End) -> None:
-        fallen = await deliveries.withdraw(
-            self._db, self._row.id, reason=f"withdrawn: {end.outcome}", clock=self.turns.clock()
-        )
-        for delivery in fallen:
-            await outbox.record_delivery(self._db, delivery, status="skipped", at=end.at)
-        if self._has_asked:
-            await requests.withdraw(self._db, self._row.id, reason="withdrawn", clock=self.turns.clock())
-        await outbox.record_enrolment(self._db, self._row, kind="ended", outcome=end.outcome, at=end.at)
 
 
 def _not_at_once(due: datetime | None, now: datetime) -> datetime | None:

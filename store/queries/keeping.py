@@ -88,10 +88,21 @@ async def keep_effects(
 
 
 async def end(
-    session: AsyncSession, row: outbox.Enrolled, *, outcome: str, at: datetime, reason: str, clock: datetime
+    session: AsyncSession,
+    row: outbox.Enrolled,
+    *,
+    outcome: str,
+    at: datetime,
+    reason: str,
+    clock: datetime,
+    with_again: bool = False,
+    has_asked: bool = True,
 ) -> None:
-    """Let everything fall that waits and that nobody is trying, and tell the outcome."""
-    for delivery in await deliveries.withdraw(session, row.id, reason=reason, clock=clock):
+    """Let everything fall that waits and that nobody is trying, and tell the outcome. `with_again`: messages that are
+    to go once more too. `has_asked`: it may have asked another system.
+    """
+    for delivery in await deliveries.withdraw(session, row.id, reason=reason, clock=clock, with_again=with_again):
         await outbox.record_delivery(session, delivery, status="skipped", at=at)
-    await requests.withdraw(session, row.id, reason=reason, clock=clock)
+    if has_asked:
+        await requests.withdraw(session, row.id, reason=reason, clock=clock)
     await outbox.record_enrolment(session, row, kind="ended", outcome=outcome, at=at)

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
 from journeys.effects import Note
-from store.queries import deliveries, outbox, requests, turns
+from store.queries import deliveries, keeping, turns
 from store.tables import Enrolment
 
 WITHDRAWN = "withdrawn"
@@ -37,10 +37,7 @@ async def withdraw(session: AsyncSession, enrolment: str, *, by: str, now: datet
     at = await _end(session, row, now)
     note = Note(at, "ended", row.step, "Withdrawn by hand.", {"outcome": WITHDRAWN, "by": by})
     await turns.record_notes(session, row.id, [note])
-    for delivery in await deliveries.withdraw(session, row.id, reason=WITHDRAWN, clock=now, with_again=True):
-        await outbox.record_delivery(session, delivery, status="skipped", at=at)
-    await requests.withdraw(session, row.id, reason=WITHDRAWN, clock=now)
-    await outbox.record_enrolment(session, row, kind="ended", outcome=WITHDRAWN, at=at)
+    await keeping.end(session, row, outcome=WITHDRAWN, at=at, reason=WITHDRAWN, clock=now, with_again=True)
     return Withdrawn(WITHDRAWN, is_new=True)
 
 

@@ -134,12 +134,19 @@ def _options() -> dict[str, Any]:
     return {
         "hide_parameters": True,  # an error's text goes to logs, and parameters are personal
         "json_serializer": _dumps,
-        "json_deserializer": orjson.loads,
+        "json_deserializer": _loads,
     }
 
 
 def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _loads(value: str | bytes | float) -> object:
+    """A bare number comes from SQLite as one: a column declared JSON has numeric affinity there, and holds no text that
+    reads as a number.
+    """
+    return value if isinstance(value, int | float) else orjson.loads(value)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

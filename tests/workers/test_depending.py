@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from journeys.events import Event
+from journeys.events import Event, Json
 from store import migrate
 from store.database import Database
 from store.queries import turns
@@ -89,14 +89,28 @@ async def test_leave_stands_in_the_profile_by_event_time(feed: Feed) -> None:
     assert {"zone": "Europe/Dublin", "role": "lead", "leave": None} == learner["profile"]
 
 
-async def test_an_answer_is_kept(feed: Feed) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [{"sure": 4, "other": "time, “room” and topic"}, 4, 0.5, -1, "4", "1e3", "yes", True, ["4", 4]],
+    ids=[
+        "a map",
+        "a number",
+        "a fraction",
+        "below nought",
+        "digits",
+        "a text like a number",
+        "a text",
+        "yes",
+        "a list",
+    ],
+)
+async def test_an_answer_is_kept(feed: Feed, said: Json) -> None:
     """The inbox has the field that the trigger keeps, and the turn gets it; one that keeps nothing has none."""
     await feed.publish(
         journey("asking", enter=[("hr.learner.hired", None, None)], awaits=[("survey.answered", None)], keeps="answer")
     )
     await feed.take(event("hr.learner.hired", at=hours(3)))
     (asking,) = [row for row in await feed.rows(Enrolment) if row["journey"] == "asking"]
-    said = {"sure": 4, "other": "time, “room” and topic"}
     await feed.take(event("survey.answered", at=hours(4), enrolment=asking["id"], item="confidence", answer=said))
 
     (row,) = await feed.rows(InboxRow)

@@ -82,6 +82,14 @@ def missed() -> list[Sample]:
     ]
 
 
+def unseen() -> list[Sample]:
+    """The drafts to which no check was fitted: with a fault, or good."""
+    return [
+        _sample(f"unseen {n}", plain, (plain["fault"],) if "fault" in plain else ())
+        for n, plain in enumerate(_read("unseen.yaml"), 1)
+    ]
+
+
 def disagreeing() -> list[tuple[Mapping[str | None, DraftText], bool]]:
     """Several languages of one message that say different facts, and whether that is found."""
     found = [(plain, True) for plain in _read(f"bad/{AGREEMENT}.yaml")]
@@ -137,6 +145,7 @@ def page() -> str:
         counts = f"{row.found} | {len(row.missed)} | {len(row.wrong)} | {row.quiet}"
         lines.append(f"| [`{row.check}`](#{row.check}) | {about} | {counts} |\n")
     lines.append(_agreement_row())
+    lines.append(_unseen())
     lines += _notes(blind)
     return "".join(lines)
 
@@ -149,6 +158,32 @@ def _agreement_row() -> str:
         f"| [`{AGREEMENT}`](#{AGREEMENT}) | {about} "
         f"| {sum(sets)} | {len(sets) - sum(sets)} | {sum(same)} | {len(same) - sum(same)} |\n"
     )
+
+
+def _unseen() -> str:
+    """What the checks find where they were not made to."""
+    ill = [sample for sample in unseen() if sample.faults]
+    well = [sample for sample in unseen() if not sample.faults]
+    sent_back = sum(any(finding.is_hard for finding in sample.findings()) for sample in well)
+    lines = [_BEYOND.format(ill=len(ill), well=len(well), sent_back=sent_back)]
+    for check in sorted({sample.faults[0] for sample in ill}):
+        own = [sample for sample in ill if check in sample.faults]
+        found = sum(check in {finding.check for finding in sample.findings()} for sample in own)
+        lines.append(f"| `{check}` | {found} of {len(own)} |\n")
+    return "".join(lines)
+
+
+_BEYOND = """
+## Where nothing was fitted
+
+{ill} more drafts with a fault and {well} good ones were written in one go when the checks stood, and no check is
+changed for them. This is nearer to what a model's texts will meet. Of the good ones, {sent_back} are sent back to the model.
+What counts (placeholders, links, numbers, names, markup) is found; what is a matter of words (feelings, pressure,
+promises) has more ways of being said than any list, and the person who approves is the check of those.
+
+| check | found |
+|---|---|
+"""
 
 
 def _notes(blind: list[Sample]) -> Iterator[str]:

@@ -42,10 +42,14 @@ _RELATIVE = {
                            "fr": "fin du trimestre", "es": "fin(?:al)? del? trimestre"},
     "end of the year": {"en": "(?:the )?end of (?:the|this) year|year's end", "de": "ende des jahres|jahresende",
                         "fr": "fin (?:de l'|d')année", "es": "fin(?:al)? de(?:l)? año"},
-    "season": {"en": "this (?:spring|summer|autumn|fall|winter)|christmas|easter",
-               "de": "(?:diesen|im|nächsten) (?:frühling|frühjahr|sommer|herbst|winter)|weihnachten|ostern",
-               "fr": "(?:cet été|cet hiver|cet automne|ce printemps)|noël|pâques",
-               "es": "(?:este|esta) (?:verano|otoño|invierno|primavera)|navidad"},
+    "season": {"en": "this (?:spring|summer|autumn|fall|winter)|christmas|easter|thanksgiving|new year(?:'s)?"
+    "|(?:before|after) the (?:holidays|summer|break)",
+               "de": "(?:diesen|im|nächsten) (?:frühling|frühjahr|sommer|herbst|winter)|weihnachten|ostern|silvester"
+               "|neujahr|(?:vor|nach) (?:den|dem) (?:ferien|feiertagen|sommer|urlaub)",
+               "fr": "(?:cet été|cet hiver|cet automne|ce printemps)|noël|pâques|(?:avant|après) (?:les (?:vacances"
+               "|fêtes)|l'été)",
+               "es": "(?:este|esta) (?:verano|otoño|invierno|primavera)|navidad|(?:antes|después) de (?:las "
+               "vacaciones|las fiestas|l verano)"},
     "deadline": {"en": "(?:the |your )?deadline|due date|due by|is due|overdue",
                  "de": "frist|stichtag|abgabetermin|fällig|überfällig|deadline",
                  "fr": "date limite|échéance|délai|deadline", "es": "fecha límite|plazo|vencimiento|deadline"},

@@ -5,22 +5,27 @@ from collections.abc import Iterator
 from journeys.drafting.checks.base import Finding, Look, Phrases, check, quoted
 
 _EN_FEELINGS = (
-    r"frustrated|overwhelmed|stressed|anxious|nervous|worried|excited|thrilled|proud|tired|afraid|scared|happy|sad"
+    r"swamped|torn|stuck|uneasy|hesitant|discouraged|motivated|guilty|relieved|satisfied|bored|annoyed"
+    r"|under pressure|frustrated|overwhelmed|stressed|anxious|nervous|worried|excited|thrilled|proud|tired|afraid"
+    r"|scared|happy|sad"
     r"|confused|lonely"
     r"|exhausted|delighted|disappointed|unsure|insecure|eager|curious|busy and stressed|demotivated|intimidated|keen"
 )
 _DE_FEELINGS = (
-    r"frustriert|überfordert|gestresst|ängstlich|nervös|besorgt|aufgeregt|begeistert|stolz|müde|glücklich|traurig"
+    r"unter druck|motiviert|zufrieden|froh|gelangweilt|genervt|wütend|entmutigt|gespannt|hin- und hergerissen"
+    r"|frustriert|überfordert|gestresst|ängstlich|nervös|besorgt|aufgeregt|begeistert|stolz|müde|glücklich|traurig"
     r"|verwirrt|erschöpft"
     r"|enttäuscht|unsicher|verunsichert|neugierig|angespannt|erleichtert"
 )
 _FR_FEELINGS = (
-    r"frustrée?|débordée?|dépassée?|stressée?|anxieu(?:x|se)|nerveu(?:x|se)|inqui(?:et|ète)|ravie?|enthousiaste"
+    r"motivée?|découragée?|gênée?|soulagée?|satisfaite?|agacée?|sous pression|hésitante?|frustrée?|débordée?"
+    r"|dépassée?|stressée?|anxieu(?:x|se)|nerveu(?:x|se)|inqui(?:et|ète)|ravie?|enthousiaste"
     r"|fi(?:er|ère)|fatiguée?"
     r"|heureu(?:x|se)|triste|épuisée?|déçue?|perdue?|impatiente?|curieu(?:x|se)|submergée?"
 )
 _ES_FEELINGS = (
-    r"frustrad[oa]|abrumad[oa]|estresad[oa]|ansios[oa]|nervios[oa]|preocupad[oa]|emocionad[oa]|ilusionad[oa]"
+    r"motivad[oa]|desanimad[oa]|aliviad[oa]|agobiad[oa]|satisfech[oa]|aburrid[oa]|bajo presión|frustrad[oa]"
+    r"|abrumad[oa]|estresad[oa]|ansios[oa]|nervios[oa]|preocupad[oa]|emocionad[oa]|ilusionad[oa]"
     r"|orgullos[oa]|cansad[oa]"
     r"|feliz|triste|confundid[oa]|agotad[oa]|decepcionad[oa]|insegur[oa]|perdid[oa]|impaciente"
 )
@@ -50,17 +55,30 @@ _FELT = Phrases({
         r"|te (?:preocupa|encanta|ilusiona|agobia|da miedo)",
     },
     "presumed feeling": {
-        "en": r"(?:we|i) (?:know|understand|realise|realize|can imagine|get) (?:that |how )?(?:\w+ )?(?:you|you're"
+        "en": r"(?:we|i) can (?:tell|see|guess)|it's (?:normal|natural|ok|okay|understandable|only human) (?:to|that"
+        r"|if|for)|(?:can|may|might) (?:be|feel|seem) (?:like|hard|daunting|scary|overwhelming|intimidating"
+        r"|stressful|difficult)|you (?:may|might|probably|will) find (?:it|this) (?:hard|difficult|tough)|(?:hard"
+        r"|tough|difficult) for you|"
+        r"(?:we|i) (?:know|understand|realise|realize|can imagine|get) (?:that |how )?(?:\w+ )?(?:you|you're"
         r"|it's|this is|it is|things)"
         r"|don't (?:be afraid|be nervous|panic|stress|feel bad|feel guilty)|do not (?:panic|be afraid)"
         r"|no need to (?:worry|panic|be nervous|stress)|don't worry|no worries",
-        "de": r"wir (?:wissen|verstehen|können uns vorstellen),? (?:dass|wie) (?:du|sie|es|das)|keine (?:angst|sorge"
+        "de": r"(?:du hast|hast du|sie haben|haben sie) (?:\w+ ){0,2}(?:angst|sorgen?|bedenken|zweifel|hemmungen)"
+        r"|fällt (?:es |das )?(?:dir|ihnen) (?:\w+ ){0,2}schwer|(?:es|das) ist (?:\w+ )?(?:normal|verständlich"
+        r"|menschlich)|fühlt sich (?:\w+ ){0,2}an|(?:dir|ihnen) ist (?:\w+ ){0,2}(?:unangenehm|unwohl|mulmig)|"
+        r"wir (?:wissen|verstehen|können uns vorstellen),? (?:dass|wie) (?:du|sie|es|das)|keine (?:angst|sorge"
         r"|panik)"
         r"|(?:mach dir|machen sie sich) keine sorgen|kein grund zur (?:sorge|panik)",
-        "fr": r"nous (?:savons|comprenons|imaginons) (?:que|à quel point|combien)|(?:n'ayez|n'aie) (?:pas"
+        "fr": r"(?:vous avez|tu as|avez-vous|as-tu) (?:peur|honte|hâte|du mal|des doutes|des craintes)|(?:il est"
+        r"|c'est) (?:tout à fait )?(?:normal|naturel|compréhensible|humain) (?:de|que|d')|(?:vous vous"
+        r"|tu t') ?(?:inquiétez|inquiètes|ennuyez|réjouissez|réjouis)|(?:difficile|pas facile|stressant"
+        r"|intimidant) pour (?:vous|toi)|"
+        r"nous (?:savons|comprenons|imaginons) (?:que|à quel point|combien)|(?:n'ayez|n'aie) (?:pas"
         r"|crainte)(?: peur)?|pas de panique"
         r"|ne (?:vous inquiétez|t'inquiète|stressez|stresse) pas|pas d'inquiétude",
-        "es": r"(?:sabemos|entendemos|comprendemos|imaginamos) (?:que|lo|cómo)|no te (?:preocupes|agobies|estreses)"
+        "es": r"te sientas|sentirte|sentirse|(?:tienes|tiene usted) (?:miedo|dudas|vergüenza|reparos)|es (?:normal"
+        r"|natural|comprensible|humano) (?:que|sentir)|te (?:cuesta|resulta difícil|da vergüenza)|"
+        r"(?:sabemos|entendemos|comprendemos|imaginamos) (?:que|lo|cómo)|no te (?:preocupes|agobies|estreses)"
         r"|no se preocupe"
         r"|no tengas miedo|que no cunda el pánico|sin miedo",
     },

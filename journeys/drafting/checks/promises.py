@@ -7,7 +7,7 @@ from journeys.drafting.checks.base import Finding, Look, Phrases, check, quoted
 _SAID = Phrases({
     "guarantee": {
         "en": r"guarantee[ds]?|we promise|i promise|you can be sure|without fail|risk[- ]free",
-        "de": r"garantier\w*|garantie|wir versprechen|versprochen|mit sicherheit|risikofrei",
+        "de": r"garantier\w*|garantie|versprech\w*|versprochen|mit sicherheit|risikofrei",
         "fr": r"garanti\w*|nous (?:vous |te )?promettons|promis|à coup sûr|sans risque",
         "es": r"garantiz\w*|garantía|te prometemos|prometemos|sin riesgo|con total seguridad",
     },
@@ -51,14 +51,23 @@ _SAID = Phrases({
         r"|de lo contrario|perderás",
     },
     "certain success": {
-        "en": r"you(?:'ll| will) (?:never|always|definitely|certainly|become|be able to|master|double|succeed"
+        "en": r"get(?:s|ting)? ahead|opens? (?:\w+ )?doors?|pays? off|sets? you apart|(?:will|is going to"
+        r"|are going to) (?:save|improve|boost|increase|make (?:you|your)|change|pay)|more (?:effective|productive"
+        r"|successful|confident) (?:as|in|than|leader|manager|team)|"
+        r"you(?:'ll| will) (?:never|always|definitely|certainly|become|be able to|master|double|succeed"
         r"|transform|save)|will (?:transform|change your|make you a|double|revolutioni[sz]e)|proven to|in no time"
         r"|success is",
-        "de": r"(?:du wirst|sie werden|wirst du|werden sie) (?:\w+ ){0,3}(?:nie|immer|sicher|garantiert|meistern"
+        "de": r"(?:sparst du|du sparst|sparen sie|sie sparen)|zahlt sich aus|bringt (?:dich|sie) (?:\w+ )?(?:weiter"
+        r"|voran)|öffnet (?:\w+ ){0,2}türen|(?:erfolgreicher|effektiver|produktiver|souveräner)|"
+        r"(?:du wirst|sie werden|wirst du|werden sie) (?:\w+ ){0,3}(?:nie|immer|sicher|garantiert|meistern"
         r"|beherrschen|erfolgreich|besser)\w*|nachweislich|im handumdrehen|nie wieder",
-        "fr": r"(?:vous ne|tu ne) (?:\w+ ){1,2}plus jamais|vous (?:réussirez|deviendrez|maîtriserez|doublerez)"
+        "fr": r"fera (?:gagner|progresser|de vous)|c'est certain|ouvr(?:e|ent|ira) (?:des|les|\w+) portes"
+        r"|portera ses fruits|plus (?:efficace|performante?|productive|productif|sereine?)s?|"
+        r"(?:vous ne|tu ne) (?:\w+ ){1,2}plus jamais|vous (?:réussirez|deviendrez|maîtriserez|doublerez)"
         r"|tu (?:réussiras|deviendras|maîtriseras)|transformera|en un rien de temps",
-        "es": r"(?:lograrás|conseguirás|dominarás|te convertirás|serás capaz|duplicarás)|nunca más|transformará"
+        "es": r"(?:vas a|va a|vais a) (?:mejorar|ahorrar|conseguir|lograr|cambiar)|te lo agradecerá\w*|abr(?:e"
+        r"|irá) (?:\w+ )?puertas|dará sus frutos|más (?:eficaz|productiv[oa]|eficiente|exitos[oa])|"
+        r"(?:lograrás|conseguirás|dominarás|te convertirás|serás capaz|duplicarás)|nunca más|transformará"
         r"|en un abrir y cerrar de ojos|éxito asegurado",
     },
     "evidence": {

@@ -15,7 +15,7 @@ from journeys import codec
 from journeys.effects import ArmChosen, Note
 from journeys.history import REJUDGED, Enrolled, Happened, History, may_be_found_again
 from journeys.holdout import HOLDOUT, entered_note, goal_note
-from journeys.profile import changes, merge, updates_of
+from journeys.profile import changes, is_ahead, merge, updates_of
 from journeys.routing import kept
 from store.queries import assignments, entering, events, inbox, learners, outbox
 from store.queries.enrolling import as_held_out
@@ -127,11 +127,14 @@ class Histories:
         return state.rejudge_until is not None and state.rejudge_until >= self.now
 
     def _is_taken_again(self, live: Live, learner: _Learner) -> bool:
-        """Whether something came out of order, or tells of an entry ahead, that may change what no turn has begun."""
+        """Whether something came out of order, or tells of an entry ahead, that may change what no turn has begun; or
+        the profile as it stands is not hers yet.
+        """
         if learner.is_in_order and not learner.has_unjudged and not learner.has_entry_ahead:
             return False
         has_unbegun = any(row.fence == 0 and (row.status == "active" or row.is_held_out) for row in learner.enrolments)
-        if not (learner.may_enter or has_unbegun or self._is_rejudged(learner.state)):
+        lies_ahead = is_ahead(learner.state.times, self.now)  # the row has it already, conditions must not see it yet
+        if not (learner.may_enter or has_unbegun or lies_ahead or self._is_rejudged(learner.state)):
             return False
         routes = live.routes
         return any(

@@ -257,6 +257,21 @@ async def test_an_entry_that_lies_ahead_can_be_moved(feed: Feed, fence: int) -> 
     assert [MONDAY + hours(96)] == [row["entered_at"] for row in await feed.rows(Enrolment)]
 
 
+async def test_a_condition_is_judged_by_what_is_so_when_its_event_happens(feed: Feed) -> None:
+    """Not by what the profile will be, though the entry is long ago and nothing of it is judged again."""
+    feed.clock.now = MONDAY
+    await feed.publish(journey(exits=[("lms.course.completed", 'learner.team == "Now"', "done")]))
+    await feed.take(event("hr.learner.promoted", at=hours(-1), team="Now"))
+    await _change_all(feed, fence=1, step="await")
+
+    feed.clock.now = MONDAY + hours(72)
+    await feed.take(event("hr.learner.changed", at=hours(70), effective=hours(400), team="Later"))
+    await feed.take(event("lms.course.completed", at=hours(71)))
+
+    assert ["exit-1"] == [row["trigger"] for row in await feed.rows(InboxRow)]
+    assert 1 == len(await feed.rows(Enrolment))
+
+
 async def test_a_turn_that_is_under_way_is_overtaken_when_its_entry_moves(feed: Feed) -> None:
     """Its fencing token is worth nothing then, so that it cannot keep the older run."""
     feed.clock.now = MONDAY

@@ -177,7 +177,7 @@ _BEYOND = """
 ## Where nothing was fitted
 
 {ill} more drafts with a fault and {well} good ones were written in one go when the checks stood, and no check is
-changed for them. This is nearer to what a model's texts will meet. Of the good ones, {sent_back} are sent back to the model.
+changed for them. This is nearer to what a model's texts will meet. Of the good ones, {sent_back} are sent back.
 What counts (placeholders, links, numbers, names, markup) is found; what is a matter of words (feelings, pressure,
 promises) has more ways of being said than any list, and the person who approves is the check of those.
 

@@ -186,12 +186,12 @@ class Phrases:
         groups = "|".join(f"(?P<idea{number}>{pattern})" for number, pattern in own if pattern is not None)
         return re.compile(rf"(?<!\w)(?:{groups})(?!\w)", re.IGNORECASE)
 
-    def find(self, text: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """The ideas that a text holds in these languages, each with its words."""
+    def find(self, text: str, languages: Sequence[str]) -> Iterator[tuple[str, re.Match[str]]]:
+        """The ideas that a text holds in these languages, each with its place."""
         for language in languages:
             if language in self._patterns:
                 for match in self._patterns[language].finditer(text):
-                    yield self._ideas[int(str(match.lastgroup)[4:])], match[0]
+                    yield self._ideas[int(str(match.lastgroup)[4:])], match
 
     def ideas(self, text: str) -> frozenset[str]:
         """The ideas that a text holds in any language."""

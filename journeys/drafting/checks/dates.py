@@ -78,4 +78,4 @@ def dates(look: Look) -> Iterator[Finding]:
     for idea, place in _MOMENTS.find(look.prose, look.languages):
         if idea not in ideas:
             detail = "the facts do not say when; leave this moment or deadline out"
-            yield Finding("dates", "hard", detail, quoted(place))
+            yield Finding("dates", "hard", detail, quoted(place[0]))

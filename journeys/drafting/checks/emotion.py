@@ -90,4 +90,4 @@ def emotion(look: Look) -> Iterator[Finding]:
     """A feeling that the text attributes to the reader."""
     for _, place in _FELT.find(look.prose, look.languages):
         detail = "nobody knows what the reader feels; say what there is, not how it feels"
-        yield Finding("emotion", "hard", detail, quoted(place))
+        yield Finding("emotion", "hard", detail, quoted(place[0]))

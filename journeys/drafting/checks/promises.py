@@ -94,4 +94,4 @@ def promises(look: Look) -> Iterator[Finding]:
     for idea, place in _SAID.find(look.prose, look.languages):
         if idea not in made:
             detail = f"the facts make no such statement ({idea}); leave it out, or say only what the brief says"
-            yield Finding("promises", "hard", detail, quoted(place))
+            yield Finding("promises", "hard", detail, quoted(place[0]))

@@ -105,6 +105,20 @@ def test_no_brief_excuses_pressure() -> None:
     assert {"pressure"} == told("The course is there. It is your last chance.", order(brief="Say: your last chance."))
 
 
+def test_what_is_denied_does_not_press() -> None:
+    """Nothing is urgent here, and what is urgent is told."""
+    assert set() == told("The course is there, and nothing about it is urgent.")
+    assert {"pressure"} == told("The course is there. It is urgent.")
+    assert set() == told("The course is there. You can start right away.")
+
+
+def test_an_end_that_the_brief_names_may_be_said() -> None:
+    """A certificate that expires does so."""
+    body = "The certificate expires soon. The course is there."
+    assert {"pressure", "promises"} == told(body)
+    assert set() == told(body, order(brief="Say that the certificate expires soon."))
+
+
 def test_the_firm_forbids_words_in_any_case() -> None:
     """As whole words, over a break of the line as well."""
     house = House(("low-hanging fruit", "guys"))

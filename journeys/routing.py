@@ -14,6 +14,7 @@ from typing import Literal
 from journeys.events import Event, Json
 from journeys.expressions import Facts, holds, value
 from journeys.program import Again, Entry, EntryRule, Expression, Program, Trigger
+from journeys.surveys import ANSWERED, answers_in
 
 Refusal = Literal["when", "key", "audience"]
 
@@ -90,7 +91,9 @@ def enters(program: Program, event: Event, facts: Facts) -> tuple[Entering, ...]
 def kept(program: Program, trigger: str, event: Event) -> Json:
     """What the trigger keeps of the event that fired it; None where it keeps nothing, or the event lacks it."""
     field = program.triggers[trigger].keeps
-    return None if field is None else event.data.get(field)
+    if field is None:
+        return None
+    return answers_in(event) if event.type == ANSWERED else event.data.get(field)
 
 
 def may_enter(again: Again, *, last_entered_at: datetime | None, is_active: bool, at: datetime) -> bool:

@@ -117,6 +117,16 @@ def answered(ref: SurveyRef, *, survey: str, learner: str | None, answers: Mappi
     return Event(event_id(ref), SOURCE, ANSWERED, learner, at, data)
 
 
+def answers_in(event: Event) -> Json:
+    """The answers that an event brings, by question. Another program may send one answer as itself, with the question
+    as `item`.
+    """
+    answer, item = event.data.get("answer"), event.data.get("item")
+    if answer is None or isinstance(answer, dict) or not isinstance(item, str):
+        return answer
+    return {item: answer}
+
+
 def event_id(ref: SurveyRef) -> str:
     """The id of the one event that answers the survey of this visit."""
     return answer_id(ref.enrolment, ref.node, ref.visit)

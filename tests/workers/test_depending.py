@@ -107,11 +107,13 @@ async def test_leave_stands_in_the_profile_by_event_time(feed: Feed) -> None:
 async def test_an_answer_is_kept(feed: Feed, said: Json) -> None:
     """The inbox has the field that the trigger keeps, and the turn gets it; one that keeps nothing has none."""
     await feed.publish(
-        journey("asking", enter=[("hr.learner.hired", None, None)], awaits=[("survey.answered", None)], keeps="answer")
+        journey(
+            "asking", enter=[("hr.learner.hired", None, None)], awaits=[("practice.answered", None)], keeps="answer"
+        )
     )
     await feed.take(event("hr.learner.hired", at=hours(3)))
     (asking,) = [row for row in await feed.rows(Enrolment) if row["journey"] == "asking"]
-    await feed.take(event("survey.answered", at=hours(4), enrolment=asking["id"], item="confidence", answer=said))
+    await feed.take(event("practice.answered", at=hours(4), enrolment=asking["id"], item="confidence", answer=said))
 
     (row,) = await feed.rows(InboxRow)
     assert (said, MONDAY + hours(4)) == (row["data"], row["at"])

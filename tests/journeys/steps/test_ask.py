@@ -28,7 +28,7 @@ from journeys.effects import (
 from journeys.events import Event, Json
 from journeys.expressions import Facts, holds
 from journeys.program import Entry, Program, Question
-from journeys.routing import fired
+from journeys.routing import fired, kept
 from journeys.run import Hold, Pending, Run
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -278,6 +278,22 @@ def test_the_trigger_takes_its_own_answers_only() -> None:
     for step, expected in (("ask-confidence", (TRIGGER,)), ("ask-confidence-2", ())):
         event = Event("e", "waymark", "survey.answered", "ada", later(days=1), {"step": step, "answer": ANSWER})
         assert expected == fired(program, event, Facts(), entered_at=NOW, entry_event=None).triggers
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"item": "confidence", "answer": ANSWER}, ANSWER),
+        ({"item": "sure", "answer": 4}, {"sure": 4}),
+        ({"item": "barrier", "answer": "time"}, {"barrier": "time"}),
+        ({"answer": 4}, 4),
+        ({"item": "sure"}, None),
+    ],
+)
+def test_one_answer_may_come_as_itself(data: dict[str, Json], expected: Json) -> None:
+    """From another program: the question as `item`, and its value; what names no question is no answer to one."""
+    event = Event("e", "lms", "survey.answered", "ada", later(days=1), {"step": "ask-confidence", **data})
+    assert expected == kept(compiled(), TRIGGER, event)
 
 
 def test_answers_are_seen_by_expressions() -> None:

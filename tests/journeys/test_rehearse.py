@@ -259,7 +259,7 @@ def test_the_order_in_which_events_are_written_down_does_not_matter(script: Gold
     shuffled = data.draw(st.permutations(script.events))
     told = rehearse(
         compiled(script.definition), script.learners, shuffled, reach=REACH, arrivals=script.arrivals,
-        policy=script.rules, answers=script.answers,
+        policy=script.rules, answers=script.answers, acts=script.acts,
     )  # fmt: skip
     assert script.expected == {learner: rehearsed(told)[learner] for learner in script.expected}
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.connectors.channels.receiver import Receiver
+from tests.connectors.systems import System, by_token
 from tests.support import servers
 from tests.support import until as waiting
 from tests.support.smtp import SmtpSink
@@ -83,3 +85,22 @@ async def smtp_sink() -> AsyncIterator[SmtpSink]:
 def until() -> Callable[..., object]:
     """`await until(condition, timeout=20.0)`: what the condition answers once that is true."""
     return waiting.until
+
+
+@pytest.fixture
+async def receiver(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
+    """A receiver of webhooks, and no proxy on the way to it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()
+
+
+@pytest.fixture
+async def moodle() -> AsyncIterator[System]:
+    """An LMS that assigns whatever it is asked to."""
+    system = System(by_token)
+    await system.start()
+    yield system
+    await system.stop()

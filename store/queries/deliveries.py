@@ -53,7 +53,9 @@ _CONCLUDE = (
 _WITHDRAW = (
     update(DeliveryRow)
     .where(
-        col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, col(DeliveryRow.attempt).is_(None),
+        col(DeliveryRow.enrolment) == bindparam("of"),
+        _OPEN,
+        col(DeliveryRow.attempt).is_(None),
         col(DeliveryRow.leg) < bindparam("below"),
     )
     .values(status="skipped", reason=bindparam("because"), updated_at=bindparam("clock"))

@@ -1,7 +1,6 @@
 """Eight weeks on the real server in a moment of wall time, equal to the rehearsal's timeline to the second."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,23 +9,15 @@ import pytest
 from journeys.events import Event, Json
 from journeys.rehearse import rehearse
 from tests.connectors.channels.receiver import Receiver
+from tests.connectors.systems import System
 from tests.journeys.test_golden import REACH
 from tests.support.compiling import compiled
 from tests.support.golden import GoldenScript, rehearsed
+from tests.support.playing import play
 from tests.support.smtp import SmtpSink
-from tests.workers import test_golden as golden
 
 JOURNEY = Path(__file__).parents[2] / "examples" / "first-time-manager" / "journey.yaml"
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-async def receiver(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 def event(type_: str, learner: str, after: timedelta, **data: Json) -> Event:
@@ -58,7 +49,12 @@ def story() -> GoldenScript:
 
 @pytest.mark.timeout(300)
 async def test_eight_weeks_pass_as_rehearsed(
-    sqlite_url: str, temporal_address: str, smtp_sink: SmtpSink, receiver: Receiver, tmp_path: Path
+    sqlite_url: str,
+    temporal_address: str,
+    smtp_sink: SmtpSink,
+    receiver: Receiver,
+    moodle: System,
+    tmp_path: Path,
 ) -> None:
     """Every enrolment, every line of its journal and every message."""
     script = story()
@@ -66,7 +62,8 @@ async def test_eight_weeks_pass_as_rehearsed(
     took = datetime.fromisoformat(ben["timeline"][-1]["at"]) - MONDAY
     assert took >= timedelta(weeks=8)
     began = time.monotonic()
-    await golden.test_the_real_performer_does_what_the_script_says(
-        script, sqlite_url, temporal_address, smtp_sink, receiver, tmp_path
-    )
+    await play(
+        script, database_url=sqlite_url, temporal_address=temporal_address, smtp_sink=smtp_sink, receiver=receiver,
+        moodle=moodle, home=tmp_path,
+    )  # fmt: skip
     print(f"{took} for three learners in {time.monotonic() - began:.1f} s")

@@ -21,18 +21,15 @@ from tests.connectors.channels.receiver import Receiver
 from tests.connectors.systems import System
 from tests.support.compiling import compiled
 from tests.support.golden import GoldenScript, rehearsed
+from tests.support.playing import Form, play
 from tests.support.random_journeys import Story, stories
 from tests.support.smtp import SmtpSink
-from tests.workers import test_golden as golden
 
 WORDS = ("send", "wait", "await", "branch", "repeat", "set", "ask", "end")
 STORIES = 6
 DRAWN = 150
 REACH = {name: Reach(is_set_up=True, address_field=channel.address_field) for name, channel in CHANNELS.items()}
 WEEK = timedelta(weeks=1)
-
-receiver = golden.receiver
-moodle = golden.moodle
 
 
 @cache
@@ -56,7 +53,7 @@ def drawn() -> list[Story]:
     return [told[length] for length in sorted(told, reverse=True)[:STORIES]]
 
 
-def _expected(story: Story) -> golden.Form:
+def _expected(story: Story) -> Form:
     rehearsal = rehearse(compiled(story.definition), story.learners, story.events, reach=REACH)
     return rehearsed(rehearsal)
 
@@ -88,6 +85,7 @@ async def test_the_real_performer_does_what_the_rehearsal_says(
     weeks = math.ceil((datetime.now(UTC) - min(event.time for event in story.events)) / WEEK)
     story = _later(story, WEEK * (weeks + 1))
     script = GoldenScript(f"random-{number}", story.definition, story.learners, story.events, {}, _expected(story))
-    await golden.test_the_real_performer_does_what_the_script_says(
-        script, sqlite_url, temporal_address, smtp_sink, receiver, moodle, tmp_path
-    )
+    await play(
+        script, database_url=sqlite_url, temporal_address=temporal_address, smtp_sink=smtp_sink, receiver=receiver,
+        moodle=moodle, home=tmp_path,
+    )  # fmt: skip

@@ -171,7 +171,7 @@ async def test_an_exit_while_it_is_asked_again_ends_that(house: Running, crm: Sy
     await house.take(Event("left", "hr", "hr.learner.left", "ada", now() + timedelta(seconds=1)))
     assert "left" == (await ended(house)).outcome
     asked = len(crm.asked)
-    assert ("failed", "withdrawn") == ((await the_one(house)).status, (await the_one(house)).reason)
+    assert ("failed", "withdrawn: left") == ((await the_one(house)).status, (await the_one(house)).reason)
 
     async def is_over() -> bool:
         handle = house.house.client.get_workflow_handle((await ended(house)).id)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from store.migrate import upgrade
 from tests.support.house import running_house
-from tests.support.record_histories import SCENARIOS
 from tests.support.policies import keep_policy
+from tests.support.record_histories import SCENARIOS
 from tests.support.smtp import SmtpSink
 
 

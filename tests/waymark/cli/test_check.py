@@ -47,7 +47,8 @@ def test_errors(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{file}:3:8: error wrong_type at title\n    found 5, a text is wanted" in done.stdout
     assert f"{file}:5:10: error unknown_step at steps[0].ende" in done.stdout
-    assert "allowed: await, branch, end, send, wait\n    did you mean end?" in done.stdout
+    allowed = "ask, assign, await, branch, call, end, enrol, repeat, send, set, split, wait"
+    assert f"allowed: {allowed}\n    did you mean end?" in done.stdout
     assert f"{file}: 2 errors, 0 warnings" in done.stdout
     reports = json.loads(check(str(EXAMPLE), str(file), "--json").stdout)
     assert [(str(EXAMPLE), True), (str(file), False)] == [(r["file"], r["ok"]) for r in reports]

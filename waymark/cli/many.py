@@ -44,10 +44,10 @@ def act_on_many(
     total = sum(told["total"] for told in looked_at)
     may = total - sum(told["failed"] for told in looked_at)
     confirm(f"{may} of {total} would be {done}", number=may, yes=yes)
-    finished = _do(api, wanted, path, done=done, total=total) if may else []
+    finished = (_do(api, wanted, path, done=done, total=total) if may else []) or looked_at
     if as_json:
-        print_json(finished[0] if len(finished) == 1 else finished)
-    _tell_finished(finished or looked_at, done=done, total=total, as_json=as_json)
+        print_json(finished[0] if len(finished) == 1 else list(finished))
+    _tell_finished(finished, done=done, total=total, as_json=as_json)
 
 
 def act_on_each(

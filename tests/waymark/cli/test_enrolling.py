@@ -83,6 +83,16 @@ async def test_a_file(api: Api, tmp_path: Path) -> None:
     assert [("ada", "P1"), ("bea", "P3")] == await enrolled(api)
 
 
+async def test_nobody_of_them_can_be(api: Api) -> None:
+    """The JSON says why not, as that of an action does."""
+    await hire(api)
+    done = await run(api, "enrol", "first-weeks", "--filter", 'learner.country == "FR"', "--yes", "--json")
+
+    body = json.loads(done.output)
+    assert (1, 1, 0, 1) == (done.status, *(body[name] for name in ("total", "done", "failed")))
+    assert [("dora", "not_in_audience")] == [(one["learner"], one["code"]) for one in body["could_not"]]
+
+
 async def test_nobody_agrees(api: Api) -> None:
     """Without --yes, and nobody to ask, it is wrong usage and nothing is done."""
     await hire(api)

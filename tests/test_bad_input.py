@@ -196,7 +196,7 @@ async def whole(
         {topic: {"num_partitions": 4, "replication_factor": 1, "configs": {"max.message.bytes": 8_000_000}}}
     )
     admin.close()
-    limits = {"hand_over": timedelta(seconds=2), "answer": timedelta(seconds=2)}
+    limits: dict[str, Any] = {"hand_over": timedelta(seconds=2), "answer": timedelta(seconds=2)}
     async with running_house(
         database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path, **limits
     ) as running:

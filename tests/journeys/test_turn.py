@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeys.codec import run_from_json, run_to_json
-from journeys.effects import Decide, Decided, Deferred, Deliver, Delivered, End, Fired, Retrying, Withdraw
+from journeys.effects import Asking, Decide, Decided, Deferred, Deliver, Delivered, End, Fired, Retrying, Withdraw
 from journeys.program import Node, Program
 from journeys.run import Hold, Pending, Run
 from journeys.turn import Interrupted, due_at
@@ -499,11 +499,12 @@ def inboxes(draw: st.DrawFn, journey: Program) -> list[Fired]:
 class Steady(Told):
     """Answers by what is asked alone, so that the same question has the same answer in any world."""
 
-    async def perform(self, run: Run, effect: Decide | Deliver) -> Delivered | Decided:
+    async def perform(self, run: Run, effect: Asking) -> Delivered | Decided:
         self.asked.append(effect)
         if isinstance(effect, Decide):
             choices = [None, *range(len(effect.questions))]
             return Decided(run.at, choices[len(effect.node + str(run.visits)) % len(choices)])
+        assert isinstance(effect, Deliver), "these programs ask for nothing else"
         return Delivered(max(self.now, run.at), "sent", effect.via[0])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from journeys.effects import Answer, Asking, Decide, Decided, Delivered, Effect, End, Fired, Note
+from journeys.effects import Answer, Asking, Decide, Decided, Deliver, Delivered, Effect, End, Fired, Note
 from journeys.program import EntryRule, Expression, Message, Node, Program, Trigger
 from journeys.run import Run
 from journeys.steps.await_ import AwaitOptions
@@ -123,6 +123,7 @@ class Told:
             return self.answering(run, effect)
         if isinstance(effect, Decide):
             return Decided(run.at, 0)
+        assert isinstance(effect, Deliver), "these programs ask for nothing else"
         return Delivered(self.now, "sent", effect.via[0])
 
     async def turn(self, program: Program, run: Run, *, now: datetime, inbox: Sequence[Fired] = ()) -> Run:

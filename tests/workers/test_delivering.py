@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -18,7 +19,7 @@ from tests.support.house import Running, running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 
-QUICK = {"hand_over": timedelta(seconds=1), "answer": timedelta(seconds=1)}
+QUICK: dict[str, Any] = {"hand_over": timedelta(seconds=1), "answer": timedelta(seconds=1)}
 ADA = "ada@example.org"
 
 

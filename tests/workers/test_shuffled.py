@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeys.events import Event, Json
+from journeys.events import Event
 from journeys.identity import learner_id
 from journeys.program import Again
 from journeys.rehearse import rehearse
@@ -205,8 +205,9 @@ async def test_the_events_hold_somebody_out_and_treat_others(database_url: str) 
     for program in JOURNEYS:
         await feed.publish(program)
     for learner in ("ada", "bob"):
-        data: dict[str, Json] = {"country": "GB", "department": "Sales", "position_id": "P1"}
-        await feed.take(event("hr.learner.promoted", learner=learner, **data))
+        await feed.take(
+            event("hr.learner.promoted", learner=learner, country="GB", department="Sales", position_id="P1")
+        )
         await feed.take(event("lms.course.completed", at=hours(2), learner=learner))
 
     rows = [row for row in await feed.rows(Enrolment) if row["journey"] == "held-out"]

@@ -198,9 +198,38 @@ class Program:
     objective: Objective | None = None
     hash: str = ""
 
+    def in_order(self) -> tuple[str, ...]:
+        """The ids of the nodes as the document has them: each before what follows it, one arm after the other.
+
+        The map of nodes itself has no order: as JSON its keys are sorted.
+        """
+        finished: list[str] = []
+        begun: set[str] = set()
+        ahead: list[tuple[str, bool]] = [] if self.start is None else [(self.start, False)]
+        while ahead:
+            id_, is_done = ahead.pop()
+            if is_done:
+                finished.append(id_)
+            elif id_ not in begun:
+                begun.add(id_)
+                ahead.append((id_, True))
+                successors = self.nodes[id_].successors
+                ways = [successors[arm] for arm in sorted(successors, key=_arm_order)]
+                ahead.extend((to, False) for to in ways if to is not None and to not in begun)
+        return (*reversed(finished), *(id_ for id_ in self.nodes if id_ not in begun))
+
     def exit_order(self, trigger: str) -> int | None:
         """The place of this trigger among the exits, from 0; None where it is no exit."""
         return next((i for i, t in enumerate(self.exits) if t.id == trigger), None)
+
+
+def _arm_order(arm: str) -> tuple[int, int, str]:
+    """Where an arm stands among the arms of its step."""
+    number = arm.removeprefix("arm-")
+    return (_ARMS.get(arm, 2), int(number) if number.isdigit() else 0, arm)
+
+
+_ARMS = {"do": 0, "then": 1, "else": 3, "next": 4, "skip": 5}
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ async def report(journey: str, parts: PartsOf, _caller: Caller) -> ReportOut:
             raise _no_journey()
         version = await journeys.find_version(session, journey, row.version)
         found = await reports.report(session, journey)
-    order = list(program_from_json(version.program).nodes) if version is not None else []
+    order = program_from_json(version.program).in_order() if version is not None else ()
     counted = {count.step: count for count in found.steps}
     steps = [counted.get(step, reports.StepCount(step, 0, 0)) for step in order]
     steps += [count for count in found.steps if count.step not in order]

@@ -80,6 +80,11 @@ _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _MOMENT = timedelta(seconds=1)
 """When an enrolment that is due at once takes its next turn: nothing goes round within one instant."""
 
+MOST_VISITS = 10_000
+"""After so many steps of one enrolment the rehearsal leaves it where it stands: a round a minute for a year would take
+minutes, and nobody would read it.
+"""
+
 Profiles = Mapping[str, Mapping[str, Json]]
 
 
@@ -264,6 +269,11 @@ class _Stage:
         enrolment.planned = due_at(self.program, enrolment.run)
         if enrolment.planned is not None and enrolment.planned <= now:
             enrolment.planned = now + _MOMENT
+        if enrolment.planned is not None and len(enrolment.path) > MOST_VISITS:
+            often = "a `repeat` goes round very often"
+            reason = f"The rehearsal of her enrolment stops here, after {MOST_VISITS:,} steps: {often}."
+            enrolment.person.remarks.append(TimelineEntry(now, "stopped", reason=reason))
+            enrolment.planned = None
         if enrolment.planned is not None:
             self.plan(enrolment.planned, enrolment)
 

@@ -370,3 +370,21 @@ def test_an_email_without_a_subject_goes_with_the_title() -> None:
     )
     told = ada(event(1, "hr.learner.hired", MONDAY), program=program)
     assert ["100% {{ of }} managers"] == [m.subject for each in told.enrolments for m in each.messages]
+
+
+def test_a_round_a_minute_for_a_year_is_not_rehearsed_to_its_end() -> None:
+    """It stops after so many steps, and says so; the others go on."""
+    definition = """
+waymark: 1
+journey: rounds
+title: Rounds
+enter: [{on: hr.learner.promoted}]
+steps:
+  - repeat: {every: 1m, until: learner.level == "done"}
+    do:
+      - set: {tried: 1}
+messages: {}
+"""
+    told = rehearse(compiled(definition), ADA, [promoted(1, MONDAY)], reach=REACH).learners[0]
+    assert "after 10,000 steps" in str(told.remarks[-1].reason)
+    assert told.outcome is None

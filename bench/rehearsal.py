@@ -2,14 +2,16 @@
 
     python -m bench --only rehearsal
 
-Figures: a rehearsal of so many learners over 90 days; `advance` calls a second on a run that goes through every step
-type; events a second that are matched with the triggers of fifty journeys.
+Figures: a rehearsal of so many learners over 90 days, through a journey of this file with no limits and through the
+example for first-time managers by the default policy (right time and attention judged); `advance` calls a second;
+events a second that are matched with the triggers of fifty journeys; a journey of 500 steps compiled.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from bench.figures import Column, Row, Table
 from journeys.advance import advance
@@ -18,6 +20,7 @@ from journeys.composing import Reach
 from journeys.effects import Began, Decide, Decided, Deliver, Delivered, Due, Input
 from journeys.events import Event, Json
 from journeys.expressions import Facts
+from journeys.policy import DEFAULT_POLICY
 from journeys.program import Program
 from journeys.rehearse import rehearse
 from journeys.routing import Routes, fired
@@ -25,6 +28,7 @@ from journeys.run import Hold, Pending, Run
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+EXAMPLE = Path(__file__).parents[1] / "examples" / "first-time-manager" / "journey.yaml"
 REACH = {"email": Reach(is_set_up=True, address_field="email")}
 
 DEFINITION = """
@@ -93,8 +97,10 @@ def measure(*, learners: int = 1_000) -> Iterator[Figure]:
     """Every figure, as it is taken."""
     program = _compiled(DEFINITION)
     yield from _rehearse(program, learners)
+    yield _rehearse_example(learners)
     yield _advance(program)
     yield _match(50)
+    yield _compile(500)
 
 
 def _rehearse(program: Program, learners: int) -> Iterator[Figure]:
@@ -109,6 +115,32 @@ def _rehearse(program: Program, learners: int) -> Iterator[Figure]:
     remark = f"{len(enrolments):,} enrolments, {messages:,} messages, {len(events):,} events"
     yield Figure("learners rehearsed over 90 days", learners, seconds, remark)
     yield Figure("events taken in", len(events), seconds)
+
+
+def _rehearse_example(learners: int) -> Figure:
+    """The journey that the demo plays, as an admin would rehearse it."""
+    program = _compiled(EXAMPLE.read_text())
+    profiles, events = _people(learners), list(_events(learners))
+    began = time.perf_counter()
+    told = rehearse(program, profiles, events, reach=REACH, policy=DEFAULT_POLICY)
+    seconds = time.perf_counter() - began
+    enrolments = [each for learner in told.learners for each in learner.enrolments]
+    assert enrolments, "somebody is enrolled"
+    assert all(each.outcome is not None for each in enrolments), "every enrolment ends"
+    messages = sum(len(each.messages) for each in enrolments)
+    remark = f"{len(enrolments):,} enrolments, {messages:,} messages, by the default policy"
+    return Figure("learners through first-time-manager", learners, seconds, remark)
+
+
+def _compile(steps: int) -> Figure:
+    """From the text to the program, with every check; half of the steps send, half wait."""
+    pairs = "".join(f"  - {{send: hello, id: send-{n}}}\n  - {{wait: 1h, id: wait-{n}}}\n" for n in range(steps // 2))
+    head = "waymark: 1\njourney: long\ntitle: Long\nenter: [{on: hr.learner.promoted}]\nsteps:\n"
+    text = f"{head}{pairs}messages:\n  hello: {{subject: Hello, body: Hello}}\n"
+    began = time.perf_counter()
+    program = _compiled(text)
+    assert steps == len(program.nodes)
+    return Figure("steps compiled, one journey", steps, time.perf_counter() - began)
 
 
 def _advance(program: Program) -> Figure:
@@ -180,7 +212,7 @@ def _events(number: int) -> Iterator[Event]:
     for n in range(number):
         at = START + timedelta(minutes=n)
         story: Sequence[tuple[timedelta, str, dict[str, Json]]] = (
-            (timedelta(), "hr.learner.promoted", {"to_level": "manager"}),
+            (timedelta(), "hr.learner.promoted", {"to_level": "manager", "position_id": f"p-{n}"}),
             *((2 * DAY + day * DAY, "lms.course.progressed", {"course": "MGR-101"}) for day in range(10)),
             ((1 + n % 9) * DAY, "lms.course.started", {"course": "MGR-101"}),
             ((15 + n % 30) * DAY, "lms.course.completed", {"course": "MGR-101", "score": 0.9}),

@@ -422,7 +422,11 @@ class _Performer:
         return row.model_copy(update={"recipient": recipient.id})
 
     async def _put_off(self, row: DeliveryRow, waiting: Deferred, *, is_new: bool) -> None:
-        if is_new or row.due_at != waiting.until or row.reason != waiting.because or row.status != "deferred":
+        """Say until when it waits. Where nobody can say, the row is touched each time, or the sweeper would take it for
+        forgotten at every round.
+        """
+        is_other = row.due_at != waiting.until or row.reason != waiting.because or row.status != "deferred"
+        if is_new or is_other or waiting.until is None:
             changes = {"status": "deferred", "reason": waiting.because, "due_at": waiting.until}
             await self._write(row, is_new=is_new, **changes)
 

@@ -278,3 +278,24 @@ async def test_who_is_delivered_to_in_a_first_look(
         skipped = [d for d in await house.deliveries() if d.status == "skipped"]
         assert all((d.reason or "").startswith("withheld: WAYMARK_DELIVER") for d in skipped)
         assert 2 == len(skipped) + len(smtp_sink.arrived)
+
+
+async def test_what_waits_until_nobody_knows_when_is_not_taken_for_forgotten(house: Running) -> None:
+    """She is on leave without an end, and the message never expires: each waking says that somebody looked after it."""
+    left = Event("leave", "hr", "hr.learner.leave_started", "ada", now() - timedelta(hours=1))
+    await house.publish_program(program_of([send("one", expires=None)]))
+    await house.take(left, promoted("ada", now()))
+
+    async def put_off() -> DeliveryRow | None:
+        deliveries = await house.deliveries()
+        return deliveries[0] if deliveries and deliveries[0].status == "deferred" else None
+
+    first = await until(put_off)
+    (enrolment,) = await house.enrolments()
+    await house.house.gateway.poke([enrolment.id])
+    await until(lambda: _looked_at_since(house, first))
+    assert (await only_delivery(house)).due_at is None
+
+
+async def _looked_at_since(house: Running, first: DeliveryRow) -> bool:
+    return (await only_delivery(house)).updated_at > first.updated_at

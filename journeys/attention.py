@@ -25,7 +25,6 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from journeys.effects import Deliver
 from journeys.identity import delivery_id
 from journeys.policy import Budget
-from journeys.program import Program
 
 GATHER = timedelta(seconds=2)
 """So long a slot that others may want too is kept open, from the first bid for it."""
@@ -156,11 +155,8 @@ def is_merged(reason: str | None) -> bool:
     return reason is not None and reason.startswith(_MERGED)
 
 
-def new_bid(
-    program: Program, deliver: Deliver, *, delivery: str, enrolment: str, channel: str | None, now: datetime
-) -> Bid:
-    """The bid of a message that is asked for now. What is answered on a page of its own merges with nothing."""
-    may_merge = deliver.may_merge and not program.messages[deliver.message].questions
+def new_bid(deliver: Deliver, *, delivery: str, enrolment: str, channel: str | None, now: datetime) -> Bid:
+    """The bid of a message that is asked for now."""
     return Bid(
         delivery=delivery,
         enrolment=enrolment,
@@ -169,7 +165,7 @@ def new_bid(
         eligible_at=now,
         asks_at=now,
         expires_at=deliver.expires_at,
-        channel=channel if may_merge else None,
+        channel=channel if deliver.may_merge else None,
     )
 
 

@@ -563,10 +563,7 @@ class _Delivering:
         mine = self.performer.enrolled
         self._stage.asking[self._key] = mine
         mine.bidding.add(self._key)
-        return new_bid(
-            self._stage.program, self.deliver, delivery=self._key, enrolment=mine.enrolled.id, channel=channel,
-            now=self.now,
-        )  # fmt: skip
+        return new_bid(self.deliver, delivery=self._key, enrolment=mine.enrolled.id, channel=channel, now=self.now)
 
     @property
     def _stage(self) -> _Stage:

@@ -49,10 +49,7 @@ class Bidding:
 
     def bid(self, channel: str | None) -> Bid:
         """Its bid, were it new."""
-        return new_bid(
-            self.program, self.deliver, delivery=self.row.id, enrolment=self.row.enrolment, channel=channel,
-            now=self.now,
-        )  # fmt: skip
+        return new_bid(self.deliver, delivery=self.row.id, enrolment=self.row.enrolment, channel=channel, now=self.now)
 
 
 @dataclass(frozen=True)

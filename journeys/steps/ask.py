@@ -25,7 +25,7 @@ from typing import Literal
 
 from journeys.definition import Cursor, clip
 from journeys.drafts import StepDraft, StepSource, said, slug
-from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned, Resumed
+from journeys.effects import Delivered, Due, Fired, Note, Reckon, Reckoned, Resumed
 from journeys.events import Json
 from journeys.expressions import Scope, check
 from journeys.plain_words import Label, span_words, text_words, timing_words, to_words
@@ -33,7 +33,7 @@ from journeys.program import Expression, Message, Node, Program, Question, Span,
 from journeys.run import Hold, Sent
 from journeys.steps.base import Ask as Asks
 from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
-from journeys.steps.send import channels_of, expiry, recipient, sending_time
+from journeys.steps.send import channels_of, delivery, expiry, recipient, sending_time
 from journeys.surveys import ANSWERED
 from journeys.timing import due_after
 
@@ -122,23 +122,8 @@ class Ask:
     @staticmethod
     def enter(stand: Stand) -> Move:
         options = _options(stand)
-        program = stand.program
-        return Asks(
-            Deliver(
-                node=stand.node.id,
-                visit=stand.visit,
-                leg=0,
-                message=options.message,
-                via=options.via,
-                asked_at=stand.at,
-                expires_at=None if options.expires is None else stand.at + options.expires,
-                is_anytime=options.is_anytime,
-                to=options.to,
-                local_time=options.local_time,
-                is_mandatory=program.is_mandatory,
-                priority=options.priority or program.priority,
-            )
-        )
+        # what is answered on a page of its own goes by itself
+        return Asks(delivery(stand, options, options.via, may_merge=False))
 
     @staticmethod
     def resume(stand: Stand, given: Resuming) -> Move | None:

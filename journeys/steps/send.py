@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from journeys.attention import is_merged
 from journeys.definition import Cursor, clip
@@ -91,7 +91,9 @@ class Send:
 
     @staticmethod
     def enter(stand: Stand) -> Move:
-        return Ask(_deliver(stand, 0, _options(stand).via))
+        options = _options(stand)
+        is_alone = options.confirm is not None  # a reaction is to one message
+        return Ask(delivery(stand, options, options.via, may_merge=not is_alone))
 
     @staticmethod
     def resume(stand: Stand, given: Resuming) -> Move | None:
@@ -130,8 +132,42 @@ class Send:
         return Label(f"Message{to_words(options.to)}", subject or options.message, tuple(lines))
 
 
-def _deliver(stand: Stand, leg: int, via: tuple[str, ...]) -> Deliver:
-    options = _options(stand)
+class Addressed(Protocol):
+    """What the options of a step say of the message that it brings to somebody."""
+
+    @property
+    def message(self) -> str:
+        """Which."""
+        ...
+
+    @property
+    def to(self) -> Expression | Literal["learner", "manager"]:
+        """To whom."""
+        ...
+
+    @property
+    def is_anytime(self) -> bool:
+        """Whether it passes working hours and days."""
+        ...
+
+    @property
+    def local_time(self) -> str | None:
+        """At which time of the recipient's day."""
+        ...
+
+    @property
+    def expires(self) -> timedelta | None:
+        """How long it is worth sending; None: for ever."""
+        ...
+
+    @property
+    def priority(self) -> int | None:
+        """Who wins her attention; None: as the journey."""
+        ...
+
+
+def delivery(stand: Stand, options: Addressed, via: tuple[str, ...], *, leg: int = 0, may_merge: bool) -> Deliver:
+    """The message of a step, to be brought through these channels from now on."""
     program = stand.program
     return Deliver(
         node=stand.node.id,
@@ -146,7 +182,7 @@ def _deliver(stand: Stand, leg: int, via: tuple[str, ...]) -> Deliver:
         local_time=options.local_time,
         is_mandatory=program.is_mandatory,
         priority=options.priority or program.priority,
-        may_merge=options.confirm is None or leg > 0,  # a reaction is to one message
+        may_merge=may_merge,
     )
 
 
@@ -186,7 +222,8 @@ def _escalate(stand: Stand) -> Move:
         text = f"She has not reacted to {options.message}, and there is no further channel."
         return Go(note=Note(stand.at, "passed", stand.node.id, text))
     text = f"She has not reacted to {options.message}: it goes through {' or '.join(via)} too."
-    return Ask(_deliver(stand, 1, via), note=Note(stand.at, "passed", stand.node.id, text))
+    again = delivery(stand, options, via, leg=1, may_merge=True)
+    return Ask(again, note=Note(stand.at, "passed", stand.node.id, text))
 
 
 def _used(run: Run, message: str) -> str | None:

@@ -83,7 +83,7 @@ def advance(program: Program, run: Run, given: Input, *, watch: Watch | None = N
         case Fired():
             _fire(doing, given)
         case LimitReached():
-            doing.run = replace(run, at=max(run.at, given.at), late=timedelta())
+            doing.run = run.but(at=max(run.at, given.at), late=timedelta())
             _end(doing, "expired")
         case Due():
             _come_due(doing, given)
@@ -109,7 +109,7 @@ def take_up(program: Program, run: Run, *, with_guard: bool = False) -> tuple[Ru
     """The run at its step as this program has it: entered anew, its visit not counted again. For a run that was moved
     to another version before anything of the step was done.
     """
-    doing = _Advance(program, replace(run, hold=None))
+    doing = _Advance(program, run.but(hold=None))
     node = _node(doing)
     if with_guard and node.guard is not None:
         _hold(doing, Pending(Decide(node.id, (node.guard,), is_guard=True), run.at))
@@ -127,7 +127,7 @@ def waiting_for(program: Program, run: Run) -> str | None:
 
 
 def _begin(doing: _Advance) -> None:
-    doing.run = replace(doing.run, has_begun=True, visits={})
+    doing.run = doing.run.but(has_begun=True, visits={})
     doing.note(Note(doing.run.at, "entered", None, f"Entered the journey {doing.program.journey}."))
     _arrive(doing, doing.program.start)
 
@@ -136,7 +136,7 @@ def _fire(doing: _Advance, fired: Fired) -> None:
     run = doing.run
     order = doing.program.exit_order(fired.trigger)
     if order is not None:
-        doing.run = replace(run, at=max(run.at, fired.at), late=timedelta())
+        doing.run = run.but(at=max(run.at, fired.at), late=timedelta())
         outcome = doing.program.exits[order].outcome or "goal"
         doing.note(
             Note(
@@ -148,15 +148,15 @@ def _fire(doing: _Advance, fired: Fired) -> None:
             )
         )
         return _end(doing, outcome)
-    doing.run = replace(run, seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired)})
+    doing.run = run.but(seen={**run.seen, fired.trigger: remember(run.seen.get(fired.trigger), fired)})
     if isinstance(run.hold, Hold) and fired.trigger in run.hold.triggers and not run.is_held:
-        moved = replace(doing.run, at=max(run.at, fired.at), late=timedelta())
+        moved = doing.run.but(at=max(run.at, fired.at), late=timedelta())
         _ask_step(doing, moved, fired)
     return None
 
 
 def _come_due(doing: _Advance, due: Due) -> None:
-    moved = replace(doing.run, at=max(doing.run.at, due.at), late=timedelta())
+    moved = doing.run.but(at=max(doing.run.at, due.at), late=timedelta())
     _ask_step(doing, moved, due)
 
 
@@ -164,10 +164,10 @@ def _pause(doing: _Advance, paused: Paused) -> None:
     run = doing.run
     number = max(run.journey_pauses, paused.number)
     if paused.by in run.held_by:
-        doing.run = replace(run, journey_pauses=number)
+        doing.run = run.but(journey_pauses=number)
         return
     since = run.held_since if run.held_since is not None else max(run.at, paused.at)
-    doing.run = replace(run, held_by=(*run.held_by, paused.by), held_since=since, journey_pauses=number)
+    doing.run = run.but(held_by=(*run.held_by, paused.by), held_since=since, journey_pauses=number)
     doing.note(Note(max(run.at, paused.at), "paused", run.node, _PAUSED_BY[paused.by], {"by": paused.by}))
 
 
@@ -186,14 +186,14 @@ def _let_go(doing: _Advance, resumed: Resumed) -> None:
     left = tuple(by for by in run.held_by if by != resumed.by)
     at = max(run.at, resumed.at)
     if left:
-        doing.run = replace(run, held_by=left)
+        doing.run = run.but(held_by=left)
         text = "Resumed, but still held: " + ", ".join(_PAUSED_BY[by] for by in left)
         doing.note(Note(at, "resumed", run.node, text, {"by": resumed.by}))
         return
     hold = run.hold
     if isinstance(hold, Hold) and run.held_since is not None:
         hold = mended(hold, paused_at=run.held_since, resumed_at=at, catch_up=resumed.catch_up)
-    doing.run = replace(run, at=at, late=timedelta(), held_by=(), held_since=None, hold=hold)
+    doing.run = run.but(at=at, late=timedelta(), held_by=(), held_since=None, hold=hold)
     data: dict[str, Json] = {"by": resumed.by, "catch_up": resumed.catch_up}
     if isinstance(hold, Hold) and hold.due_at is not None:
         data["until"] = hold.due_at.isoformat()
@@ -215,7 +215,7 @@ def _decide(doing: _Advance, decided: Decided) -> None:
     pending = doing.run.hold
     node = _node(doing)
     if isinstance(pending, Pending) and isinstance(pending.effect, Decide) and pending.effect.is_guard:
-        doing.run = replace(doing.run, hold=None)
+        doing.run = doing.run.but(hold=None)
         if decided.choice is None:
             text = f"Passed over {node.id}: its condition does not hold."
             doing.note(Note(doing.run.at, "passed", node.id, text, {"findings": list(decided.findings)}))
@@ -248,7 +248,7 @@ def _defer(doing: _Advance, deferred: Deferred) -> None:
             "reason": deferred.because,
         }
         doing.note(Note(own_instant(doing.run, deferred.at), "deferred", doing.run.node, text, data))
-    doing.run = replace(doing.run, hold=replace(pending, until=deferred.until, because=deferred.because))
+    doing.run = doing.run.but(hold=replace(pending, until=deferred.until, because=deferred.because))
 
 
 def _hand_over(doing: _Advance, retrying: Retrying) -> None:
@@ -262,7 +262,7 @@ def _arrive(doing: _Advance, node_id: str | None) -> None:
     if doing.watch is not None:
         doing.watch(run.at, node_id, None)
     visits = {**run.visits, node_id: run.visits.get(node_id, 0) + 1}
-    doing.run = replace(run, node=node_id, visits=visits, hold=None)
+    doing.run = run.but(node=node_id, visits=visits, hold=None)
     node = doing.program.nodes[node_id]
     if node.guard is not None and node_id not in run.rounds:  # a round that goes on is not asked again
         return _hold(doing, Pending(Decide(node_id, (node.guard,), is_guard=True), doing.run.at))
@@ -276,7 +276,7 @@ def _enter(doing: _Advance, node: Node) -> None:
 def _make(doing: _Advance, node: Node, move: Move) -> None:
     match move:
         case Go():
-            doing.run = replace(move.run or doing.run, hold=None)
+            doing.run = (move.run or doing.run).but(hold=None)
             doing.note(move.note)
             doing.effects.extend(move.effects)
             if doing.watch is not None:
@@ -297,14 +297,14 @@ def _make(doing: _Advance, node: Node, move: Move) -> None:
 
 
 def _hold(doing: _Advance, hold: Hold | Pending) -> None:
-    doing.run = replace(doing.run, hold=hold)
+    doing.run = doing.run.but(hold=hold)
 
 
 def _end(doing: _Advance, outcome: str) -> None:
     run = doing.run
     if isinstance(run.hold, Pending) and isinstance(run.hold.effect, Deliver):
         doing.effects.append(Withdraw(f"the enrolment ended as {outcome}"))
-    doing.run = replace(run, outcome=outcome, hold=None)
+    doing.run = run.but(outcome=outcome, hold=None)
     doing.note(Note(run.at, "ended", run.node, f"Ended as {outcome}.", {"outcome": outcome}))
     doing.effects.append(End(run.at, outcome))
 

@@ -7,7 +7,6 @@ journey's `limit`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from journeys.chance import is_held_out
@@ -39,7 +38,7 @@ def is_holding_out(choice: ArmChosen | None) -> bool:
 
 def held_out(run: Run) -> Run:
     """The run of who is held out: it has ended at its entry."""
-    return replace(run, at=run.entered_at, begins_at=None, outcome=HOLDOUT)
+    return run.but(at=run.entered_at, begins_at=None, outcome=HOLDOUT)
 
 
 def entered_note(at: datetime) -> Note:

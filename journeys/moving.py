@@ -187,7 +187,7 @@ class _Moving:
             case Hold() as hold:
                 return self._carried_hold(run, hold, was, node)
             case Pending(effect=Deliver() as deliver) as pending:
-                return replace(run, hold=replace(pending, effect=self._message(run, deliver))), (), ""
+                return run.but(hold=replace(pending, effect=self._message(run, deliver))), (), ""
             case Pending(effect=Request() | Enrol()):
                 return run, (), ""
             case Pending(effect=Decide(is_guard=is_guard)):
@@ -222,14 +222,14 @@ class _Moving:
             hold = replace(hold, effect=effect)
         if isinstance(hold, Hold) and hold.reckon is not None and node is not None:
             hold = replace(hold, reckon=replace(hold.reckon, node=node))
-        return replace(run, node=node, visits=visits, seen=seen, arms=arms, rounds=rounds, hold=hold)
+        return run.but(node=node, visits=visits, seen=seen, arms=arms, rounds=rounds, hold=hold)
 
     def _carried_hold(self, run: Run, hold: Hold, was: Node, node: Node) -> tuple[Run, tuple[Effect, ...], str]:
         triggers = tuple(_triggers_of(node.options, self.new)) if hold.triggers else ()
-        kept = replace(run, hold=replace(hold, triggers=triggers))
+        kept = run.but(hold=replace(hold, triggers=triggers))
         if reads_as_before(self.old, was, self.new, node):
             return kept, (), ""
-        anew, _ = take_up(self.new, replace(run, at=hold.since))
+        anew, _ = take_up(self.new, run.but(at=hold.since))
         match anew.hold:
             case Hold() as begun if anew.node == run.node:
                 begun = replace(begun, since=hold.since)
@@ -246,7 +246,7 @@ class _Moving:
 
     def _message(self, run: Run, deliver: Deliver) -> Deliver:
         """The message as the new version has it; asked for when it was asked for."""
-        entered, _ = take_up(self.new, replace(run, at=deliver.asked_at))
+        entered, _ = take_up(self.new, run.but(at=deliver.asked_at))
         if not isinstance(entered.hold, Pending) or not isinstance(entered.hold.effect, Deliver):
             return deliver
         via = deliver.via if deliver.leg else entered.hold.effect.via

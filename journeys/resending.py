@@ -31,7 +31,7 @@ def deliver_again(
     if node not in program.nodes:
         return None
     visits = {**run.visits, node: visit}
-    stand = replace(run, node=node, visits=visits, at=asked_at, late=timedelta(), outcome=None, held_by=())
+    stand = run.but(node=node, visits=visits, at=asked_at, late=timedelta(), outcome=None, held_by=())
     entered, _ = take_up(program, stand)
     if not isinstance(entered.hold, Pending) or not isinstance(entered.hold.effect, Deliver):
         return None

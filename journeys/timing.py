@@ -21,7 +21,7 @@ NEGLIGIBLE_SHARE = 1000
 def settle(run: Run, really_at: datetime) -> Run:
     """The run after something took place at `really_at`: at its own instant where that was punctual, else then."""
     own = own_instant(run, really_at)
-    return replace(run, at=own, late=max(really_at - own, timedelta()))
+    return run.but(at=own, late=max(really_at - own, timedelta()))
 
 
 def own_instant(run: Run, really_at: datetime) -> datetime:

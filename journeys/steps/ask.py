@@ -179,7 +179,7 @@ def _delivered(stand: Stand, given: Delivered) -> Move:
     options = _options(stand)
     pending = stand.run.hold
     sent = Sent(given.status, given.channel, stand.at)
-    stand = replace(stand, run=replace(stand.run, sent={**stand.run.sent, options.message: sent}))
+    stand = replace(stand, run=stand.run.but(sent={**stand.run.sent, options.message: sent}))
     note = _note(stand, given)
     answered = None if pending is None else _answered_since(stand, pending.since)
     if answered is not None:
@@ -215,7 +215,7 @@ def _answered(stand: Stand, given: Json) -> Go:
     asked = len(stand.program.messages[options.message].questions)
     text = f"The survey {options.survey} was answered: {len(answers)} of {asked} question{'s' if asked != 1 else ''}."
     data: dict[str, Json] = {"survey": options.survey, "answered": len(answers), "asked": asked}
-    run = replace(stand.run, answers={**stand.run.answers, options.survey: answers})
+    run = stand.run.but(answers={**stand.run.answers, options.survey: answers})
     return Go("then", Note(stand.at, "answered", stand.node.id, text, data), run)
 
 

@@ -14,7 +14,7 @@ path does not lead to leaves its variable as it was.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import orjson
@@ -146,7 +146,7 @@ def _done(stand: Stand, given: Answered) -> Move:
     done = f", kept {', '.join(kept)}" if kept else ""
     data: dict[str, Json] = {"call": options.name, "kept": [*kept], "findings": [*findings]}
     note = Note(stand.at, "called", stand.node.id, f"Called {options.name}{done}.", data)
-    return Go(note=note, run=replace(stand.run, vars={**stand.run.vars, **kept}))
+    return Go(note=note, run=stand.run.but(vars={**stand.run.vars, **kept}))
 
 
 def _failed(stand: Stand, given: Answered) -> Note:

@@ -9,7 +9,7 @@ may be left out where `times` is said: then round follows round.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from journeys.definition import Cursor
 from journeys.drafts import StepDraft, StepSource, at_least
@@ -135,13 +135,13 @@ def _begin(stand: Stand) -> Move:
 
 def _in_round(stand: Stand, begun: Round) -> Run:
     """In that round; what is repeated inside it begins again."""
-    return replace(stand.run, rounds={**stand.run.rounds, stand.node.id: begun})
+    return stand.run.but(rounds={**stand.run.rounds, stand.node.id: begun})
 
 
 def _over(stand: Stand, why: str) -> Move:
     rounds = {id_: each for id_, each in stand.run.rounds.items() if id_ != stand.node.id}
     note = Note(stand.at, "decided", stand.node.id, f"No further round. {why}")
-    return Go(note=note, run=replace(stand.run, rounds=rounds))
+    return Go(note=note, run=stand.run.but(rounds=rounds))
 
 
 def _rounds(number: int) -> str:

@@ -195,7 +195,7 @@ def _delivered(stand: Stand, given: Delivered) -> Move:
     sent = Sent(given.status, given.channel, stand.at)
     if not is_first and given.status in ("skipped", "failed"):
         sent = stand.run.sent.get(options.message, sent)  # it has gone once, and that stands
-    run = replace(stand.run, sent={**stand.run.sent, options.message: sent})
+    run = stand.run.but(sent={**stand.run.sent, options.message: sent})
     confirm = options.confirm
     if confirm is None or not is_first or given.status not in ("sent", "may_have_gone"):
         return Go(note=note, run=run)

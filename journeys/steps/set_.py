@@ -9,7 +9,7 @@ missing field, a null) leaves its variable as it was; the journal says why.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from journeys.definition import Cursor
 from journeys.drafts import ONWARD, StepDraft, StepSource, slug
@@ -64,7 +64,7 @@ class Set:
         said = [f"Set {', '.join(done)}."] if done else []
         said += [f"Left {', '.join(left)} as before."] if left else []
         note = Note(stand.at, "set", stand.node.id, " ".join(said), {"set": [*done], "findings": [*given.findings]})
-        return Go(note=note, run=replace(stand.run, vars={**stand.run.vars, **given.values}))
+        return Go(note=note, run=stand.run.but(vars={**stand.run.vars, **given.values}))
 
     @staticmethod
     def waiting_for(stand: Stand) -> str:

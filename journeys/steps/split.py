@@ -11,7 +11,7 @@ herself; the journal says so.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 from journeys.chance import arm_of
@@ -102,7 +102,7 @@ def _assign(stand: Stand, unit: str, findings: tuple[str, ...]) -> Move:
     alone = " (by herself: the unit could not be told)" if findings else ""
     text = f"Assigned to the arm {arm} of {options.name}{alone}."
     data: dict[str, Json] = {"split": options.name, "arm": arm, "share": share, "findings": list(findings)}
-    run = replace(stand.run, arms={**stand.run.arms, options.name: arm})
+    run = stand.run.but(arms={**stand.run.arms, options.name: arm})
     return Go(f"arm-{arm}", Note(stand.at, "decided", stand.node.id, text, data), run, (chosen,))
 
 

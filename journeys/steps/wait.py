@@ -112,7 +112,7 @@ def _reckoned(stand: Stand, given: Reckoned) -> Move | None:
 
 def _go_on(stand: Stand, given: Reckoned, text: str, data: Mapping[str, Json]) -> Move:
     """The wait ends where it was reckoned: at its beginning, or when it was reckoned anew."""
-    run = replace(stand.run, at=max(stand.at, given.at))
+    run = stand.run.but(at=max(stand.at, given.at))
     return Go(note=Note(run.at, "passed", stand.node.id, text, data), run=run)
 
 

@@ -225,6 +225,16 @@ def draft_checks() -> str:
     return page()
 
 
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def figures() -> str:
+    """What the benchmarks and the chaos came to, from the runs that were kept."""
+    from docs.figures import page
+
+    return page()
+
+
 # -- the HTTP API ------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +278,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "problems.md": problems,
     "http-api.md": http_api,
     "draft-checks.md": draft_checks,
+    "figures.md": figures,
 }
 """Every page by its file's name."""
 

@@ -7,8 +7,9 @@ alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
+from journeys.drafting.choosing import NOT_APPROVED, Approved, Drafted
 from journeys.effects import Deliver
 from journeys.events import Json
 from journeys.expressions import Facts, learner_facts, value
@@ -53,13 +54,18 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as it would go out. `text` is Markdown; `address` is None where the channel needs none."""
+    """A message as it would go out. `text` is Markdown; `address` is None where the channel needs none.
+
+    `draft` is the approved draft whose text it is; `undrafted` is why a drafted message goes in its own words.
+    """
 
     channel: str
     address: str | None
     subject: str
     text: str
     link: Link | None = None
+    draft: str | None = None
+    undrafted: str | None = None
 
     def to_address(self, address: str) -> "Composed":
         """The same message to another address."""
@@ -109,11 +115,14 @@ def compose(
     recipient_id: str,
     reach: Mapping[str, Reach],
     page: str | None = None,
+    drafted: Drafted = None,
 ) -> Composed | Skip:
     """The message through the first of `via` that can reach the recipient, or why it cannot go.
 
     `learner` and `recipient` are profiles, the ids those of the source; `reach` says what is known of each channel by
-    name; `page` is the address of the page where a message with questions is answered.
+    name; `page` is the address of the page where a message with questions is answered; `drafted` is the approved text
+    of a drafted message, which goes out where all its placeholders can be filled and the channel has no wording of
+    its own (`docs/decisions/0018`).
     """
     if deliver.expires_at is not None and now > deliver.expires_at:
         return Skip("expired")
@@ -133,13 +142,53 @@ def compose(
         return link
     if link is not None:
         context["link"] = LinkFacts(link.label, link.url)
+    said = _said(program, message, channel, worded, drafted, context)
+    if isinstance(said, Skip):
+        return said
+    return Composed(channel, address, " ".join(said.subject.split()), said.text, link, said.draft, said.undrafted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the recipient reads, and where its words come from."""
+
+    subject: str
+    text: str
+    draft: str | None = None
+    undrafted: str | None = None
+
+
+def _said(
+    program: Program, message: Message, channel: str, worded: Wording, drafted: Drafted, context: Mapping[str, object]
+) -> _Said | Skip:
+    """The approved draft where it can be said, else the message's own words and why."""
+    if message.draft is None:
+        return _own(program, worded, context)
+    if _has_own_wording(message, channel, context):
+        return _own(program, worded, context, why=f"{channel} has a wording of its own")
+    if not isinstance(drafted, Approved):
+        return _own(program, worded, context, why=NOT_APPROVED if drafted is None else drafted.reason)
+    subject, text = _rendered(drafted.text.subject, context), _rendered(drafted.text.body, context)
+    unsaid = next((part for part in (subject, text) if isinstance(part, Skip)), None)
+    if unsaid is not None:
+        return _own(program, worded, context, why=f"the approved draft cannot be said: {unsaid.text}")
+    return _Said(cast("str", subject), cast("str", text), draft=drafted.id)
+
+
+def _own(program: Program, worded: Wording, context: Mapping[str, object], *, why: str | None = None) -> _Said | Skip:
     subject = program.title if worded.subject is None else _rendered(worded.subject, context)
     text = _rendered(worded.body or "", context)
     if isinstance(subject, Skip):
         return subject
     if isinstance(text, Skip):
         return text
-    return Composed(channel, address, " ".join(subject.split()), text, link)
+    return _Said(subject, text, undrafted=why)
+
+
+def _has_own_wording(message: Message, channel: str, context: Mapping[str, object]) -> bool:
+    """Whether the journey words this message for this channel: nobody drafts that."""
+    tag = context[LANGUAGE]
+    return channel in message.channels or (isinstance(tag, str) and channel in message.languages[tag].channels)
 
 
 def context_of(

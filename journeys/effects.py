@@ -239,12 +239,17 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A delivery reached a final status at `at`, the performer's own instant."""
+    """A delivery reached a final status at `at`, the performer's own instant.
+
+    `draft` is the approved draft whose text went; `undrafted` is why a drafted message went in its own words.
+    """
 
     at: datetime
     status: FinalStatus
     channel: str | None = None
     reason: str | None = None
+    draft: str | None = None
+    undrafted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

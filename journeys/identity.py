@@ -41,6 +41,11 @@ def request_id(enrolment: str, node: str, visit: int) -> str:
     return f"{REQUEST}{_hash('request', enrolment, node, str(visit))}"
 
 
+def draft_id(journey: str, message: str, key: str, number: int) -> str:
+    """The id of the `number`-th text (from 1) of one order (`journeys.drafting.order.order_key`) of a message."""
+    return f"drf-{_hash('draft', journey, message, key, str(number))}"
+
+
 def _hash(*parts: str) -> str:
     """One text for one list of parts: each is led by its length, so that no two lists run together alike."""
     digest = sha256()

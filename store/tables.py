@@ -256,6 +256,7 @@ class DeliveryRow(SQLModel, table=True):
 
     `attempt` names the try that is under way (null: none). A row with an `attempt` whose owner is gone is in doubt.
     `learner` is the enrolment's learner, `recipient` who gets it. `words` are the provider's own, for diagnosis.
+    `draft` is the approved draft whose text it is; where a drafted message went in its own words, `undrafted` says why.
     """
 
     __tablename__ = "deliveries"
@@ -294,6 +295,8 @@ class DeliveryRow(SQLModel, table=True):
     sent_at: datetime | None = _instant(is_optional=True)
     provider_id: str | None = _text(is_optional=True)
     words: str | None = _text(is_optional=True)
+    draft: str | None = None
+    undrafted: str | None = _text(is_optional=True)
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
 
@@ -501,3 +504,67 @@ class BidRow(SQLModel, table=True):
     is_put_off: bool = False
     digest: str | None = None
     wanted_at: datetime | None = _instant(is_optional=True)
+
+
+class DraftRow(SQLModel, table=True):
+    """One text of a drafted message, for one language (null: the message's own) and one value of `per` (null: all).
+
+    `key` is `journeys.drafting.order.order_key` of what was ordered, by the program `program`; `number` counts the
+    texts of one journey, message and key from 1. `origin` is model, person (who edited `based_on`) or reuse (the text
+    of `based_on`, which the same order of another message had already).
+
+        wanted ─> proposed ─> approved ─> replaced (by another approved one)
+           │          └──────> rejected, or replaced (edited: the new text is a row of its own)
+           └────> failed (`reason` says why nothing can be proposed), or replaced (nobody orders it any more)
+
+    `prompt` is the last one that was sent, `answer` what came back, for diagnosis. `calls` counts the calls to the
+    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, or failed.
+    `told_at` is when the reviewers were told of it.
+    """
+
+    __tablename__ = "drafts"
+    __table_args__ = (
+        Index("ix_drafts_order", "journey", "message", "key", "state"),
+        Index("ix_drafts_key", "key", "state"),
+        Index("ix_drafts_state", "state", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    journey: str
+    message: str
+    language: str | None = None
+    value: str | None = _text(is_optional=True)
+    key: str
+    number: int
+    program: str
+    state: str = "wanted"
+    origin: str = "model"
+    based_on: str | None = None
+    subject: str | None = _text(is_optional=True)
+    body: str | None = _text(is_optional=True)
+    prompt: dict[str, Json] = _json()
+    findings: list[Json] = _list()
+    answer: str | None = _text(is_optional=True)
+    model: str | None = None
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    reason: str | None = _text(is_optional=True)
+    decided_by: str | None = _text(is_optional=True)
+    decided_at: datetime | None = _instant(is_optional=True)
+    told_at: datetime | None = _instant(is_optional=True)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class DraftSpending(SQLModel, table=True):
+    """What drafting took on one day (`2026-03-02`, UTC): tokens and calls of one journey, and of all of them together
+    where `journey` is empty. What is reserved for calls under way is among the tokens.
+    """
+
+    __tablename__ = "draft_spending"
+
+    day: str = Field(primary_key=True)
+    journey: str = Field(primary_key=True)
+    tokens: int = Field(default=0, sa_type=BigInteger)
+    calls: int = 0

@@ -1,0 +1,107 @@
+"""The page of figures, from what `make bench-full` and `make chaos` have kept, and from nothing else.
+
+`docs/reference/figures/<name>.json` are the figures of one run each, with the machine; `reasons.json` beside them says
+why a figure is below its target, and what was tried. Nothing is measured here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+FOLDER = Path(__file__).parent / "reference" / "figures"
+REASONS = "reasons.json"
+
+Kept = Mapping[str, Any]
+"""One file: the machine, the title, units and decimals of the columns, rows, remarks, targets."""
+
+_INTRO = """# Figures
+
+Taken by `make bench-full` and `make chaos`, each on the machine that its section names, each beside its floor: the same
+thing without Waymark, in the same run. Take them on your own: `make bench` needs about ten minutes.
+"""
+_NONE_YET = "\nNo run has been kept yet: `make bench-full` keeps one.\n"
+
+
+def page(folder: Path = FOLDER) -> str:
+    """All of it."""
+    kept = read(folder)
+    reasons = _reasons(folder)
+    if not kept:
+        return _INTRO + _NONE_YET
+    lines = [_INTRO, *_summary(kept, reasons)]
+    for name, one in kept.items():
+        lines += _section(name, one, reasons.get(name, {}))
+    return "".join(lines)
+
+
+def read(folder: Path = FOLDER) -> dict[str, Kept]:
+    """Every run that was kept, by the benchmark's name, in order of names."""
+    files = sorted(file for file in folder.glob("*.json") if file.name != REASONS)
+    return {file.stem: orjson.loads(file.read_bytes()) for file in files}
+
+
+def _reasons(folder: Path) -> Mapping[str, Mapping[str, str]]:
+    file = folder / REASONS
+    return orjson.loads(file.read_bytes()) if file.exists() else {}
+
+
+def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    targets = [(name, target) for name, one in kept.items() for target in one["targets"]]
+    if not targets:
+        return
+    reached = sum(target["is_reached"] for _, target in targets)
+    yield f"\n## What is to be reached\n\n{reached} of {len(targets)} are reached.\n\n"
+    yield "| figure | measured | floor | to reach | |\n|---|---:|---:|---:|---|\n"
+    for name, target in targets:
+        yield f"| [{target['figure']}](#{name}) | {_number(target, 'measured')} | {_number(target, 'floor')} "
+        yield f"| {_wanted(target)} | {_verdict(target, reasons.get(name, {}))} |\n"
+
+
+def _verdict(target: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    if target["is_reached"]:
+        return "reached"
+    return "**below**" if target["figure"] in reasons else "**below**, the reason is not known yet"
+
+
+def _wanted(target: Mapping[str, Any]) -> str:
+    return f"≥ {_number(target, 'at_least')}" if target["at_least"] is not None else f"≤ {_number(target, 'at_most')}"
+
+
+def _number(target: Mapping[str, Any], name: str) -> str:
+    value = target[name]
+    return "" if value is None else f"{value:,.{target['decimals']}f} {target['unit']}".rstrip()
+
+
+def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
+    yield f"\n## {name}\n\n{_about(name, one['title'])}\n\n{_machine(one['machine'])}\n\n"
+    yield from _table(one)
+    for remark in one["remarks"]:
+        yield f"\n- {remark}"
+    yield "\n" if one["remarks"] else ""
+    for target in one["targets"]:
+        if not target["is_reached"] and target["figure"] in reasons:
+            yield f"\n**{target['figure']}** is {_number(target, 'measured')} and should be {_wanted(target)}. "
+            yield f"{reasons[target['figure']]}\n"
+
+
+def _about(name: str, title: str) -> str:
+    said = title.removeprefix(f"{name}: ")
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def _table(one: Kept) -> Iterator[str]:
+    columns: Sequence[str] = [c for c in one["units"] if any(c in row for row in one["rows"].values())]
+    headings = [f"{column}, {one['units'][column]}" if one["units"][column] else column for column in columns]
+    yield f"| | {' | '.join(headings)} |\n|---|{'---:|' * len(columns)}\n"
+    for subject, figures in one["rows"].items():
+        cells = [f"{figures[c]:,.{one['decimals'][c]}f}" if c in figures else "" for c in columns]
+        yield f"| {subject} | {' | '.join(cells)} |\n"
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    return (
+        f"{machine['system']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB, "
+        f"Python {machine['python']}; load before the run {machine['load']:.1f}; {machine['taken_at']}"
+    )

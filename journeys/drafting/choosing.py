@@ -1,0 +1,61 @@
+"""Which drafted text a message would go in: what is ordered for one learner, and the approved text at hand. Pure.
+
+program, message, her facts, the language ─> Wanted (an order and its key) ─> the store, or a rehearsal, is asked
+Approved | None ─> `journeys.composing.compose` says it, or the message's own words and why
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from journeys.drafting.order import DraftOrder, DraftText, order_for, order_key, value_of
+from journeys.expressions import Facts
+from journeys.program import Program
+
+NOT_APPROVED = "no approved draft"
+"""Why a drafted message goes in its own words where nobody has approved a text for it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The text that is wanted for one learner, and the key by which it is known again."""
+
+    order: DraftOrder
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unordered:
+    """Why no text can be ordered for her: her value of `per` is not known. `reason` names the field."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An approved text, by the id of its draft."""
+
+    id: str
+    text: DraftText
+
+
+Drafted = Approved | Unordered | None
+"""What composing is told of a drafted message; None: nothing is approved for it (or it is not drafted at all)."""
+
+Drafts = Mapping[tuple[str, str], Approved]
+"""The approved texts of one journey, by message and key."""
+
+
+def wanted_for(
+    program: Program, message: str, *, facts: Facts, learner_id: str, language: str | None
+) -> Wanted | Unordered | None:
+    """What is wanted for one learner in a language (`best_language` of who gets it); None where the message is not
+    drafted. `facts` are the learner's own, whoever gets the message; `learner_id` is her id of ours.
+    """
+    found = program.messages.get(message)
+    if found is None or found.draft is None:
+        return None
+    value, finding = value_of(found.draft, facts, learner_id=learner_id)
+    if finding is not None:
+        return Unordered(finding)
+    order = order_for(program, message, language=language, value=value)
+    return None if order is None else Wanted(order, order_key(order))

@@ -1,6 +1,8 @@
 """`python -m bench`: every figure, beside the machine it was taken on.
 
-python -m bench [--only throughput] [--quick | --full] [--json]
+python -m bench [--only throughput] [--quick | --full] [--json] [--save]
+
+`--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`.
 """
 
 import argparse
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 import orjson
 
 from bench import attention, rehearsal, steering, throughput, turns
-from bench.figures import Machine, Table, as_json
+from bench.figures import Machine, Table, as_json, table_json
+from bench.results import save
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def main() -> None:
     size.add_argument("--quick", action="store_true", help="small, while something is being changed")
     size.add_argument("--full", action="store_true", help="the long ones too")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--save", action="store_true", help="keep them for docs/reference/figures.md")
     parser.add_argument("--entries", type=int, help="how many entries the burst has")
     parser.add_argument(
         "--on", default="floor,sqlite,postgresql", help="what the burst runs on: floor, sqlite, postgresql"
@@ -74,7 +78,10 @@ def main() -> None:
     if not given.json:
         print(machine, end="\n\n")
     for name in [given.only] if given.only else BENCHMARKS:
+        before = Machine()
         tables.append(BENCHMARKS[name](asked))
+        if given.save:
+            save(name, table_json(tables[-1]), before)
         if not given.json:
             print(tables[-1], flush=True)
     if given.json:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from journeys.events import Json
+
 
 def _processor() -> str:
     found = re.search(r"^model name\s*:\s*(.+)$", _content("/proc/cpuinfo"), re.MULTILINE)
@@ -53,14 +55,53 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Target:
+    """One figure and what it is to reach: at least or at most so much. `floor` is the same figure of the same shape
+    without Waymark, taken in the same run, where there is one.
+    """
+
+    figure: str
+    measured: float
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    floor: float | None = None
+    decimals: int = 0
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it is within its bounds."""
+        return (self.at_least is None or self.measured >= self.at_least) and (
+            self.at_most is None or self.measured <= self.at_most
+        )
+
+    def shown(self, value: float | None) -> str:
+        """One of its numbers with its unit."""
+        return "" if value is None else f"{value:,.{self.decimals}f} {self.unit}".rstrip()
+
+    @property
+    def wanted(self) -> str:
+        """What it is to reach, in words."""
+        least = "" if self.at_least is None else f"at least {self.shown(self.at_least)}"
+        return least if self.at_most is None else f"at most {self.shown(self.at_most)}"
+
+    def __str__(self) -> str:
+        """For a terminal."""
+        floor = "" if self.floor is None else f", floor {self.shown(self.floor)}"
+        verdict = "reached" if self.is_reached else "MISSED "
+        return f"{verdict}  {self.figure}: {self.shown(self.measured)} ({self.wanted}{floor})"
+
+
+@dataclass(frozen=True)
 class Table:
-    """All figures of one benchmark."""
+    """All figures of one benchmark, and which of them are to reach something."""
 
     name: str
     title: str
     columns: Sequence[Column]
     rows: Sequence[Row] = ()
     remarks: Sequence[str] = ()
+    targets: Sequence[Target] = ()
 
     def __str__(self) -> str:
         """For a terminal."""
@@ -70,7 +111,8 @@ class Table:
         lines = [_aligned(line, widths) for line in [headings, *cells]]
         for place, row in enumerate(self.rows, start=1):
             lines[place] = f"{lines[place]}  {row.remark}".rstrip()
-        return "\n".join([self.title, "", *lines, "", *self.remarks]).rstrip() + "\n"
+        targets = [str(target) for target in self.targets]
+        return "\n".join([self.title, "", *lines, "", *self.remarks, "", *targets]).rstrip() + "\n"
 
 
 @dataclass(frozen=True)
@@ -95,17 +137,18 @@ class Machine:
 
 def as_json(machine: Machine, tables: Sequence[Table]) -> dict[str, object]:
     """For programs: the same figures under the same names, with their units."""
+    return {"machine": asdict(machine), "benchmarks": {table.name: table_json(table) for table in tables}}
+
+
+def table_json(table: Table) -> dict[str, Json]:
+    """One table for programs, and for the page of figures."""
     return {
-        "machine": asdict(machine),
-        "benchmarks": {
-            table.name: {
-                "title": table.title,
-                "units": {column.name: column.unit for column in table.columns},
-                "rows": {row.subject: dict(row.figures) for row in table.rows},
-                "remarks": [*table.remarks, *(row.remark for row in table.rows if row.remark)],
-            }
-            for table in tables
-        },
+        "title": table.title,
+        "units": {column.name: column.unit for column in table.columns},
+        "decimals": {column.name: column.decimals for column in table.columns},
+        "rows": {row.subject: dict(row.figures) for row in table.rows},
+        "remarks": [*table.remarks, *(f"{row.subject}: {row.remark}" for row in table.rows if row.remark)],
+        "targets": [{**asdict(target), "is_reached": target.is_reached} for target in table.targets],
     }
 
 

@@ -8,12 +8,12 @@ events a second that are matched with the triggers of fifty journeys; a journey 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.figures import Column, Row, Table
+from bench.figures import Column, Row, Table, Target
 from journeys.advance import advance
 from journeys.compiler import compile_definition
 from journeys.composing import Reach
@@ -29,6 +29,8 @@ from journeys.run import Hold, Pending, Run
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 EXAMPLE = Path(__file__).parents[1] / "examples" / "first-time-manager" / "journey.yaml"
+REHEARSED, ADVANCE = "learners rehearsed over 90 days", "advance"
+JUDGED, COMPILED = "event judged for an enrolment that watches it", "steps compiled, one journey"
 REACH = {"email": Reach(is_set_up=True, address_field="email")}
 
 DEFINITION = """
@@ -85,12 +87,25 @@ class Figure:
 
 def table(*, learners: int = 1_000) -> Table:
     """Every figure."""
+    figures = list(measure(learners=learners))
     rows = [
         Row(f.name, {"number": f.number, "seconds": f.seconds, "per second": f.number / f.seconds}, f.remark)
-        for f in measure(learners=learners)
+        for f in figures
     ]
     columns = (Column("number"), Column("seconds", decimals=2), Column("per second"))
-    return Table("rehearsal", "how fast the pure core decides: no server, one thread", columns, rows)
+    title = "rehearsal: how fast the pure core decides, no server, one thread"
+    return Table("rehearsal", title, columns, rows, targets=_targets({f.name: f for f in figures}))
+
+
+def _targets(figures: Mapping[str, Figure]) -> Sequence[Target]:
+    advancing, judging = figures[ADVANCE], figures[JUDGED]
+    compiling, rehearsing = figures[COMPILED], figures[REHEARSED]
+    return (
+        Target("`advance`, calls per second", advancing.number / advancing.seconds, at_least=50_000),
+        Target("triggers matched, events per second", judging.number / judging.seconds, at_least=50_000),
+        Target(f"compile, {compiling.number} steps", compiling.seconds * 1000, "ms", at_most=200),
+        Target(f"rehearsal, {rehearsing.number:,} learners × 90 days", rehearsing.seconds, "s", at_most=10, decimals=1),
+    )
 
 
 def measure(*, learners: int = 1_000) -> Iterator[Figure]:
@@ -113,7 +128,7 @@ def _rehearse(program: Program, learners: int) -> Iterator[Figure]:
     assert all(each.outcome is not None for each in enrolments), "every enrolment ends"
     messages = sum(len(each.messages) for each in enrolments)
     remark = f"{len(enrolments):,} enrolments, {messages:,} messages, {len(events):,} events"
-    yield Figure("learners rehearsed over 90 days", learners, seconds, remark)
+    yield Figure(REHEARSED, learners, seconds, remark)
     yield Figure("events taken in", len(events), seconds)
 
 
@@ -140,7 +155,7 @@ def _compile(steps: int) -> Figure:
     began = time.perf_counter()
     program = _compiled(text)
     assert steps == len(program.nodes)
-    return Figure("steps compiled, one journey", steps, time.perf_counter() - began)
+    return Figure(COMPILED, steps, time.perf_counter() - began)
 
 
 def _advance(program: Program) -> Figure:
@@ -155,7 +170,7 @@ def _advance(program: Program) -> Figure:
             if run.has_ended:
                 break
             given = _next(run)
-    return Figure("advance", calls, time.perf_counter() - began, "calls, through every step type")
+    return Figure(ADVANCE, calls, time.perf_counter() - began, "calls, through every step type")
 
 
 def _next(run: Run) -> Input:
@@ -185,7 +200,7 @@ def _match(journeys: int) -> Figure:
     seconds = time.perf_counter() - began
     assert matched > 0, "some triggers fire"
     remark = f"{matched:,} triggers fired; {len(events):,} events, {journeys} journeys"
-    return Figure("event judged for an enrolment that watches it", pairs, seconds, remark)
+    return Figure(JUDGED, pairs, seconds, remark)
 
 
 def _compiled(definition: str) -> Program:

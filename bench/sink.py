@@ -3,7 +3,8 @@
     python -m bench.sink --port 2525 --file arrivals.txt
 
 Each line of the file is one letter: the instant at which its last byte had come (seconds since 1970), the recipient's
-address, the subject. It answers at once and does no more than that, so that it is not what is measured.
+address, the subject. It answers at once and does no more than that, so that it is not what is measured; or, asked to,
+so many seconds after the letter has come.
 """
 
 import argparse
@@ -22,8 +23,9 @@ _END = b"\r\n.\r\n"
 class Line(asyncio.Protocol):
     """One client: RFC 5321 as far as a client that behaves needs it."""
 
-    def __init__(self, arrivals: IO[bytes]) -> None:
+    def __init__(self, arrivals: IO[bytes], delay_seconds: float) -> None:
         self._arrivals = arrivals
+        self._delay_seconds = delay_seconds
         self._received = bytearray()
         self._is_in_data = False
         self._recipients: list[bytes] = []
@@ -81,7 +83,10 @@ class Line(asyncio.Protocol):
             self._arrivals.write(b"%.6f %s %s\n" % (arrived_at, recipient, subject))
         self._received, self._is_in_data = rest, False
         self._recipients.clear()
-        self._answer(b"250 OK")
+        if self._delay_seconds:
+            asyncio.get_running_loop().call_later(self._delay_seconds, self._answer, b"250 OK")
+        else:
+            self._answer(b"250 OK")
         return True
 
     def _answer(self, text: bytes) -> None:
@@ -89,14 +94,14 @@ class Line(asyncio.Protocol):
         self._transport.write(text + b"\r\n")
 
 
-async def serve(port: int, file: Path, ready_file: Path | None) -> None:
+async def serve(port: int, file: Path, ready_file: Path | None, *, delay_seconds: float) -> None:
     """Until SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with file.open("ab", buffering=0) as arrivals:
-        server = await loop.create_server(lambda: Line(arrivals), "127.0.0.1", port)
+        server = await loop.create_server(lambda: Line(arrivals, delay_seconds), "127.0.0.1", port)
         if ready_file is not None:
             ready_file.touch()
         await stop.wait()
@@ -109,8 +114,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="where it listens, on 127.0.0.1")
     parser.add_argument("--file", type=Path, required=True, help="where arrivals are written")
     parser.add_argument("--ready-file", type=Path, help="a file that is made once it listens")
-    arguments = parser.parse_args()
-    asyncio.run(serve(arguments.port, arguments.file, arguments.ready_file))
+    parser.add_argument("--delay-seconds", type=float, default=0.0, help="how late it answers to a letter")
+    given = parser.parse_args()
+    asyncio.run(serve(given.port, given.file, given.ready_file, delay_seconds=given.delay_seconds))
 
 
 if __name__ == "__main__":

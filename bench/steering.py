@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlmodel import col, select
 
 from bench.figures import Column, Row, Table
-from bench.throughput import Wrong
+from bench.stage import Wrong
 from journeys.codec import program_to_json
 from journeys.compiler import compile_definition
 from journeys.events import Event

@@ -17,46 +17,35 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-import orjson
 from sqlalchemy import select
 from sqlmodel import col
 
-from bench.figures import Column, Progress, Row, Table, percentile
-from bench.processes import OfBench, cpu_seconds
-from journeys import codec
-from journeys.compiler import compile_definition
-from journeys.events import Json
+from bench.figures import Column, Row, Table, Target, percentile
+from bench.processes import OfBench
+from bench.stage import (
+    FLOOR,
+    PATIENCE_SECONDS,
+    SQLITE,
+    SUBJECT_OF,
+    Servers,
+    Waymark,
+    Written,
+    Wrong,
+    installed,
+    promoted,
+    servers,
+)
 from store.database import Database
-from store.migrate import upgrade
-from store.queries import installation
-from store.queries.journeys import NewVersion, publish
-from store.queries.outbox import Outgoing
 from store.tables import DeliveryRow, Enrolment, Learner
-from waymark.stack import kafka, postgres, process, temporal
-from waymark.stack.ours import Background
-from waymark.stack.parts import Listens, Part
 from waymark.stack.run import running
-from waymark.vocabulary import vocabulary
-from workers.kafka import Producer
 
 SUBJECTS = ("one", "two", "three")
 WAIT_SECONDS = 2.0
 WARM_UP = 20
-PATIENCE_SECONDS = 120.0
-"""So long may pass without anything arriving; then something is wrong."""
-
-FLOOR, SQLITE, POSTGRESQL = "bare Temporal (the floor)", "Waymark, SQLite", "Waymark, PostgreSQL"
-SUBJECT_OF = {"floor": FLOOR, "sqlite": SQLITE, "postgresql": POSTGRESQL}
-
-POLICY: dict[str, Json] = {"sending": None}
-"""At any hour; the budget is the default: three messages a learner and day, as many as there are."""
 
 DEFINITION = """
 waymark: 1
@@ -96,10 +85,6 @@ COLUMNS = (
     Column("bridge", "ms", 1),
     Column("database", "ms", 1),
 )
-
-
-class Wrong(Exception):
-    """What came out of the run is not what the journey says, or nothing comes any more."""
 
 
 @dataclass(frozen=True)
@@ -151,67 +136,16 @@ class Burst:
             raise Wrong(f"{len(missing)} messages are missing, {len(repeated)} came twice, {len(strange)} are strange")
 
 
-@dataclass
-class Written:
-    """A file that another process writes line by line."""
-
-    file: Path
-    _lines: int = 0
-    _read: int = 0
-
-    def count(self) -> int:
-        """How many lines it has by now."""
-        if self.file.exists():
-            with self.file.open("rb") as opened:
-                opened.seek(self._read)
-                new = opened.read()
-            self._lines += new.count(b"\n")
-            self._read += len(new)
-        return self._lines
-
-    def lines(self) -> list[list[str]]:
-        """All of them, in words."""
-        return [line.split() for line in self.file.read_text().splitlines()]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The servers of one run."""
-
-    folder: Path
-    temporal: temporal.TemporalServer
-    kafka: kafka.KafkaServer
-    pids: Mapping[str, int]
-    progress: Progress = field(default_factory=Progress)
-
-    async def wait_for(self, written: Written, number: int, *, said: str) -> None:
-        """Until so many lines stand there; raises Wrong where nothing comes any more."""
-        last, moved_at = -1, time.monotonic()
-        while (now := written.count()) < number:
-            if now != last:
-                last, moved_at = now, time.monotonic()
-            if time.monotonic() - moved_at > PATIENCE_SECONDS:
-                raise Wrong(f"{said}: {now} of {number} came, and none for {PATIENCE_SECONDS:.0f} s")
-            self.progress.say(f"{said}: {now:,} of {number:,} messages")
-            await asyncio.sleep(0.2)
-
-    def used(self, pids: Mapping[str, int]) -> dict[str, float]:
-        """The CPU seconds of these processes so far."""
-        return {name: cpu_seconds(pid) for name, pid in pids.items()}
-
-
-async def measure(
-    *, entries: int, on: Sequence[str] = ("floor", "sqlite", "postgresql"), folder: Path | None = None
-) -> Table:
+async def measure(*, entries: int, on: Sequence[str] = ("floor", "sqlite", "postgresql")) -> Table:
     """Every subject of `on`, one after the other on the same servers; raises Wrong."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="waymark-bench-") as made:
-        async with _servers(folder or Path(made)) as bench:
+    with tempfile.TemporaryDirectory(prefix="waymark-bench-") as folder:
+        async with servers(Path(folder)) as stage:
             for subject in on:
-                burst = await _floor(bench, entries) if subject == "floor" else await _waymark(bench, subject, entries)
+                burst = await _floor(stage, entries) if subject == "floor" else await _waymark(stage, subject, entries)
                 burst.check()
                 rows.append(Row(SUBJECT_OF[subject], burst.figures()))
-            bench.progress.done()
+            stage.progress.done()
     title = (
         f"throughput: {entries:,} entries in a burst, {len(SUBJECTS)} messages each over waits of {WAIT_SECONDS:g} s"
     )
@@ -219,7 +153,25 @@ async def measure(
         "Every learner got each message exactly once, and every enrolment has ended.",
         "CPU is that of all servers and processes of the row: with Waymark, of Kafka and the SMTP server too.",
     ]
-    return Table("throughput", title, COLUMNS, _with_shares(rows), remarks)
+    rows = _with_shares(rows)
+    return Table("throughput", title, COLUMNS, rows, remarks, _targets({row.subject: row.figures for row in rows}))
+
+
+def _targets(figures: Mapping[str, Mapping[str, float]]) -> Sequence[Target]:
+    """On SQLite, beside the floor of the same run; none where either was not taken."""
+    if FLOOR not in figures or SQLITE not in figures:
+        return ()
+    floor, waymark = figures[FLOOR], figures[SQLITE]
+    return (
+        Target(
+            "burst: messages per second, as a share of the floor", waymark["share of the floor"], at_least=0.7,
+            floor=1.0, decimals=2,
+        ),
+        Target(
+            "burst: p99 of the first message", waymark["first p99"], "s", at_most=1.5 * floor["first p99"],
+            floor=floor["first p99"], decimals=2,
+        ),
+    )  # fmt: skip
 
 
 def _with_shares(rows: Sequence[Row]) -> list[Row]:
@@ -232,44 +184,32 @@ def _with_shares(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-@asynccontextmanager
-async def _servers(folder: Path) -> AsyncGenerator[Bench]:
-    """Temporal with its database in a file, as `waymark up` starts it, and Kafka."""
-    server = temporal.TemporalServer(temporal.take(_say).what, process.free_port())
-    broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
-    async with AsyncExitStack() as stack:
-        started = await stack.enter_async_context(running(server, folder / "temporal"))
-        brokering = await stack.enter_async_context(running(broker, folder / "kafka"))
-        yield Bench(folder, server, broker, {"Temporal": started.pid, "Kafka": brokering.pid})
-
-
 # the floor
 
 
-async def _floor(bench: Bench, entries: int) -> Burst:
-    folder = bench.folder / "floor"
-    folder.mkdir()
+async def _floor(stage: Servers, entries: int) -> Burst:
+    folder = stage.new_folder("floor")
     calls = Written(folder / "calls.txt")
-    work = ("work", "--address", bench.temporal.address, "--file", str(calls.file))
+    work = ("work", "--address", stage.temporal.address, "--file", str(calls.file))
     async with running(OfBench("floor", work, folder / "ready"), folder) as worker:
-        await _start_floor(bench, folder, "warm", WARM_UP)
-        await bench.wait_for(calls, WARM_UP * len(SUBJECTS), said=f"{FLOOR}, warming up")
-        pids = {"Temporal": bench.pids["Temporal"], "worker": worker.pid}
-        before = bench.used(pids)
-        starting = asyncio.create_task(_start_floor(bench, folder, "floor", entries))
-        await bench.wait_for(calls, (WARM_UP + entries) * len(SUBJECTS), said=FLOOR)
+        await _start_floor(stage, folder, "warm", WARM_UP)
+        await stage.wait_for(calls, WARM_UP * len(SUBJECTS), said=f"{FLOOR}, warming up")
+        pids = {"Temporal": stage.pids["Temporal"], "worker": worker.pid}
+        before = stage.used(pids)
+        starting = asyncio.create_task(_start_floor(stage, folder, "floor", entries))
+        await stage.wait_for(calls, (WARM_UP + entries) * len(SUBJECTS), said=FLOOR)
         began_at = await starting
-        cpu = {name: used - before[name] for name, used in bench.used(pids).items()}
+        cpu = {name: used - before[name] for name, used in stage.used(pids).items()}
     called = [line for line in calls.lines() if line[1].startswith("floor-")]
     arrivals = [Arrival(workflow, int(place), float(at)) for at, workflow, place, _ in called]
     instants = {(workflow, int(place)): float(now) for _, workflow, place, now in called}
     return Burst({f"floor-{number}": began_at for number in range(entries)}, arrivals, instants, cpu)
 
 
-async def _start_floor(bench: Bench, folder: Path, prefix: str, entries: int) -> float:
+async def _start_floor(stage: Servers, folder: Path, prefix: str, entries: int) -> float:
     file = folder / f"{prefix}.txt"
     command = (
-        sys.executable, "-m", "bench.floor", "start", "--address", bench.temporal.address, "--file", str(file),
+        sys.executable, "-m", "bench.floor", "start", "--address", stage.temporal.address, "--file", str(file),
         "--prefix", prefix, "--entries", str(entries), "--seconds", str(WAIT_SECONDS),
     )  # fmt: skip
     starter = await asyncio.create_subprocess_exec(*command)
@@ -281,112 +221,37 @@ async def _start_floor(bench: Bench, folder: Path, prefix: str, entries: int) ->
 # Waymark
 
 
-async def _waymark(bench: Bench, database: str, entries: int) -> Burst:
-    folder = bench.folder / database
-    folder.mkdir()
-    async with AsyncExitStack() as stack:
-        url, pids = await open_database(stack, database, folder)
-        arrived, smtp, sink = await open_sink(stack, folder)
-        await upgrade(url)
-        await publish_journey(url)
-        environment = _environment(bench, folder, url, smtp)
-        for name in ("worker", "bridge"):
-            part = Background(name, folder / f"{name}.ready", environment)
-            pids[name] = (await stack.enter_async_context(running(part, folder / name))).pid
-        producer = await asyncio.to_thread(Producer, bench.kafka.address)
-        stack.callback(producer.close)
-        await _produce(producer, "warm", WARM_UP)
+async def _waymark(stage: Servers, database: str, entries: int) -> Burst:
+    async with installed(stage, database, [DEFINITION]) as waymark:
+        await _produce(waymark, "warm", WARM_UP)
         said = SUBJECT_OF[database]
-        await bench.wait_for(arrived, WARM_UP * len(SUBJECTS), said=f"{said}, warming up")
-        pids |= {**bench.pids, "SMTP": sink}
-        before = bench.used(pids)
-        began_at = await _produce(producer, "learner", entries)
-        await bench.wait_for(arrived, (WARM_UP + entries) * len(SUBJECTS), said=said)
-        cpu = {name: used - before[name] for name, used in bench.used(pids).items()}
-        instants = await _ended(url, (WARM_UP + entries))
-    came = [line for line in arrived.lines() if line[1].startswith("learner-")]
+        await stage.wait_for(waymark.arrived, WARM_UP * len(SUBJECTS), said=f"{said}, warming up")
+        before = stage.used(waymark.pids)
+        began_at = await _produce(waymark, "learner", entries)
+        await stage.wait_for(waymark.arrived, (WARM_UP + entries) * len(SUBJECTS), said=said)
+        cpu = {name: used - before[name] for name, used in stage.used(waymark.pids).items()}
+        instants = await _ended(waymark.database, WARM_UP + entries)
+        lines = waymark.arrived.lines()
+    came = [line for line in lines if line[1].startswith("learner-")]
     arrivals = [Arrival(to.partition("@")[0], SUBJECTS.index(subject), float(at)) for at, to, subject in came]
     return Burst(began_at, arrivals, instants, cpu)
 
 
-async def open_database(stack: AsyncExitStack, database: str, folder: Path) -> tuple[str, dict[str, int]]:
-    """The URL of an empty database of one's own, and the process of its server where it has one."""
-    if database == "sqlite":
-        return f"sqlite+aiosqlite:///{folder / 'waymark.db'}", {}
-    server = postgres.PostgresServer(postgres.take(_say).what, process.free_port())
-    started = await stack.enter_async_context(running(server, folder / "postgresql"))
-    return server.url(), {"database": started.pid}
-
-
-async def open_sink(stack: AsyncExitStack, folder: Path) -> tuple[Written, str, int]:
-    """An SMTP server: what arrived there, its URL, its process."""
-    port = process.free_port()
-    arrived = Written(folder / "arrived.txt")
-    arguments = ("--port", str(port), "--file", str(arrived.file))
-    part: Part = OfBench("sink", arguments, folder / "sink.ready", (Listens(port),))
-    started = await stack.enter_async_context(running(part, folder / "sink"))
-    return arrived, f"smtp://127.0.0.1:{port}", started.pid
-
-
-def _environment(bench: Bench, folder: Path, url: str, smtp: str) -> dict[str, str]:
-    return {
-        "WAYMARK_HOME": str(folder / "home"),
-        "WAYMARK_DATABASE_URL": url,
-        "WAYMARK_TEMPORAL_ADDRESS": bench.temporal.address,
-        "WAYMARK_KAFKA_BOOTSTRAP": bench.kafka.address,
-        "WAYMARK_SMTP_URL": smtp,
-        "WAYMARK_SECRET": uuid4().hex,
-    }
-
-
-async def publish_journey(url: str) -> None:
-    """The journey of the burst is live."""
-    compiled = compile_definition(DEFINITION, vocabulary=vocabulary())
-    assert compiled.program is not None, compiled.problems
-    program = compiled.program
-    text = codec.program_to_json(program)
-    new = NewVersion(program.journey, program.title, program.hash, "application/yaml", DEFINITION, text)
-    database = Database(url)
-    async with database.write() as session:
-        await publish(session, new, at=datetime.now(UTC))
-        await installation.keep_policy(session, POLICY, at=datetime.now(UTC))
-    await database.close()
-
-
-async def _produce(producer: Producer, prefix: str, entries: int) -> dict[str, float]:
+async def _produce(waymark: Waymark, prefix: str, entries: int) -> dict[str, float]:
     """Produce the events that enter; answers each learner's event time."""
     began_at = {f"{prefix}-{number}": time.time() for number in range(entries)}
-    records = [Outgoing(0, "hr.events", learner, event_of(learner, at)) for learner, at in began_at.items()]
-    sent = await asyncio.to_thread(producer.send, records)
-    if sent < entries:
-        raise Wrong(f"Kafka took {sent} of {entries} events")
+    await waymark.produce([promoted(learner, at) for learner, at in began_at.items()])
     return began_at
 
 
-def event_of(learner: str, at: float) -> str:
-    """The event that enters, as a CloudEvent."""
-    event = {
-        "specversion": "1.0", "id": f"{learner}-promoted", "source": "/bench/hr", "type": "hr.learner.promoted",
-        "subject": learner, "time": datetime.fromtimestamp(at, UTC).isoformat(), "datacontenttype": "application/json",
-        "data": {
-            "given_name": learner.title(), "email": f"{learner}@example.org", "country": "GB", "to_level": "manager",
-        },
-    }  # fmt: skip
-    return orjson.dumps(event).decode()
-
-
-async def _ended(url: str, entries: int) -> dict[tuple[str, int], float]:
+async def _ended(database: Database, entries: int) -> dict[tuple[str, int], float]:
     """When each message went by the journey's clock; raises Wrong unless every enrolment has ended as it should."""
-    database = Database(url)
-    try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (left := entries - await _count_ended(database)) > 0:
-            if time.monotonic() > deadline:
-                raise Wrong(f"{left} enrolments have not ended")
-            await asyncio.sleep(0.2)
-        return await _instants(database)
-    finally:
-        await database.close()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (left := entries - await _count_ended(database)) > 0:
+        if time.monotonic() > deadline:
+            raise Wrong(f"{left} enrolments have not ended")
+        await asyncio.sleep(0.2)
+    return await _instants(database)
 
 
 async def _count_ended(database: Database) -> int:
@@ -405,8 +270,3 @@ async def _instants(database: Database) -> dict[tuple[str, int], float]:
     if unsent:
         raise Wrong(f"{len(unsent)} deliveries are not sent: {Counter(unsent)}")
     return {(learner, SUBJECTS.index(message)): sent_at.timestamp() for learner, message, sent_at, _ in rows if sent_at}
-
-
-def _say(part: str, text: str, share: float | None) -> None:
-    if share is None:
-        print(f"{part}: {text}", file=sys.stderr, flush=True)

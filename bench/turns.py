@@ -18,7 +18,8 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bench.figures import Column, Row, Table
-from bench.throughput import SUBJECT_OF, SUBJECTS, Wrong, event_of, open_database, open_sink, publish_journey
+from bench.stage import SUBJECT_OF, Wrong, open_database, open_sink, promoted, publish_all
+from bench.throughput import DEFINITION, SUBJECTS
 from connectors.channels.base import Limits
 from connectors.channels.opening import close_channels, open_channels
 from connectors.sources import source_of
@@ -65,7 +66,7 @@ async def _measure(database: str, entries: int, folder: Path) -> Row:
         url, _ = await open_database(stack, database, folder)
         arrived, smtp, _ = await open_sink(stack, folder)
         await upgrade(url)
-        await publish_journey(url)
+        await publish_all(url, [DEFINITION])
         opened = Database(url)
         stack.push_async_callback(opened.close)
         environment = {"WAYMARK_HOME": str(folder), "WAYMARK_SMTP_URL": smtp, "WAYMARK_SECRET": uuid4().hex}
@@ -97,7 +98,7 @@ async def _ingest(ingest: Ingest, entries: int) -> None:
     headers = (("content-type", b"application/cloudevents+json"),)
     now = time.time()
     records = [
-        Record("hr.events", 0, number, None, headers, event_of(f"learner-{number}", now).encode())
+        Record("hr.events", 0, number, None, headers, promoted(f"learner-{number}", now).encode())
         for number in range(entries)
     ]
     await ingest.store([incoming for record in records for incoming in translate(record)])

@@ -4,7 +4,8 @@ import pytest
 
 from bench import floor, throughput
 from bench.figures import percentile
-from bench.throughput import FLOOR, POSTGRESQL, SQLITE, SUBJECTS, WAIT_SECONDS, Arrival, Burst, Wrong
+from bench.stage import FLOOR, POSTGRESQL, SQLITE, Wrong
+from bench.throughput import SUBJECTS, WAIT_SECONDS, Arrival, Burst
 
 
 @pytest.mark.timeout(600)

@@ -1,7 +1,7 @@
 """A tiny run of the turns alone, on both databases."""
 
 from bench import turns
-from bench.throughput import POSTGRESQL, SQLITE
+from bench.stage import POSTGRESQL, SQLITE
 
 
 async def test_turns_without_temporal() -> None:

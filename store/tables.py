@@ -519,7 +519,7 @@ class DraftRow(SQLModel, table=True):
 
     `prompt` is the last one that was sent, `answer` what came back, for diagnosis. `calls` counts the calls to the
     model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, or failed.
-    `told_at` is when the reviewers were told of it.
+    `written_by` is the person of `origin` person. `told_at` is when the reviewers were told of it.
     """
 
     __tablename__ = "drafts"
@@ -546,6 +546,7 @@ class DraftRow(SQLModel, table=True):
     findings: list[Json] = _list()
     answer: str | None = _text(is_optional=True)
     model: str | None = None
+    written_by: str | None = _text(is_optional=True)
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("findings", JSON, nullable=False, server_default="[]"),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("model", sa.String(), nullable=True),
+        sa.Column("written_by", sa.Text(), nullable=True),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("tokens_in", sa.Integer(), nullable=False),
         sa.Column("tokens_out", sa.Integer(), nullable=False),

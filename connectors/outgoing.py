@@ -18,8 +18,8 @@ class Outgoing:
 
     `delivery_id` is the key: the same for every attempt, and handed to the provider where it takes one. `learner` is
     the source's id of the learner the message is about; `address` is where it goes (None where the channel needs
-    none); `text` is Markdown. `sent_at` is the turn's instant, UTC: the time of the story, not of this machine's
-    clock.
+    none); `text` is Markdown; `why` is the address of the page that says why it came. `sent_at` is the turn's instant,
+    UTC: the time of the story, not of this machine's clock.
     """
 
     delivery_id: str
@@ -32,6 +32,7 @@ class Outgoing:
     text: str
     link: OutgoingLink | None
     sent_at: datetime
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from hashlib import sha256
 from itsdangerous import BadSignature, Signer
 
 _SURVEY = "waymark.survey"
+_WHY = "waymark.why"
 _LONGEST = 512
 _NAMES = re.compile(r"([A-Za-z0-9_-]{1,200})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{1,200})")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,33 @@ class Links:
 
     def read_survey(self, token: str) -> SurveyRef | None:
         """What the token names; None where we have not made it, or somebody changed it."""
+        signed = self._read(_SURVEY, token)
+        names = None if signed is None else _NAMES.fullmatch(signed)
+        return None if names is None else SurveyRef(names[1], names[3], int(names[2]))
+
+    def why(self, delivery: str) -> str | None:
+        """Where who got this delivery reads why; the same for the same delivery, always. None where this installation
+        has no address.
+        """
+        return f"{self.public_url}/w/{self.sign_why(delivery)}" if self.public_url else None
+
+    def sign_why(self, delivery: str) -> str:
+        """The token of this delivery's page."""
+        return self._signer(_WHY).sign(delivery).decode()
+
+    def read_why(self, token: str) -> str | None:
+        """The delivery that the token names; None where we have not made it, or somebody changed it."""
+        signed = self._read(_WHY, token)
+        return signed if signed is not None and _NAME.fullmatch(signed) else None
+
+    def _read(self, purpose: str, token: str) -> str | None:
+        """What was signed for this purpose."""
         if len(token) > _LONGEST:
             return None
         try:
-            names = _NAMES.fullmatch(self._signer(_SURVEY).unsign(token.encode(errors="replace")).decode())
+            return self._signer(purpose).unsign(token.encode(errors="replace")).decode()
         except (BadSignature, UnicodeDecodeError):
             return None
-        return None if names is None else SurveyRef(names[1], names[3], int(names[2]))
 
     def _signer(self, purpose: str) -> Signer:
         return Signer(self.secret, salt=purpose, key_derivation="hmac", digest_method=sha256)

@@ -26,6 +26,7 @@ from connectors.channels.base import Channel
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
 from connectors.outgoing import Outgoing, OutgoingLink, Receipt
 from journeys.composing import Composed, Reach, Skip, compose
+from journeys.drafting.choosing import Drafted
 from journeys.effects import Deliver
 from journeys.identity import delivery_id
 from journeys.links import Links
@@ -56,11 +57,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Ready:
-    """A message that may go now, composed."""
+    """A message that may go now, composed; `draft` is the approved draft whose text it is, or `undrafted` why a drafted
+    message goes in its own words.
+    """
 
     delivery: str
     channel: str
     outgoing: Outgoing
+    draft: str | None = None
+    undrafted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,10 @@ class Delivering:
     links: Links
     clock: Callable[[], datetime]
 
-    def compose(self, standing: Standing, deliver: Deliver, recipient: Person, *, now: datetime) -> Ready | Skip:
-        """The message as it would go now, or why it cannot."""
+    def compose(
+        self, standing: Standing, deliver: Deliver, recipient: Person, *, drafted: Drafted, now: datetime
+    ) -> Ready | Skip:
+        """The message as it would go now, or why it cannot; `drafted` is what `workers.drafts.approved_for` says."""
         composed = compose(
             standing.program,
             deliver,
@@ -133,6 +140,7 @@ class Delivering:
             recipient_id=recipient.source_id,
             reach=self.reach,
             page=self.links.survey(standing.enrolment, deliver.node, deliver.visit),
+            drafted=drafted,
         )
         if isinstance(composed, Composed):
             composed = self.rule.judge(composed)
@@ -151,8 +159,9 @@ class Delivering:
             text=composed.text,
             link=link,
             sent_at=now,
+            why=self.links.why(key),
         )
-        return Ready(key, composed.channel, outgoing)
+        return Ready(key, composed.channel, outgoing, composed.draft, composed.undrafted)
 
     async def claim(self, session: AsyncSession, ready: Ready, *, new: DeliveryRow | None = None) -> Claim | None:
         """Take the attempt; commit before `send`. None: somebody else is trying it, or it is final.
@@ -163,12 +172,16 @@ class Delivering:
         clock = self.clock()
         until = clock + self.attempt_limit
         if new is not None:
-            claim = {"attempt": attempt, "attempt_until": until, "attempts": 1, "channel": ready.channel}
+            claim = {
+                "attempt": attempt, "attempt_until": until, "attempts": 1, "channel": ready.channel,
+                "draft": ready.draft, "undrafted": ready.undrafted,
+            }  # fmt: skip
             await deliveries.record(session, new.model_copy(update=claim))
             return Claim(ready, attempt, time.monotonic())
         claimed = await deliveries.claim(
-            session, ready.delivery, attempt=attempt, until=until, clock=clock, channel=ready.channel
-        )
+            session, ready.delivery, attempt=attempt, until=until, clock=clock, channel=ready.channel,
+            draft=ready.draft, undrafted=ready.undrafted,
+        )  # fmt: skip
         return Claim(ready, attempt, time.monotonic()) if claimed else None
 
     async def send(self, claim: Claim) -> Outcome:

@@ -136,8 +136,8 @@ class Email(Channel):
         }
         return written(
             headers,
-            text=text_part(outgoing.text, outgoing.link),
-            html=html_part(outgoing.text, outgoing.link),
+            text=text_part(outgoing.text, outgoing.link, why=outgoing.why),
+            html=html_part(outgoing.text, outgoing.link, why=outgoing.why),
             key=outgoing.delivery_id,
             policy=_WIRE if recipient.isascii() else _WIRE_UTF8,
         )

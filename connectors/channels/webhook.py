@@ -178,6 +178,7 @@ def body_of(outgoing: Outgoing) -> str:
         "text": _writable(outgoing.text),
         "link": None if outgoing.link is None else _writable(outgoing.link.url),
         "sent_at": outgoing.sent_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "why": outgoing.why,
     }
     return orjson.dumps(fields).decode()
 

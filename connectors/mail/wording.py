@@ -18,6 +18,8 @@ from connectors.outgoing import OutgoingLink
 LINK_SCHEMES = {"http", "https", "mailto", "tel"}
 _markdown = MarkdownIt("commonmark", {"html": False})
 _BARE_URL = re.compile(r"""https?://[^\s<>"]*[^\s<>".,;:!?)\]'*_]""")
+SEPARATOR = "\n-- \n"
+"""What stands between the text of a letter and what is no part of it (RFC 3676, section 4.3)."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _PAGE = """\
@@ -25,13 +27,15 @@ _PAGE = """\
 <html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body style="margin:0;padding:24px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif;color:#1c2530">
 <div style="max-width:36em;margin:0 auto">
-{body}{button}</div>
+{body}{button}{footer}</div>
 </body></html>
 """
 _BUTTON = (
     '<p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:10px 18px;border-radius:6px;'
     'background:#1f5fbf;color:#ffffff;text-decoration:none">{label}</a></p>\n'
 )
+_FOOTER = '<p style="margin:32px 0 0;font-size:13px"><a href="{url}" style="color:#66717f">{words}</a></p>\n'
+_WHY = "Why did I get this?"
 
 
 def cleaned(text: str) -> str:
@@ -44,21 +48,27 @@ def one_line(text: str) -> str:
     return " ".join(cleaned(text).split())
 
 
-def html_part(text: str, link: OutgoingLink | None) -> str:
-    """The HTML body: the text, then the link as a button unless the text has it already."""
+def html_part(text: str, link: OutgoingLink | None, *, why: str | None = None) -> str:
+    """The HTML body: the text, then the link as a button unless the text has it already; last and quiet, where the
+    reader learns why she got it.
+    """
     tokens = _parse(cleaned(text))
     body = nh3.clean(_markdown.renderer.render(tokens, _markdown.options, {}), url_schemes=LINK_SCHEMES)
     has_button = link is not None and not _is_in(link, text) and urlsplit(link.url).scheme.lower() in LINK_SCHEMES
     button = _BUTTON.format(url=escape(link.url), label=escape(_label(link))) if link is not None and has_button else ""
-    return _PAGE.format(body=body, button=button)
+    footer = "" if why is None else _FOOTER.format(url=escape(why), words=_WHY)
+    return _PAGE.format(body=body, button=button, footer=footer)
 
 
-def text_part(text: str, link: OutgoingLink | None) -> str:
-    """The plain body: the text without marks, then the link unless the text has it already."""
+def text_part(text: str, link: OutgoingLink | None, *, why: str | None = None) -> str:
+    """The plain body: the text without marks, then the link unless the text has it already; below the line that mail
+    programs take for the end of the text, where the reader learns why she got it.
+    """
+    footer = "" if why is None else f"{SEPARATOR}{_WHY} {why}\n"
     blocks = _Plain(_parse(cleaned(text))).text()
     if link is None or _is_in(link, text):
-        return blocks + "\n"
-    return f"{blocks}\n\n{_label(link)}: {cleaned(link.url)}\n".lstrip("\n")
+        return f"{blocks}\n{footer}"
+    return f"{blocks}\n\n{_label(link)}: {cleaned(link.url)}\n{footer}".lstrip("\n")
 
 
 def _is_in(link: OutgoingLink, text: str) -> bool:

@@ -50,3 +50,31 @@ def test_the_visit_is_signed() -> None:
 def test_the_secret_is_not_shown() -> None:
     """Neither in a log nor in an exception."""
     assert "secret" not in repr(LINKS)
+
+
+DELIVERY = "dlv-0123456789abcdef0123456789abcdef"
+WHY = LINKS.why(DELIVERY) or ""
+
+
+def test_a_link_to_why_is_the_same_again_and_read_as_it_was_made() -> None:
+    """It names the delivery and nothing else."""
+    token = "dlv-0123456789abcdef0123456789abcdef._NCnXIdBdzVKfFqIrEi3Pv34Zn1ucxlp2qw6CQ32g54"
+    assert f"https://learning.example.org/w/{token}" == WHY
+    assert DELIVERY == LINKS.read_why(token)
+
+
+def test_a_link_opens_what_it_was_made_for_alone() -> None:
+    """A survey's token is none of why, and the other way round, whatever is named."""
+    assert LINKS.read_why(TOKEN) is None
+    assert LINKS.read_survey(LINKS.sign_why(f"{REF.enrolment}.{REF.visit}.{REF.node}")) is None
+
+
+@pytest.mark.parametrize("text", ["", ".", DELIVERY, f"{DELIVERY}.", f"x{WHY[32:]}", "é" * 600, "\0.\0"])
+def test_what_we_have_not_made_says_nothing(text: str) -> None:
+    """Neither a bare id, nor half a token, nor what is too long."""
+    assert LINKS.read_why(text) is None
+
+
+def test_without_an_address_there_is_no_link_to_why() -> None:
+    """A link that leads nowhere helps nobody."""
+    assert Links("a secret of the tests, of no worth", "").why(DELIVERY) is None

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from connectors.mail.wording import text_part
+from connectors.mail.wording import SEPARATOR, text_part
 from journeys.catalogue import is_our_own
 from journeys.codec import entry_from_plain
 from journeys.effects import Note, Paused, Resumed
@@ -180,8 +180,10 @@ def _plain(markdown: str) -> str:
 
 
 def _without_link(text: str) -> str:
-    """A script says the text and the link apart; a letter has the link at its end."""
-    return re.sub(r"\n\n[^\n]*: https?://\S+$", "", text)
+    """A script says the text and the link apart; a letter has the link at its end, and below it where its reader
+    learns why she got it.
+    """
+    return re.sub(r"\n\n[^\n]*: https?://\S+$", "", text.partition(SEPARATOR)[0].rstrip())
 
 
 async def _answering(stack: AsyncExitStack, script: GoldenScript) -> dict[str, str]:

@@ -73,6 +73,7 @@ def outgoing(provider: Provider, recipient: str = "ada", **changed: str) -> Outg
         text=changed.get("text", "Hello **Ada**, this is private."),
         link=OutgoingLink("Start", "https://lms.example.com/MGR-101"),
         sent_at=SENT_AT,
+        why="https://learning.example.org/w/d-ada",
     )
 
 

@@ -20,6 +20,7 @@ from tests.support import smtp
 from tests.support.smtp import Mail, SmtpSink
 from tests.support.until import until
 
+FOOTER = "\n-- \nWhy did I get this? https://learning.example.org/w/d-ada\n"
 CERTIFICATES = Path(__file__).parent / "certificates"
 BEHAVIOURS: dict[Behaviour, smtp.Behaviour] = {
     "refuse": "refuse",
@@ -116,19 +117,20 @@ async def test_the_letter_says_who_when_and_that_a_machine_wrote_it(provider: Em
 
 
 async def test_both_parts_carry_text_and_link(provider: EmailProvider) -> None:
-    """The text part is plain words, the HTML part marks and a button; both hold the link."""
+    """The text part is plain words, the HTML part marks and a button; both hold the link, and say why it came."""
     mail = await attempt(provider, text="Hello **Ada**,\n\n- one\n- two")
-    assert mail.part("plain") == "Hello Ada,\n\n- one\n- two\n\nStart: https://lms.example.com/MGR-101\n"
+    assert mail.part("plain") == f"Hello Ada,\n\n- one\n- two\n\nStart: https://lms.example.com/MGR-101\n{FOOTER}"
     html = mail.part("html")
     assert "<strong>Ada</strong>" in html
     assert 'href="https://lms.example.com/MGR-101"' in html
     assert ">Start</a>" in html
+    assert 'href="https://learning.example.org/w/d-ada"' in html
 
 
 async def test_a_link_in_the_text_is_not_said_twice(provider: EmailProvider) -> None:
     """Where the body has the link already, neither part repeats it, and the HTML makes it one to click."""
     mail = await attempt(provider, text="Start here: https://lms.example.com/MGR-101.")
-    assert mail.part("plain") == "Start here: https://lms.example.com/MGR-101.\n"
+    assert mail.part("plain") == f"Start here: https://lms.example.com/MGR-101.\n{FOOTER}"
     assert mail.part("html").count("MGR-101") == 2  # the address and its words
     assert '<a href="https://lms.example.com/MGR-101"' in mail.part("html")
 

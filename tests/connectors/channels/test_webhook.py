@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -81,7 +82,7 @@ async def attempt(provider: WebhookProvider, *, limits: Limits = PATIENT, messag
 
 
 async def test_the_body_is_what_the_interface_says(provider: WebhookProvider) -> None:
-    """The body has exactly the nine fields, the text as Markdown and the link as its URL."""
+    """The body has exactly the ten fields, the text as Markdown and the link as its URL."""
     await attempt(provider)
     (request,) = provider.receiver.taken
     assert request.path == "/hooks/waymark"
@@ -97,7 +98,16 @@ async def test_the_body_is_what_the_interface_says(provider: WebhookProvider) ->
         "text": "Hello **Ada**, this is private.",
         "link": "https://lms.example.com/MGR-101",
         "sent_at": "2026-03-02T09:00:00Z",
+        "why": "https://learning.example.org/w/d-ada",
     }
+
+
+async def test_without_an_address_of_ours_there_is_no_link_to_why(provider: WebhookProvider) -> None:
+    """The field is there and null."""
+    channel = open_channels(provider.values)["webhook"]
+    await channel.send(replace(outgoing(provider), why=None))
+    await channel.close()
+    assert provider.receiver.taken[0].body["why"] is None
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,23 @@ def test_any_text_can_be_said(text: str, label: str, url: str) -> None:
     link = OutgoingLink(label, url)
     html_part(text, link).encode()
     text_part(text, link).encode()
+
+
+WHY = "https://learning.example.org/w/dlv-1.c-_Z"
+
+
+def test_why_it_came_is_the_last_and_quiet_line() -> None:
+    """Below the line that mail programs take for the end of a letter, and small below all else; with a link or
+    without, and of an empty text too.
+    """
+    assert text_part("Hello", LINK, why=WHY).endswith(f"{LINK.url}\n\n-- \nWhy did I get this? {WHY}\n")
+    assert text_part("Hello", None, why=WHY) == f"Hello\n\n-- \nWhy did I get this? {WHY}\n"
+    assert text_part("", LINK, why=WHY).startswith("See the guide")
+    html = html_part("Hello", LINK, why=WHY)
+    assert html.index(LINK.label) < html.index(f'<a href="{WHY}"') < html.index("Why did I get this?</a></p>\n</div>")
+
+
+def test_without_an_address_nothing_is_said_of_why() -> None:
+    """No empty line, no separator."""
+    assert "Why did I" not in html_part("Hello", LINK) + text_part("Hello", LINK)
+    assert "-- " not in text_part("Hello", LINK)

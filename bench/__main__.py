@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import attention, rehearsal, steering, throughput, turns
+from bench import attention, rehearsal, steady, steering, throughput, turns
 from bench.figures import Machine, Table, as_json, table_json
 from bench.results import save
 
@@ -34,6 +34,11 @@ def _rehearsal(asked: Asked) -> Table:
     return rehearsal.table(learners={"quick": 100}.get(asked.size, 1_000))
 
 
+def _steady(asked: Asked) -> Table:
+    seconds = {"quick": 20, "full": 180}.get(asked.size, 60)
+    return asyncio.run(steady.measure(seconds=seconds, on=asked.on))
+
+
 def _steering(asked: Asked) -> Table:
     return asyncio.run(steering.measure(learners={"quick": 20}.get(asked.size, 100)))
 
@@ -51,6 +56,7 @@ def _turns(asked: Asked) -> Table:
 BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
     "attention": _attention,
     "rehearsal": _rehearsal,
+    "steady": _steady,
     "steering": _steering,
     "turns": _turns,
     "throughput": _throughput,

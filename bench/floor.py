@@ -29,6 +29,7 @@ from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRe
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from bench.pacing import paced
 from workers.worker import carrying
 from workflows.gateway import CONCURRENCY, connect
 
@@ -39,9 +40,11 @@ WORKFLOW = "Floor"
 
 @dataclass(frozen=True)
 class Order:
-    """One record in, as everywhere; `seconds` is how long each wait is."""
+    """One record in, as everywhere; `seconds` is how long each wait is, `sleep_days` a last one."""
 
     seconds: float
+    messages: int = MESSAGES
+    sleep_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,17 @@ class Floor:
 
     @workflow.run
     async def run(self, order: Order) -> int:
-        """Call, wait, call, wait, call."""
-        for place in range(MESSAGES):
+        """Call, wait, call, wait, call; then sleep, where that is asked for."""
+        for place in range(order.messages):
             if place > 0:
                 await self._wait(order.seconds)
             self._poked = False
             call = Call(workflow.info().workflow_id, place, workflow.now())
             await workflow.execute_local_activity("nothing", call, start_to_close_timeout=timedelta(minutes=3))
-        return MESSAGES
+        if order.sleep_days:
+            self._poked = False
+            await self._wait(order.sleep_days * 86_400.0)
+        return order.messages
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -114,20 +120,38 @@ async def work(address: str, file: Path, ready_file: Path | None) -> None:
             await stop.wait()
 
 
-async def start(address: str, file: Path, *, prefix: str, entries: int, seconds: float) -> None:
+async def start(address: str, file: Path, order: Order, *, prefix: str, entries: int) -> None:
     """Start them all at once; `file` gets the instant at which that began."""
     client = await connect(address)
     places = asyncio.Semaphore(CONCURRENCY)
-    payloads = Payloads(payloads=await client.data_converter.encode([Order(seconds)]))
 
     async def start_one(number: int) -> None:
         async with places:
-            await client.workflow_service.signal_with_start_workflow_execution(
-                _request(client, f"{prefix}-{number}", payloads), retry=True, timeout=timedelta(seconds=10)
-            )
+            await _start(client, f"{prefix}-{number}", order)
 
     file.write_text(f"{time.time():.6f}\n")
     await asyncio.gather(*(start_one(number) for number in range(entries)))
+
+
+async def start_steadily(
+    address: str, file: Path, order: Order, *, prefix: str, entries: int, per_second: float
+) -> None:
+    """Start so many a second; each line of `file` is one: when it was begun, and its id."""
+    client = await connect(address)
+    with file.open("w") as begun:
+
+        async def start_one(number: int) -> None:
+            begun.write(f"{time.time():.6f} {prefix}-{number}\n")
+            await _start(client, f"{prefix}-{number}", order)
+
+        await paced(entries, per_second, start_one)
+
+
+async def _start(client: Client, workflow_id: str, order: Order) -> None:
+    payloads = Payloads(payloads=await client.data_converter.encode([order]))
+    await client.workflow_service.signal_with_start_workflow_execution(
+        _request(client, workflow_id, payloads), retry=True, timeout=timedelta(seconds=10)
+    )
 
 
 def _request(client: Client, workflow_id: str, payloads: Payloads) -> SignalWithStartWorkflowExecutionRequest:
@@ -154,12 +178,24 @@ def main() -> None:
     parser.add_argument("--prefix", default="floor", help="what the ids of the workflows begin with")
     parser.add_argument("--entries", type=int, default=0, help="how many are started")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each wait is")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="how many calls each makes")
+    parser.add_argument("--sleep-days", type=int, default=0, help="how long each sleeps at its end")
+    parser.add_argument("--per-second", type=float, help="how many are started in a second; all at once without")
     given = parser.parse_args()
     if given.doing == "work":
         asyncio.run(work(given.address, given.file, given.ready_file))
+        return
+    order = Order(given.seconds, given.messages, given.sleep_days)
+    if given.per_second is None:
+        asyncio.run(start(given.address, given.file, order, prefix=given.prefix, entries=given.entries))
     else:
-        asyncio.run(start(given.address, given.file, prefix=given.prefix, entries=given.entries, seconds=given.seconds))
-        os._exit(0)  # the SDK's threads may still be ending, and an interpreter that ends under them aborts
+        asyncio.run(
+            start_steadily(
+                given.address, given.file, order, prefix=given.prefix, entries=given.entries,
+                per_second=given.per_second,
+            )
+        )  # fmt: skip
+    os._exit(0)  # the SDK's threads may still be ending, and an interpreter that ends under them aborts
 
 
 if __name__ == "__main__":

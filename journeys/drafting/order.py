@@ -218,14 +218,23 @@ Rules:
 7. Answer with one JSON object and nothing around it: {"subject": "...", "body": "..."}. Neither text is empty."""
 
 
-def prompt_of(order: DraftOrder, corrections: Sequence[Remark] = (), rejected: Sequence[str] = ()) -> Prompt:
+def prompt_of(
+    order: DraftOrder,
+    corrections: Sequence[Remark] = (),
+    rejected: Sequence[str] = (),
+    *,
+    unlike: Sequence[DraftText] = (),
+) -> Prompt:
     """What a model is asked for this order: `corrections` are what was found wrong with its last text, `rejected` the
-    reasons for which a person refused earlier ones, oldest first. The same arguments give the same prompt.
+    reasons for which a person refused earlier ones, oldest first, `unlike` the texts to which this one is to be an
+    alternative. The same arguments give the same prompt.
     """
-    return Prompt(_SYSTEM, "\n\n".join(_parts(order, corrections, rejected)), _SCHEMA)
+    return Prompt(_SYSTEM, "\n\n".join(_parts(order, corrections, rejected, unlike)), _SCHEMA)
 
 
-def _parts(order: DraftOrder, corrections: Sequence[Remark], rejected: Sequence[str]) -> Iterator[str]:
+def _parts(
+    order: DraftOrder, corrections: Sequence[Remark], rejected: Sequence[str], unlike: Sequence[DraftText]
+) -> Iterator[str]:
     draft = order.draft
     yield f"BRIEF\n{_clean(draft.brief)}"
     yield "\n".join(["WANTED", *_wanted(order)])
@@ -241,6 +250,9 @@ def _parts(order: DraftOrder, corrections: Sequence[Remark], rejected: Sequence[
     if rejected:
         reasons = "\n".join(_one_line(reason) for reason in rejected[-_MOST_REJECTED:])
         yield _fenced("why a person refused earlier drafts; none of it may be true of yours", reasons)
+    for number, text in enumerate(unlike, start=1):
+        what = f"alternative {number}, which is there already; write one that begins and goes on in another way"
+        yield _fenced(what, f"{text.subject}\n\n{text.body}")
     if corrections:
         found = "\n".join(_said(remark) for remark in corrections[:_MOST_FINDINGS])
         yield _fenced("what was found wrong with your last draft; write it anew without these faults", found)

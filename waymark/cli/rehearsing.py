@@ -13,28 +13,22 @@ import typer
 from connectors.channels import CHANNELS
 from connectors.sources import Raw, Refused
 from connectors.sources.cloudevents import CloudEvents
-from journeys.compiler import compile_definition
 from journeys.composing import Reach
 from journeys.durations import parse_duration
 from journeys.events import Event, Json
-from journeys.learners import read_learners
-from journeys.policy import DEFAULT_POLICY, Policy, policy_from_json
-from journeys.problems import Problem
+from journeys.policy import Policy
 from journeys.program import Program
 from journeys.rehearse import rehearse
-from journeys.source import Map, Node, plain, read_source
+from journeys.source import plain
 from journeys.timeline import Rehearsal
 from waymark.cli.errors import NotSo, WrongUsage
-from waymark.cli.output import counted_words as _counted
-from waymark.cli.output import problem_line
+from waymark.cli.files import compile_file, read_bytes, read_learners_file, read_policy, read_tree, refuse
 from waymark.cli.printable import printable
-from waymark.vocabulary import vocabulary
 
 LINES = 20
 """As many learners are told one by one, where nothing is said."""
 
-SHOWN_PROBLEMS = 20
-"""How many refused lines or fields are told at once."""
+AGAIN = "rehearse again"
 
 
 def add(app: typer.Typer) -> None:
@@ -92,20 +86,20 @@ def rehearse_command(
     """
     if [events is not None, cases, against].count(True) != 1:
         raise WrongUsage("say what happens: one of --events FILE, --cases and --against")
-    program = _compile(file)
+    program = compile_file(file, then=AGAIN)
     if cases:
-        return _tell_cases(program, policy=_policy(policy), html=html, lines=lines, as_json=as_json)
+        return _tell_cases(program, policy=read_policy(policy, then=AGAIN), html=html, lines=lines, as_json=as_json)
     if against:
         rehearsal = _rehearse_real(program, wanted, limit=limit, since=since, policy=policy)
     else:
         assert events is not None, "counted above"
         rehearsal = rehearse(
             program,
-            _read_learners(learners),
+            read_learners_file(learners, then=AGAIN),
             _read_events(events),
             reach=_reach(),
             until=_duration(until),
-            policy=_policy(policy),
+            policy=read_policy(policy, then=AGAIN),
             answers=_read_answers(answers),
         )
     return _tell(program, rehearsal, html=html, lines=lines, as_json=as_json, kicker=_kicker(against))
@@ -165,7 +159,7 @@ def _rehearse_real(program: Program, wanted: str | None, *, limit: int, since: s
     begin = now - _said_duration(since, "--since")
     reading = read_real_learners(load_settings(), wanted=filter_of(wanted), limit=limit, since=begin)
     found = asyncio.run(reading)
-    chosen = found.policy if policy is None else _policy(policy)
+    chosen = found.policy if policy is None else read_policy(policy, then=AGAIN)
     first = min((event.time for event in found.events), default=now)
     rehearsal = rehearse(
         program,
@@ -182,58 +176,26 @@ def _rehearse_real(program: Program, wanted: str | None, *, limit: int, since: s
 # -- what is given -----------------------------------------------------------------------------------------------------
 
 
-def _compile(file: Path) -> Program:
-    compiled = compile_definition(_read(file), vocabulary=vocabulary())
-    for problem in compiled.problems:
-        typer.echo(printable(_line_of(file, problem)), err=True)
-    if compiled.program is None:
-        errors = sum(problem.severity == "error" for problem in compiled.problems)
-        raise NotSo(f"{file} has {_counted(errors, 'problem')}: mend what is listed above, then rehearse again")
-    return compiled.program
-
-
 def _read_events(file: Path) -> Sequence[Event]:
     events: list[Event] = []
     refused: list[str] = []
-    for number, line in enumerate(_read(file).removeprefix(BOM_UTF8).splitlines(), start=1):
+    for number, line in enumerate(read_bytes(file).removeprefix(BOM_UTF8).splitlines(), start=1):
         for found in CloudEvents.translate(Raw(line)) if line.strip() else ():
             if isinstance(found, Refused):
                 refused.append(f"{file}:{number}: {found.code}: {found.detail}")
             else:
                 events.append(found.event)
-    _refuse(refused, "event that cannot be used", file)
+    refuse(refused, "event that cannot be used", file, then=AGAIN)
     return events
 
 
 def _read_answers(file: Path | None) -> Mapping[str, Json]:
     if file is None:
         return {}
-    read = read_source(_read(file))
-    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
-    answers = plain(read.root)
+    answers = plain(read_tree(file, then=AGAIN))
     if not isinstance(answers, dict):
         raise NotSo(f"{file} is no map of names to answers: write it as crm: {{account: {{id: A-7}}}}")
     return answers
-
-
-def _read_learners(file: Path | None) -> Mapping[str, Mapping[str, Json]]:
-    if file is None:
-        return {}
-    read = read_source(_read(file))
-    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
-    learners = read_learners(plain(read.root))
-    places = [(*_place(read.root, problem.path), problem.text) for problem in learners.problems]
-    _refuse([f"{file}:{line}:{column}: {text}" for line, column, text in places], "problem", file)
-    return learners.profiles
-
-
-def _place(node: Node | None, path: Sequence[str]) -> tuple[int, int]:
-    """Line and column of what the path names: its last key's, or the whole's where the path is empty."""
-    at = (1, 1) if node is None else (node.line, node.column)
-    for name in path:
-        if isinstance(node, Map):
-            at, node = node.keys[name], node.entries[name]
-    return at
 
 
 def _duration(text: str | None) -> timedelta | None:
@@ -247,40 +209,6 @@ def _said_duration(text: str, option: str) -> timedelta:
         raise WrongUsage(f"{option}: {error}") from error
 
 
-def _policy(file: Path | None) -> Policy:
-    """The policy of the file; without one that of an installation nobody has changed."""
-    if file is None:
-        return DEFAULT_POLICY
-    read = read_source(_read(file))
-    _refuse([_line_of(file, problem) for problem in read.problems], "problem", file)
-    found = policy_from_json(plain(read.root))
-    if isinstance(found, Policy):
-        return found
-    _refuse([f"{file}: {problem.path}: {problem.detail}" for problem in found], "problem", file)
-    raise AssertionError("a policy that is none has problems")
-
-
 def _reach() -> Mapping[str, Reach]:
     """Every channel, as if it were set up: a rehearsal says what the journey does, not what a machine lacks."""
     return {name: Reach(is_set_up=True, address_field=channel.address_field) for name, channel in CHANNELS.items()}
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise WrongUsage(f"{file} cannot be read: {error.strerror or error}") from error
-
-
-def _refuse(lines: Sequence[str], what: str, file: Path) -> None:
-    if not lines:
-        return
-    for line in lines[:SHOWN_PROBLEMS]:
-        typer.echo(printable(line), err=True)
-    if len(lines) > SHOWN_PROBLEMS:
-        typer.echo(f"... and {len(lines) - SHOWN_PROBLEMS} more", err=True)
-    raise NotSo(f"{file} has {_counted(len(lines), what)}: mend what is listed above, then rehearse again")
-
-
-def _line_of(file: Path, problem: Problem) -> str:
-    return problem_line(str(file), problem.to_json())

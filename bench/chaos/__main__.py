@@ -1,0 +1,90 @@
+"""`python -m bench.chaos`: whether anything is lost, stuck or said twice while everything fails.
+
+    python -m bench.chaos [--seed 1] [--learners 1500] [--minutes 5] [--on sqlite|postgresql|both]
+                          [--in-doubt leave|resend] [--plan FILE] [--calm] [--quick] [--json] [--save]
+    python -m bench.chaos soak [--minutes 30] [--on ...]
+
+Exit status 0 where nothing was lost, stuck, said twice, told wrongly or in doubt without a cause; 1 otherwise.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from bench.chaos import soak
+from bench.chaos.plan import Planned, read
+from bench.chaos.run import Asked, Outcome, Say, run, table_of
+from bench.figures import Machine, as_json, table_json
+from bench.results import save
+
+
+class _Aloud(Say):
+    """On standard error, so that `--json` stands alone."""
+
+    def plan(self, plan: Sequence[Planned]) -> None:
+        print("# the plan: at seconds, what, to whom, for how long", *plan, sep="\n", file=sys.stderr, flush=True)
+
+    def kept(self, folder: Path) -> None:
+        print(f"the logs of this run are in {folder}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Read the arguments, run, print, and tell by the exit status."""
+    given = _arguments()
+    machine = Machine()
+    if given.what == "soak":
+        table, is_good = asyncio.run(soak.run(on=given.on, minutes=given.minutes or 30.0))
+    else:
+        outcomes = [asyncio.run(_run(given, on)) for on in _databases(given.on)]
+        table, is_good = table_of(outcomes), all(outcome.verdict.is_good for outcome in outcomes)
+    if given.json:
+        print(orjson.dumps(as_json(machine, [table]), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(machine, table, sep="\n\n")
+    if given.save:
+        save(table.name, table_json(table), machine)
+    sys.exit(0 if is_good else 1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description="Whether anything is lost.")
+    parser.add_argument("what", nargs="?", choices=("run", "soak"), default="run", help="soak: memory, without faults")
+    parser.add_argument("--seed", type=int, default=1, help="from which the plan and the feed are drawn")
+    parser.add_argument("--learners", type=int, help="how many enter (1500; quick: 60)")
+    parser.add_argument("--minutes", type=float, help="how long events come (5; quick: half a minute; soak: 30)")
+    parser.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="sqlite", help="the database")
+    parser.add_argument("--in-doubt", choices=("leave", "resend"), default="leave", help="WAYMARK_IN_DOUBT")
+    parser.add_argument("--plan", type=Path, help="a plan as it was printed, in place of one from the seed")
+    parser.add_argument("--calm", action="store_true", help="no faults")
+    parser.add_argument("--quick", action="store_true", help="a minute: one fault of each kind")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--save", action="store_true", help="keep the figures in docs/reference/figures")
+    return parser.parse_args()
+
+
+def _databases(on: str) -> Sequence[str]:
+    return ("sqlite", "postgresql") if on == "both" else (on,)
+
+
+async def _run(given: argparse.Namespace, on: str) -> Outcome:
+    asked = Asked(
+        given.seed,
+        given.learners or (60 if given.quick else 1500),
+        60 * (given.minutes or (0.5 if given.quick else 5.0)),
+        on,
+        given.in_doubt,
+        given.calm,
+        given.quick,
+        read(given.plan.read_text()) if given.plan else None,
+    )
+    outcome = await run(asked, say=_Aloud())
+    print(*outcome.stories, *outcome.happened, sep="\n", file=sys.stderr, flush=True)
+    return outcome
+
+
+if __name__ == "__main__":
+    main()

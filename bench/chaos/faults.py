@@ -1,0 +1,236 @@
+"""The faults: how each begins, and how it ends. Each stops what it started, and starts again what it stopped."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bench.chaos.house import House, faketime
+from bench.chaos.plan import WORKERS, Planned
+from bench.chaos.providers import Mode
+
+HOUR = 3600
+LOCKING = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+sys.stdin.read()
+"""
+"""Holds SQLite's lock until its input ends."""
+
+
+Leaves = Literal["nothing", "open", "unwritten"]
+"""`open`: who was sending when it began may never say how that went. `unwritten`: as long as it lasts, nobody can write
+down how a send went.
+"""
+
+
+class Fault(Protocol):
+    """One thing that goes wrong."""
+
+    @property
+    def leaves(self) -> Leaves:
+        """What it may leave behind of the sends that are under way."""
+        ...
+
+    async def begin(self, house: House) -> None:
+        """It goes wrong."""
+        ...
+
+    async def end(self, house: House) -> None:
+        """It is well again."""
+        ...
+
+
+@dataclass
+class Kill:
+    """kill -9, then started again."""
+
+    subject: str
+
+    @property
+    def leaves(self) -> Leaves:
+        if self.subject == "database":
+            return "unwritten"
+        return "open" if self.subject in WORKERS else "nothing"
+
+    async def begin(self, house: House) -> None:
+        await house.kill(self.subject)
+
+    async def end(self, house: House) -> None:
+        await house.start(self.subject)
+
+
+@dataclass
+class Rebalance:
+    """A bridge leaves in order, and comes again: the group moves its partitions twice."""
+
+    subject: str
+    leaves: Leaves = "nothing"
+
+    async def begin(self, house: House) -> None:
+        await house.stop(self.subject)
+
+    async def end(self, house: House) -> None:
+        await house.start(self.subject)
+
+
+@dataclass
+class Freeze:
+    """SIGSTOP, for longer than a lease (or Kafka's session) holds, so that another takes over; then SIGCONT."""
+
+    subject: str
+
+    @property
+    def leaves(self) -> Leaves:
+        return "open" if self.subject in WORKERS else "nothing"
+
+    async def begin(self, house: House) -> None:
+        house.signal(self.subject, signal.SIGSTOP)
+
+    async def end(self, house: House) -> None:
+        house.signal(self.subject, signal.SIGCONT)
+
+
+@dataclass
+class WrongClock:
+    """Stopped in order, and started with a clock that is wrong by so many seconds; then with the right one."""
+
+    subject: str
+    seconds: int
+    leaves: Leaves = "nothing"
+
+    async def begin(self, house: House) -> None:
+        await house.stop(self.subject)
+        library = faketime()
+        assert library is not None, "plans without the library have no such fault"
+        wrong = {"LD_PRELOAD": library, "FAKETIME": f"{self.seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        await house.start(self.subject, {**wrong, "DONT_FAKE_MONOTONIC": "1"})
+
+    async def end(self, house: House) -> None:
+        await house.stop(self.subject)
+        await house.start(self.subject)
+
+
+@dataclass
+class Cut:
+    """PostgreSQL ends every connection of ours."""
+
+    leaves: Leaves = "unwritten"
+
+    async def begin(self, house: House) -> None:
+        query = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'chaos'")  # fmt: skip  # noqa: E501
+        try:
+            async with asyncio.timeout(5.0), house.database.read() as session:
+                await (await session.connection()).execute(query)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return  # it is down already
+
+    async def end(self, house: House) -> None:
+        pass
+
+
+@dataclass
+class Lock:
+    """Another program writes to SQLite and takes its time."""
+
+    leaves: Leaves = "unwritten"
+    _holder: asyncio.subprocess.Process | None = None
+
+    async def begin(self, house: House) -> None:
+        file = house.url.partition(":///")[2]
+        command = (sys.executable, "-c", LOCKING, file)
+        self._holder = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+
+    async def end(self, house: House) -> None:  # noqa: ARG002 - as every fault
+        assert self._holder is not None
+        assert self._holder.stdin is not None
+        self._holder.stdin.close()
+        await self._holder.wait()
+
+
+@dataclass
+class Full:
+    """No room is left on the disk of the database."""
+
+    leaves: Leaves = "unwritten"
+
+    async def begin(self, house: House) -> None:
+        assert house.disk is not None, "plans without the disk have no such fault"
+        await asyncio.to_thread(house.disk.fill)
+
+    async def end(self, house: House) -> None:
+        assert house.disk is not None
+        house.disk.empty()
+
+
+@dataclass
+class Misbehave:
+    """A provider refuses, hangs, or drops the line when it has the message."""
+
+    subject: str
+    mode: Mode
+    leaves: Leaves = "nothing"
+
+    async def begin(self, house: House) -> None:
+        house.providers[self.subject].mode = self.mode
+
+    async def end(self, house: House) -> None:
+        house.providers[self.subject].mode = "takes"
+
+
+FAULTS: Mapping[str, Callable[[str], Fault]] = {
+    "kill": Kill,
+    "rebalance": Rebalance,
+    "freeze": Freeze,
+    "hour-ahead": lambda subject: WrongClock(subject, HOUR),
+    "hour-behind": lambda subject: WrongClock(subject, -HOUR),
+    "cut": lambda _: Cut(),
+    "restart": Kill,
+    "lock": lambda _: Lock(),
+    "full": lambda _: Full(),
+    "refuse": lambda subject: Misbehave(subject, "refuse"),
+    "hang": lambda subject: Misbehave(subject, "hang"),
+    "drop": lambda subject: Misbehave(subject, "drop"),
+}
+
+
+@dataclass
+class Troublemaker:
+    """Carries a plan out, and notes which sends were open when somebody died."""
+
+    house: House
+    begin_at: float
+    open_then: set[str] = field(default_factory=set[str])
+    windows: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """When what had been sent could not be noted: from, until (of `time.time()`)."""
+    happened: list[str] = field(default_factory=list[str])
+
+    async def carry_out(self, plan: Sequence[Planned]) -> None:
+        """Each at its time; returns when the last has ended."""
+        async with asyncio.TaskGroup() as faults:
+            for planned in plan:
+                faults.create_task(self._carry_out(planned))
+
+    async def _carry_out(self, planned: Planned) -> None:
+        await asyncio.sleep(max(0.0, self.begin_at + planned.at - time.time()))
+        fault = FAULTS[planned.fault](planned.subject)
+        began = time.time()
+        if fault.leaves != "nothing":
+            self.open_then |= await self.house.open_attempts()
+        await fault.begin(self.house)
+        if fault.leaves != "nothing":
+            self.open_then |= await self.house.open_attempts()
+        try:
+            await asyncio.sleep(planned.seconds)
+        finally:
+            await fault.end(self.house)
+        if fault.leaves == "unwritten":
+            self.windows.append((began, time.time()))
+        self.happened.append(f"{began - self.begin_at:7.1f} to {time.time() - self.begin_at:7.1f}  {planned}")

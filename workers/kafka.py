@@ -4,6 +4,7 @@ A `Consumer` belongs to one thread: it is made, used and closed there. Offsets a
 are `Passing`; what is raised otherwise is for good.
 """
 
+import contextlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -115,8 +116,9 @@ class Producer:
         return next((n for n, future in enumerate(futures) if not future.succeeded()), len(futures))
 
     def close(self) -> None:
-        """Wait shortly for what is under way, and end."""
-        self._producer.close(timeout=5)
+        """Wait shortly for what is under way, and end; what the brokers have not got by then is not sent any more."""
+        with contextlib.suppress(KafkaError):  # no broker answers: the package cannot even wait in vain without it
+            self._producer.close(timeout=5)
 
 
 def _headers(record: Outgoing) -> list[tuple[str, bytes]]:

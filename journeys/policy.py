@@ -3,7 +3,8 @@
     {"zone": "UTC",
      "sending": {"days": ["mon", ...], "from": "08:00", "to": "18:00", "holidays": true,
                  "closed": [{"from": "2026-12-24", "to": "2027-01-02", "country": "GB", "site": null, "name": "..."}]},
-     "budget": {"per_day": 3, "per_week": 8}, "digest": true, "drafts": {"per_learner": false}}
+     "budget": {"per_day": 3, "per_week": 8}, "digest": true,
+     "drafts": {"per_learner": false, "forbidden": []}}
 
 What is left out is as in the default; `sending` and `budget`, and each number of the budget, may be null: no limit.
 """
@@ -58,7 +59,7 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When and how much may be sent; `zone` is for those whose own is not known. No `sending`: at any time; no
-    `budget`: any number.
+    `budget`: any number. `forbidden_words` are words and phrases that no drafted text may say.
     """
 
     zone: str = "UTC"
@@ -66,6 +67,7 @@ class Policy:
     budget: Budget | None = Budget()
     digest: bool = True
     drafts_per_learner: bool = False
+    forbidden_words: tuple[str, ...] = ()
 
 
 DEFAULT_POLICY = Policy()
@@ -111,7 +113,7 @@ def policy_to_json(policy: Policy) -> dict[str, Json]:
         "sending": None if sending is None else _sending_to_json(sending),
         "budget": None if budget is None else {"per_day": budget.per_day, "per_week": budget.per_week},
         "digest": policy.digest,
-        "drafts": {"per_learner": policy.drafts_per_learner},
+        "drafts": {"per_learner": policy.drafts_per_learner, "forbidden": list(policy.forbidden_words)},
     }
 
 
@@ -142,6 +144,9 @@ def _clock_text(clock: time) -> str:
 _COUNTRY = re.compile(r"([A-Z]{2})(-[A-Z0-9]{1,3})?")
 _LONGEST_TEXT = 200
 _MOST = 1_000
+_MOST_WORDS = 1_000
+_LONGEST_WORD = 100
+_LETTER = re.compile(r"[^\W_]")
 
 
 class _Reading:
@@ -161,9 +166,10 @@ class _Reading:
         if "budget" in found:
             budget = None if found["budget"] is None else self._budget(found["budget"])
         digest = self._truth(found, "digest", "digest", default.digest)
-        drafts = self._map(found.get("drafts", {}), "drafts", ("per_learner",))
+        drafts = self._map(found.get("drafts", {}), "drafts", ("per_learner", "forbidden"))
         per_learner = self._truth(drafts, "per_learner", "drafts.per_learner", default.drafts_per_learner)
-        return Policy(zone, sending, budget, digest, per_learner)
+        forbidden = self._words(drafts.get("forbidden", list(default.forbidden_words)), "drafts.forbidden")
+        return Policy(zone, sending, budget, digest, per_learner, forbidden)
 
     def _zone(self, found: Json) -> str:
         if isinstance(found, str) and zone_named(found) is not None:
@@ -278,6 +284,20 @@ class _Reading:
             return number
         self._wrong(f"budget.{key}", number, f"a whole number from 1 to {_MOST}, or null: no limit")
         return default
+
+    def _words(self, found: Json, path: str) -> tuple[str, ...]:
+        """Words and phrases, the same one once."""
+        if not isinstance(found, list) or len(found) > _MOST_WORDS:
+            self._wrong(path, found, f"a list of at most {_MOST_WORDS} words or phrases")
+            return ()
+        words: dict[str, str] = {}
+        for place, word in enumerate(found):
+            said = " ".join(word.split()) if isinstance(word, str) else ""
+            if not said or len(said) > _LONGEST_WORD or not said.isprintable() or not _LETTER.search(said):
+                self._wrong(f"{path}[{place}]", word, f"a word or phrase of at most {_LONGEST_WORD} characters")
+            else:
+                words.setdefault(said.casefold(), said)
+        return tuple(words.values())
 
     def _truth(self, found: Mapping[str, Json], key: str, path: str, default: bool) -> bool:
         truth = found.get(key, default)

@@ -14,10 +14,16 @@ from journeys.drafting.checks.base import NO_HOUSE_RULES, Finding, House
 from journeys.drafting.choosing import Wanted
 from journeys.drafting.findings import look_at
 from journeys.drafting.order import DraftOrder, DraftText, languages_of, order_for, order_key
+from journeys.policy import Policy
 from journeys.program import Program
 
 Others = Mapping[str | None, DraftText]
 """The texts of the same message, for the same value, in other languages; None is the message's own language."""
+
+
+def house_of(policy: Policy) -> House:
+    """What the policy of the installation forbids in its texts."""
+    return House(policy.forbidden_words)
 
 
 def judge(

@@ -25,7 +25,7 @@ DEFAULT = {
     },
     "budget": {"per_day": 3, "per_week": 8},
     "digest": True,
-    "drafts": {"per_learner": False},
+    "drafts": {"per_learner": False, "forbidden": []},
 }
 
 

@@ -26,7 +26,7 @@ DEFAULT: dict[str, Json] = {
                 "closed": []},
     "budget": {"per_day": 3, "per_week": 8},
     "digest": True,
-    "drafts": {"per_learner": False},
+    "drafts": {"per_learner": False, "forbidden": []},
 }  # fmt: skip
 
 
@@ -65,11 +65,12 @@ def test_a_full_policy_is_read() -> None:
         },
         "budget": {"per_day": 1, "per_week": 2},
         "digest": False,
-        "drafts": {"per_learner": True},
+        "drafts": {"per_learner": True, "forbidden": ["synergy", "deep dive"]},
     }
     closed = Closed(date(2026, 12, 24), date(2027, 1, 2), "GB-SCT", "Leith", "Shutdown")
     sending = Sending(frozenset({5, 6}), time(9, 30), time(0), holidays=False, closed=(closed,))
-    expected = Policy("Europe/Berlin", sending, Budget(1, 2), digest=False, drafts_per_learner=True)
+    words = ("synergy", "deep dive")
+    expected = Policy("Europe/Berlin", sending, Budget(1, 2), False, drafts_per_learner=True, forbidden_words=words)
     assert expected == policy_from_json(plain)
     assert plain == policy_to_json(expected)
 
@@ -123,6 +124,12 @@ def test_a_full_policy_is_read() -> None:
         ({"digest": "on"}, "digest", "on"),
         ({"drafts": None}, "drafts", "null"),
         ({"drafts": {"per_learner": 1}}, "drafts.per_learner", "1"),
+        ({"drafts": {"forbidden": "synergy"}}, "drafts.forbidden", "synergy"),
+        ({"drafts": {"forbidden": ["a"] * 1_001}}, "drafts.forbidden", "a"),
+        ({"drafts": {"forbidden": ["synergy", 3]}}, "drafts.forbidden[1]", "3"),
+        ({"drafts": {"forbidden": [" "]}}, "drafts.forbidden[0]", '" "'),
+        ({"drafts": {"forbidden": ["!"]}}, "drafts.forbidden[0]", "!"),
+        ({"drafts": {"forbidden": ["x" * 101]}}, "drafts.forbidden[0]", "xxx"),
     ],
 )  # fmt: skip
 def test_a_problem_says_where_what_and_what_is_allowed(plain: object, path: str, found: str) -> None:
@@ -131,6 +138,12 @@ def test_a_problem_says_where_what_and_what_is_allowed(plain: object, path: str,
     assert path == problem.path
     assert found in problem.detail
     assert problem.allowed
+
+
+def test_a_forbidden_word_is_kept_once_and_without_its_spaces() -> None:
+    """Whatever its case."""
+    found = policy_from_json({"drafts": {"forbidden": ["synergy", " deep  dive ", "Synergy"]}})
+    assert Policy(forbidden_words=("synergy", "deep dive")) == found
 
 
 def test_every_problem_is_said_at_once() -> None:

@@ -91,6 +91,7 @@ def _tell(policy: Body, *, as_json: bool) -> None:
         f"budget:  {_budget(policy['budget'])}; {'what falls together is' if policy['digest'] else 'not'} merged"
     )
     typer.echo(f"zone:    {policy['zone']}, where a learner's own is not known")
+    typer.echo(f"drafts:  {_drafts(policy['drafts'])}")
 
 
 def _sending(sending: Body | None) -> str:
@@ -109,3 +110,8 @@ def _closed(closed: Body) -> str:
 def _budget(budget: Body | None) -> str:
     told = [f"{number} a {unit}" for unit in ("day", "week") if (number := (budget or {}).get(f"per_{unit}"))]
     return " and ".join(told) or "any number of optional messages"
+
+
+def _drafts(drafts: Body) -> str:
+    alone = "for each learner too, where a journey says so" if drafts["per_learner"] else "none for one learner alone"
+    return alone + (f"; never with: {', '.join(drafts['forbidden'])}" if drafts["forbidden"] else "")

@@ -39,9 +39,10 @@ class BudgetOut(BaseModel):
 
 
 class DraftsOut(BaseModel):
-    """What may be drafted."""
+    """What may be drafted, and how it may not be said."""
 
-    per_learner: bool
+    per_learner: bool = Field(description="Whether a message may have a text of its own for each learner.")
+    forbidden: list[str] = Field(description="Words and phrases that no drafted text may say, in any case.")
 
 
 class PolicyOut(BaseModel):

@@ -1,0 +1,335 @@
+"""Drafts as people decide on them: listed, compared, approved, rejected, written anew, counted.
+
+    wanted ─> proposed ─ approve ─> approved      the approved one of the same order before it is `replaced`
+                 ├────── reject ──> rejected      another text of the same order is wanted, where somebody wants one
+                 └────── edit ────> replaced      the new text is a row of its own, proposed
+
+Whoever decides locks every text of the order (`lock_order`), so that two who decide at once do so one after the other.
+A text never changes once it is proposed, so what was found wrong with it before the lock is true after it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from sqlalchemy import ColumnElement, and_, insert, or_, select, tuple_, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from journeys.drafting.order import DraftText
+from journeys.events import Json
+from journeys.identity import draft_id
+from store.database import connection_of
+from store.tables import DraftRow
+
+State = Literal["wanted", "proposed", "approved", "rejected", "replaced", "failed"]
+
+OrderOf = tuple[str, str, str]
+"""Journey, message and key: what the texts of one order have in common."""
+
+WITH_TEXT = ("proposed", "approved")
+"""The states in which a text goes, or may go."""
+
+_ROWS = 300
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftFilter:
+    """Which drafts. `is_own_language`: those in the message's own language, which have no tag."""
+
+    journey: str | None = None
+    message: str | None = None
+    language: str | None = None
+    is_own_language: bool = False
+    value: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A draft without what only its own page shows: its prompt, and what came back."""
+
+    id: str
+    journey: str
+    message: str
+    language: str | None
+    value: str | None
+    key: str
+    number: int
+    program: str
+    state: str
+    origin: str
+    based_on: str | None
+    subject: str | None
+    body: str | None
+    findings: Sequence[Json]
+    model: str | None
+    written_by: str | None
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    reason: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def order(self) -> OrderOf:
+        """What it has in common with the other texts of its order."""
+        return self.journey, self.message, self.key
+
+    @property
+    def text(self) -> DraftText | None:
+        """Its text, where it has one."""
+        return None if self.body is None else DraftText(self.subject or "", self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why it was not done, and what can be done instead."""
+
+    code: Literal["draft_not_written", "draft_decided", "draft_replaced", "draft_failed", "draft_not_over"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """A text that a person wrote, with what was found wrong with it."""
+
+    text: DraftText
+    findings: Sequence[Mapping[str, Json]] = field(default_factory=tuple)
+
+
+_LISTED = tuple(col(getattr(DraftRow, name)) for name in Listed.__dataclass_fields__)
+
+
+# --- looked at ----------------------------------------------------------------------------------------------------
+
+
+async def list_drafts(
+    session: AsyncSession, wanted: DraftFilter, *, before: tuple[datetime, str] | None, limit: int
+) -> Sequence[Listed]:
+    """Drafts, the newest first; `before` is `created_at` and `id` of the last one of the page before."""
+    at, id_ = col(DraftRow.created_at), col(DraftRow.id)
+    query = select(*_LISTED).where(*_matching(wanted)).order_by(at.desc(), id_.desc()).limit(limit)
+    if before is not None:
+        query = query.where(or_(at < before[0], and_(at == before[0], id_ < before[1])))
+    return [Listed(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+
+
+async def find_all(session: AsyncSession, drafts: Collection[str]) -> Mapping[str, Listed]:
+    """Those of these drafts that there are, by id."""
+    found: dict[str, Listed] = {}
+    for part in _parts(sorted(set(drafts))):
+        query = select(*_LISTED).where(col(DraftRow.id).in_(part))
+        found |= {row[0]: Listed(*row) for row in (await (await connection_of(session)).execute(query)).all()}
+    return found
+
+
+async def list_of_orders(
+    session: AsyncSession, orders: Collection[OrderOf], *, states: Collection[str] | None = None
+) -> Sequence[Listed]:
+    """The texts of these orders, in order of number."""
+    found: list[Listed] = []
+    for part in _parts(sorted(set(orders))):
+        query = select(*_LISTED).where(_of_orders(part)).order_by(col(DraftRow.number))
+        if states is not None:
+            query = query.where(col(DraftRow.state).in_(states))
+        found += [Listed(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+    return found
+
+
+async def find_last_approved(session: AsyncSession, draft: Listed) -> Listed | None:
+    """The text that was approved last for the same message, language and value, whatever was ordered; another one than
+    this draft.
+    """
+    query = (
+        select(*_LISTED)
+        .where(
+            col(DraftRow.journey) == draft.journey,
+            col(DraftRow.message) == draft.message,
+            col(DraftRow.language).is_not_distinct_from(draft.language),
+            col(DraftRow.value).is_not_distinct_from(draft.value),
+            col(DraftRow.id) != draft.id,
+            col(DraftRow.state).in_(("approved", "replaced")),
+            col(DraftRow.decided_at).is_not(None),
+        )
+        .order_by(col(DraftRow.decided_at).desc(), col(DraftRow.number).desc())
+        .limit(1)
+    )
+    if draft.decided_at is not None:
+        query = query.where(col(DraftRow.decided_at) < draft.decided_at)
+    found = (await (await connection_of(session)).execute(query)).one_or_none()
+    return None if found is None else Listed(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One draft, as far as it is counted."""
+
+    message: str
+    language: str | None
+    value: str | None
+    key: str
+    number: int
+    state: str
+
+
+async def list_counted(session: AsyncSession, journey: str) -> Sequence[Counted]:
+    """Every draft of a journey, in order of number."""
+    query = select(
+        col(DraftRow.message), col(DraftRow.language), col(DraftRow.value), col(DraftRow.key), col(DraftRow.number),
+        col(DraftRow.state),
+    ).where(col(DraftRow.journey) == journey).order_by(col(DraftRow.number))  # fmt: skip
+    return [Counted(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+
+
+# --- decided ------------------------------------------------------------------------------------------------------
+
+
+async def lock_order(session: AsyncSession, draft: str) -> Sequence[Listed]:
+    """Every text of the order to which this draft belongs, in order of number, which nobody else changes until this
+    transaction ends; empty where there is no such draft.
+    """
+    own = select(col(DraftRow.journey), col(DraftRow.message), col(DraftRow.key)).where(col(DraftRow.id) == draft)
+    found = (await (await connection_of(session)).execute(own)).one_or_none()
+    return [] if found is None else await lock_orders(session, [(found[0], found[1], found[2])])
+
+
+async def lock_orders(session: AsyncSession, orders: Collection[OrderOf]) -> Sequence[Listed]:
+    """As `lock_order`, for at most some hundred orders."""
+    query = (
+        select(*_LISTED)
+        .where(_of_orders(orders))
+        .order_by(col(DraftRow.journey), col(DraftRow.message), col(DraftRow.key), col(DraftRow.number))
+        .with_for_update()
+    )
+    return [Listed(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+
+
+async def approve(session: AsyncSession, drafts: Sequence[Listed], *, by: str, at: datetime) -> None:
+    """Approve these proposed texts of locked orders, one of each order; those approved before are replaced."""
+    core = await connection_of(session)
+    for part in _parts(drafts):
+        ids = [draft.id for draft in part]
+        before = update(DraftRow).where(
+            _of_orders({draft.order for draft in part}), col(DraftRow.state) == "approved", col(DraftRow.id).not_in(ids)
+        )
+        await core.execute(before.values(state="replaced", updated_at=at))
+        change = update(DraftRow).where(col(DraftRow.id).in_(ids))
+        await core.execute(change.values(state="approved", decided_by=by, decided_at=at, updated_at=at))
+
+
+async def reject(session: AsyncSession, draft: Listed, *, reason: str, by: str, at: datetime) -> None:
+    """Reject a proposed text of a locked order."""
+    change = update(DraftRow).where(col(DraftRow.id) == draft.id)
+    await (await connection_of(session)).execute(
+        change.values(state="rejected", reason=reason, decided_by=by, decided_at=at, updated_at=at)
+    )
+
+
+async def want_again(
+    session: AsyncSession, draft: Listed, texts: Sequence[Listed], *, program: str, at: datetime
+) -> str:
+    """Want another text of a locked order than this rejected or failed one (`texts` are all of it); answers its id.
+
+    Where another one is wanted or proposed already, that is it. A failed one is replaced.
+    """
+    others = [text for text in texts if text.id != draft.id and text.state in ("wanted", "proposed")]
+    if others:
+        return others[-1].id
+    row = _next(texts, program=program, at=at)
+    await _insert(session, row)
+    await _replace(session, draft, if_in=("failed",), at=at)
+    return row.id
+
+
+async def edit(
+    session: AsyncSession, draft: Listed, texts: Sequence[Listed], new: NewText, *, by: str, at: datetime
+) -> str:
+    """A text that a person made of this one, of a locked order: a row of its own, proposed; answers its id.
+
+    One that nobody has decided on is replaced by it; one that is approved stays so until the new one is.
+    """
+    row = _next(texts, program=draft.program, at=at)
+    row.state, row.origin, row.based_on, row.written_by = "proposed", "person", draft.id, by
+    row.subject, row.body, row.findings = new.text.subject, new.text.body, [dict(each) for each in new.findings]
+    await _insert(session, row)
+    await _replace(session, draft, if_in=("wanted", "proposed", "failed"), at=at)
+    return row.id
+
+
+def may_decide(draft: Listed) -> Refused | None:
+    """Why nobody can approve or reject this draft any more, or yet."""
+    match draft.state:
+        case "proposed":
+            return None
+        case "wanted":
+            detail = "it is not written yet: wait for it, or write it yourself (POST /v1/drafts/{id}/edit)"
+            return Refused("draft_not_written", detail)
+        case "failed":
+            detail = (
+                f"there is no text, because {draft.reason or 'writing it failed'}: have it written again, or edit it"
+            )
+            return Refused("draft_failed", detail)
+        case "replaced":
+            return Refused("draft_replaced", "another text stands in its place: look at the later texts of its order")
+        case _:
+            when = "" if draft.decided_at is None else f" at {draft.decided_at.isoformat(timespec='seconds')}"
+            detail = f"{draft.decided_by or 'somebody'} has {draft.state} it{when}: to change that, edit it"
+            return Refused("draft_decided", detail)
+
+
+def may_be_written_again(draft: Listed) -> Refused | None:
+    """Why nobody can have another text written in place of this one."""
+    match draft.state:
+        case "failed" | "rejected":
+            return None
+        case "wanted" | "replaced":
+            return may_decide(draft)
+        case _:
+            detail = f"it is {draft.state}: another text is written once it is rejected (`again`)"
+            return Refused("draft_not_over", detail)
+
+
+def _next(texts: Sequence[Listed], *, program: str, at: datetime) -> DraftRow:
+    """The next text of an order."""
+    last = max(texts, key=lambda text: text.number)
+    number = last.number + 1
+    return DraftRow(
+        id=draft_id(last.journey, last.message, last.key, number), journey=last.journey, message=last.message,
+        language=last.language, value=last.value, key=last.key, number=number, program=program, created_at=at,
+        updated_at=at,
+    )  # fmt: skip
+
+
+async def _replace(session: AsyncSession, draft: Listed, *, if_in: Collection[str], at: datetime) -> None:
+    change = update(DraftRow).where(col(DraftRow.id) == draft.id, col(DraftRow.state).in_(if_in))
+    await (await connection_of(session)).execute(change.values(state="replaced", updated_at=at))
+
+
+async def _insert(session: AsyncSession, row: DraftRow) -> None:
+    await (await connection_of(session)).execute(insert(DraftRow), [row.model_dump()])
+
+
+def _matching(wanted: DraftFilter) -> Iterator[ColumnElement[bool]]:
+    pairs = (
+        (DraftRow.journey, wanted.journey), (DraftRow.message, wanted.message), (DraftRow.language, wanted.language),
+        (DraftRow.value, wanted.value), (DraftRow.state, wanted.state),
+    )  # fmt: skip
+    for column, value in pairs:
+        if value is not None:
+            yield col(column) == value
+    if wanted.is_own_language:
+        yield col(DraftRow.language).is_(None)
+
+
+def _of_orders(orders: Collection[OrderOf]) -> ColumnElement[bool]:
+    return tuple_(col(DraftRow.journey), col(DraftRow.message), col(DraftRow.key)).in_(list(orders))
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _ROWS] for start in range(0, len(items), _ROWS))

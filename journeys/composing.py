@@ -7,13 +7,13 @@ alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 from journeys.drafting.choosing import NOT_APPROVED, Approved, Drafted
 from journeys.effects import Deliver
 from journeys.events import Json
 from journeys.expressions import Facts, learner_facts, value
-from journeys.program import Entry, Link, Message, Program, Wording
+from journeys.program import Entry, Expression, Link, Message, Program, Wording
 from journeys.routing import entry_facts
 from journeys.run import Run
 from journeys.sandbox import LANGUAGE
@@ -79,7 +79,16 @@ class Recipient:
     source_id: str | None
 
 
-def recipient_of(deliver: Deliver, facts: Facts) -> Recipient | Skip:
+class Addressed(Protocol):
+    """What is for somebody."""
+
+    @property
+    def to(self) -> Expression | Literal["learner", "manager"]:
+        """For whom."""
+        ...
+
+
+def recipient_of(deliver: Addressed, facts: Facts) -> Recipient | Skip:
     """Whom the message goes to: the learner, her manager, or whom an expression names."""
     if deliver.to == "learner":
         return Recipient(None)

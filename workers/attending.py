@@ -10,7 +10,7 @@ A digest is a delivery of its own beside the delivery that leads it. Its members
 each ends at its own enrolment's next turn as merged into it. Where it fails they bid again, each by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,10 +54,11 @@ class Bidding:
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest that may go: its delivery, as it would begin, and what would be sent."""
+    """A digest that may go: its delivery, as it would begin, what would be sent, and its parts by their deliveries."""
 
     row: DeliveryRow
     ready: Ready
+    parts: Mapping[str, Composed]
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,9 @@ class Attending:
         woken = [enrolment for enrolment in woken if enrolment != bidding.row.enrolment]
         if not found:
             return None, woken
-        digest = digest_of([_composed(ready), *found.values()])
-        return Digest(_row_of(bidding, lead.digest, digest), _ready_of(ready, lead.digest, digest)), woken
+        parts = {bidding.row.id: _composed(ready), **found}
+        digest = digest_of(list(parts.values()))
+        return Digest(_row_of(bidding, lead.digest, digest), _ready_of(ready, lead.digest, digest), parts), woken
 
     async def gather_again(
         self, session: AsyncSession, digest: DeliveryRow, *, policy: Policy, now: datetime
@@ -171,8 +173,16 @@ class Attending:
         others = [bid.delivery for bid in members if bid.delivery != led.delivery]
         found = await self._parts(session, others, _composed(lead.ready), policy, now)
         await attention.leave_out(session, [each for each in others if each not in found], at=now)
-        whole = digest_of([_composed(lead.ready), *found.values()])
-        return lead, _ready_of(lead.ready, digest.id, whole)
+        parts = {led.delivery: _composed(lead.ready), **found}
+        await self.keep_words(session, parts)
+        return lead, _ready_of(lead.ready, digest.id, digest_of(list(parts.values())))
+
+    async def keep_words(self, session: AsyncSession, parts: Mapping[str, Composed]) -> None:
+        """Keep in the deliveries of a digest's parts which drafts they go in, or why in their own words."""
+        clock = self.preparing.delivering.clock()
+        for delivery, part in parts.items():
+            if part.draft is not None or part.undrafted is not None:
+                await deliveries.change(session, delivery, clock=clock, draft=part.draft, undrafted=part.undrafted)
 
     async def _parts(
         self, session: AsyncSession, members: Sequence[str], lead: Composed, policy: Policy, now: datetime
@@ -201,7 +211,9 @@ class Attending:
 def _composed(ready: Ready) -> Composed:
     outgoing = ready.outgoing
     link = None if outgoing.link is None else Link(outgoing.link.label, outgoing.link.url)
-    return Composed(ready.channel, outgoing.address, outgoing.subject, outgoing.text, link)
+    return Composed(
+        ready.channel, outgoing.address, outgoing.subject, outgoing.text, link, ready.draft, ready.undrafted
+    )
 
 
 def _ready_of(lead: Ready, digest: str, composed: Composed) -> Ready:
@@ -210,7 +222,7 @@ def _ready_of(lead: Ready, digest: str, composed: Composed) -> Ready:
         lead.outgoing, delivery_id=digest, message=attending.DIGEST, subject=composed.subject, text=composed.text,
         link=link,
     )  # fmt: skip
-    return Ready(digest, lead.channel, outgoing)
+    return Ready(digest, lead.channel, outgoing, composed.draft, composed.undrafted)
 
 
 def _row_of(bidding: Bidding, digest: str, composed: Composed) -> DeliveryRow:

@@ -24,6 +24,7 @@ from store.queries.inbox import FiredTrigger
 from store.queries.learners import LearnerState
 from store.queries.outbox import Outcome
 from store.tables import Enrolment, JournalRow
+from workers.drafts import Entering, want_at_entry
 from workers.programs import Live, Programs
 
 
@@ -73,6 +74,8 @@ class _Changes:
     retold: dict[str, str] = field(default_factory=dict[str, str])
     """Enrolments (and their learners) of which outcomes are told anew."""
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    entering: list[tuple[LearnerState, Enrolled]] = field(default_factory=list[tuple[LearnerState, Enrolled]])
+    """Who enters what, or enters anew, and is not held out."""
 
 
 @dataclass
@@ -223,11 +226,14 @@ class Histories:
         self, live: Live, learner: _Learner, enrolled: Enrolled, row: EnrolmentState | None, written: _Changes
     ) -> None:
         is_found_again = row is not None and (not enrolled.is_settled or row.entry_seq != enrolled.entry_seq)
+        is_entering = row is None or (row.entry_seq, row.entered_at) != (enrolled.entry_seq, enrolled.entered_at)
         if row is None:
             version = live.journeys[enrolled.program.journey].version
             written.entered.append(self._row(learner, enrolled, version=version))
-        elif (row.entry_seq, row.entered_at) != (enrolled.entry_seq, enrolled.entered_at):
+        elif is_entering:
             written.moved.append(self._row(learner, enrolled, version=row.version))
+        if is_entering and not enrolled.is_held_out:
+            written.entering.append((learner.state, enrolled))
         if is_found_again:
             written.emptied.append(enrolled.id)
         if enrolled.choice is not None:
@@ -284,6 +290,11 @@ class Histories:
         told = [outbox.of_enrolment(row, kind="started", at=row.entered_at) for row in started]
         await outbox.record_many(session, [*told, *written.outcomes])
         woken = await entering.want_waking(session, {*written.to_wake, *moved}, at=self.now)
+        entrants = [
+            Entering(each.program, state.id, state.source_id, state.profile, each.entry)
+            for state, each in written.entering
+        ]
+        await want_at_entry(session, entrants, at=self.now)
         return [*(row.id for row in written.entered if row.status != "ended"), *woken]
 
 

@@ -23,6 +23,7 @@ from store.queries.turns import Person
 from store.queries.withdrawing import WITHDRAWN
 from store.tables import DeliveryRow, Enrolment
 from workers.delivering import Delivering, Ready, Standing
+from workers.drafts import approved_for
 from workers.people import as_she_is
 from workers.programs import Programs
 
@@ -71,7 +72,10 @@ class Preparing:
         waiting = put_off(deliver, recipient.profile, policy=policy, now=now)
         if waiting is not None:
             return waiting
-        ready = self.delivering.compose(standing, deliver, recipient, now=now)
+        drafted = await approved_for(
+            session, standing, deliver, recipient, policy=policy, clock=self.delivering.clock()
+        )
+        ready = self.delivering.compose(standing, deliver, recipient, drafted=drafted, now=now)
         return ready if isinstance(ready, Skip) else Prepared(ready, deliver, program, recipient)
 
 

@@ -66,6 +66,7 @@ from store.queries.turns import Held, Person
 from store.tables import DeliveryRow, RequestRow
 from workers.attending import Attending, Bidding
 from workers.delivering import Claim, Delivering, Outcome, Ready, Standing, to_its_end
+from workers.drafts import approved_for
 from workers.outages import outlast
 from workers.people import as_she_is
 from workers.preparing import Preparing
@@ -296,7 +297,7 @@ class _Performer:
             await self._put_off(row, waiting, is_new=is_new)
             await self._bid_for(bidding, standing, waiting)
             return waiting
-        ready = waiting or self.turns.delivering.compose(standing, deliver, recipient, now=now)
+        ready = waiting or await self._compose(standing, bidding)
         if isinstance(ready, Skip):
             return await self._skip(row, ready, is_new=is_new, now=now)
         if switches.is_halted:
@@ -307,6 +308,14 @@ class _Performer:
             if answer is not None:
                 return answer
         return await self._send(run, bidding, ready, is_new=is_new)
+
+    async def _compose(self, standing: Standing, bidding: Bidding) -> Ready | Skip:
+        """The message as it would go now, in the words that are approved for her."""
+        delivering, deliver, recipient = self.turns.delivering, bidding.deliver, bidding.recipient
+        drafted = await approved_for(
+            self._db, standing, deliver, recipient, policy=bidding.policy, clock=delivering.clock()
+        )
+        return delivering.compose(standing, deliver, recipient, drafted=drafted, now=bidding.now)
 
     async def _send(self, run: Run, bidding: Bidding, ready: Ready, *, is_new: bool) -> Answer:
         """Nothing is in its way: the first attempt is made here, where its provider is well."""
@@ -346,14 +355,13 @@ class _Performer:
             self._notes.append(said_together(at, deliver, bid.bid.channel))
             members = await attention.list_members(self._db, bid.recipient, digest)
             self.started += await attention.want(self._db, [each.delivery for each in members], at=now)
-        return Delivered(at, "skipped", None, merged_into(digest))
+        return Delivered(at, "skipped", None, merged_into(digest), row.draft, row.undrafted)
 
     async def _bid_for(self, bidding: Bidding, standing: Standing, waiting: Deferred) -> None:
         """It waits for hours, and bids for the slot at its opening."""
         channel = None
         if self._bid is None and bidding.budget is not None:
-            delivering, recipient = self.turns.delivering, bidding.recipient
-            ready = delivering.compose(standing, bidding.deliver, recipient, now=bidding.now)
+            ready = await self._compose(standing, bidding)
             channel = None if isinstance(ready, Skip) else ready.channel
         self.started += await self.turns.attending.postpone(self._db, bidding, waiting, channel, self._bid)
 
@@ -396,6 +404,7 @@ class _Performer:
             self._bid = await attention.find_held(self._db, bidding.row.id)
             return None
         await self._put_off(bidding.row, Deferred(now, None, "it goes in one message with others"), is_new=is_new)
+        await self.turns.attending.keep_words(self._db, gathered.parts)
         if self.turns.delivering.breakers[ready.channel].is_open:
             await deliveries.record(self._db, gathered.row)
             return self._hand_to_queue(lead.digest, ready.channel, "its provider is slow or down", now)
@@ -438,7 +447,8 @@ class _Performer:
                 return Deferred(now, now + (row.attempt_until - clock), "another attempt is under way")
             row = await self.turns.delivering.settle_abandoned(self._db, row, now=now)
         if row.status in deliveries.FINAL:
-            return Delivered(row.sent_at or now, _final(row.status), row.channel, row.reason)
+            final = _final(row.status)
+            return Delivered(row.sent_at or now, final, row.channel, row.reason, row.draft, row.undrafted)
         return None
 
     async def _attempt(self, run: Run, claim: Claim, bidding: Bidding) -> Answer:
@@ -461,7 +471,8 @@ class _Performer:
         if outcome.status == "again":
             reason = outcome.reason or "the provider did not take it"
             return self._hand_to_queue(claim.ready.delivery, claim.ready.channel, reason, now)
-        return Delivered(now, outcome.status, claim.ready.channel, outcome.reason)
+        ready = claim.ready
+        return Delivered(now, outcome.status, ready.channel, outcome.reason, ready.draft, ready.undrafted)
 
     async def _skip(self, row: DeliveryRow, skip: Skip, *, is_new: bool, now: datetime) -> Delivered:
         reason = skip.text

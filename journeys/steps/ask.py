@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from journeys.definition import Cursor, clip
+from journeys.drafting.telling import words_data
 from journeys.drafts import StepDraft, StepSource, said, slug
 from journeys.effects import Delivered, Due, Fired, Note, Reckon, Reckoned, Resumed
 from journeys.events import Json
@@ -33,7 +34,7 @@ from journeys.program import Expression, Message, Node, Program, Question, Span,
 from journeys.run import Hold, Sent
 from journeys.steps.base import Ask as Asks
 from journeys.steps.base import Go, Move, Resuming, Stand, Stay, step_type
-from journeys.steps.send import channels_of, delivery, expiry, recipient, sending_time
+from journeys.steps.send import channels_of, delivery, expiry, in_which_words, recipient, sending_time
 from journeys.surveys import ANSWERED
 from journeys.timing import due_after
 
@@ -226,13 +227,17 @@ def _note(stand: Stand, given: Delivered) -> Note:
         "reason": given.reason,
     }  # fmt: skip
     because = f": {given.reason}" if given.reason else ""
+    words = in_which_words(given)
     match given.status:
         case "sent":
-            text = f"Asked the survey {options.survey} through {given.channel}."
-            return Note(stand.at, "asked", stand.node.id, text, data)
+            text = f"Asked the survey {options.survey} through {given.channel}{words}."
+            return Note(stand.at, "asked", stand.node.id, text, {**data, **words_data(given)})
         case "may_have_gone":
-            text = f"The survey {options.survey} may have gone through {given.channel}{because}; it is not sent again."
-            return Note(stand.at, "asked", stand.node.id, text, data)
+            text = (
+                f"The survey {options.survey} may have gone through {given.channel}{words}{because}; "
+                "it is not sent again."
+            )
+            return Note(stand.at, "asked", stand.node.id, text, {**data, **words_data(given)})
         case "skipped":
             return Note(stand.at, "skipped", stand.node.id, f"Did not ask the survey {options.survey}{because}.", data)
         case "failed":

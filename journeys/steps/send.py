@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 from journeys.attention import is_merged
 from journeys.definition import Cursor, clip
+from journeys.drafting.telling import words_data, words_told
 from journeys.drafts import ONWARD, StepDraft, StepSource, said, slug
 from journeys.effects import Deliver, Delivered, Due, Fired, Note, Reckon, Reckoned
 from journeys.expressions import Scope
@@ -294,18 +295,27 @@ def expiry(given: Cursor) -> timedelta | None:
 def _note(stand: Stand, message: str, given: Delivered) -> Note:
     data = {"message": message, "channel": given.channel, "status": given.status, "reason": given.reason}
     because = f": {given.reason}" if given.reason else ""
+    words = in_which_words(given)
     match given.status:
         case "sent":
-            return Note(stand.at, "sent", stand.node.id, f"Sent {message} through {given.channel}.", data)
+            text = f"Sent {message} through {given.channel}{words}."
+            return Note(stand.at, "sent", stand.node.id, text, {**data, **words_data(given)})
         case "may_have_gone":
-            text = f"{message} may have gone through {given.channel}{because}; it is not sent again by itself."
-            return Note(stand.at, "sent", stand.node.id, text, data)
+            text = f"{message} may have gone through {given.channel}{words}{because}; it is not sent again by itself."
+            return Note(stand.at, "sent", stand.node.id, text, {**data, **words_data(given)})
         case "skipped" if is_merged(given.reason):
-            return Note(stand.at, "skipped", stand.node.id, f"{message} went in one message with others.", data)
+            text = f"{message} went in one message with others{words}."
+            return Note(stand.at, "skipped", stand.node.id, text, {**data, **words_data(given)})
         case "skipped":
             return Note(stand.at, "skipped", stand.node.id, f"Did not send {message}{because}.", data)
         case "failed":
             return Note(stand.at, "failed", stand.node.id, f"{message} failed for good{because}.", data)
+
+
+def in_which_words(given: Delivered) -> str:
+    """What a line about a message that went says of its words; empty where the message is not drafted."""
+    words = words_told(given)
+    return f" ({words})" if words else ""
 
 
 def _options(stand: Stand) -> SendOptions:

@@ -37,6 +37,7 @@ _CLAIM = (
     .values(
         attempt=bindparam("by"), attempt_until=bindparam("until"), attempts=col(DeliveryRow.attempts) + 1,
         status="queued", channel=bindparam("through"), updated_at=bindparam("clock"),
+        draft=bindparam("drafted"), undrafted=bindparam("because_not"),
     )
 )  # fmt: skip
 _CONCLUDE = (
@@ -86,10 +87,21 @@ async def record(session: AsyncSession, row: DeliveryRow) -> None:
 
 
 async def claim(
-    session: AsyncSession, delivery: str, *, attempt: str, until: datetime, clock: datetime, channel: str
+    session: AsyncSession,
+    delivery: str,
+    *,
+    attempt: str,
+    until: datetime,
+    clock: datetime,
+    channel: str,
+    draft: str | None = None,
+    undrafted: str | None = None,
 ) -> bool:
     """Begin an attempt on a delivery that nobody is trying and that is not final; False where that is not so."""
-    values = {"this": delivery, "by": attempt, "until": until, "through": channel, "clock": clock}
+    values = {
+        "this": delivery, "by": attempt, "until": until, "through": channel, "clock": clock, "drafted": draft,
+        "because_not": undrafted,
+    }  # fmt: skip
     return changed(await (await connection_of(session)).execute(_CLAIM, values)) == 1
 
 

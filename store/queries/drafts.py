@@ -3,7 +3,7 @@
 What a draft is, and how it goes from state to state, stands at `store.tables.DraftRow`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -48,6 +48,12 @@ def _first(wanted: Wanted, program: str, at: datetime) -> dict[str, object]:
         updated_at=at,
     )
     return row.model_dump()
+
+
+async def find_known(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Those of these ids that stand for a draft already, in whatever state."""
+    query = select(col(DraftRow.id)).where(col(DraftRow.id).in_(ids))
+    return set((await (await session.connection()).execute(query)).scalars()) if ids else set()
 
 
 async def find_approved(session: AsyncSession, journey: str, message: str, key: str) -> Approved | None:

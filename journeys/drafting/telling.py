@@ -1,0 +1,60 @@
+"""Where the words of a message came from, in plain words: for the journal, `explain` and the why page. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from journeys.events import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is told of the draft in whose words a message went: `origin` is model, person or reuse; who approved it, and
+    when.
+    """
+
+    id: str
+    origin: str
+    model: str | None
+    approved_by: str | None
+    approved_at: datetime | None
+
+
+class Gone(Protocol):
+    """A delivery, or the answer about it: the draft whose text went, or why a drafted message went in its own words."""
+
+    @property
+    def draft(self) -> str | None:
+        """The draft's id."""
+        ...
+
+    @property
+    def undrafted(self) -> str | None:
+        """Why not."""
+        ...
+
+
+def words_told(gone: Gone) -> str:
+    """What the journal's line adds about where the words came from; empty where the message is not drafted."""
+    if gone.draft is not None:
+        return "drafted and approved text"
+    return "" if gone.undrafted is None else f"in its own words: {gone.undrafted}"
+
+
+def words_data(gone: Gone) -> dict[str, Json]:
+    """The same as facts; empty where the message is not drafted."""
+    if gone.draft is not None:
+        return {"draft": gone.draft}
+    return {} if gone.undrafted is None else {"undrafted": gone.undrafted}
+
+
+def told_of(draft: Decided, *, said: Callable[[datetime], str]) -> str:
+    """Who wrote a draft and who approved it, in one sentence; `said` writes an instant."""
+    wrote = "A language model drafted this text"
+    if draft.origin == "person":
+        wrote = "A person wrote this text, from what a language model had drafted"
+    if draft.approved_by is None:
+        return f"{wrote}."
+    when = "" if draft.approved_at is None else f" on {said(draft.approved_at)}"
+    return f"{wrote}, and {draft.approved_by} approved it{when}."

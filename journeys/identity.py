@@ -46,6 +46,11 @@ def draft_id(journey: str, message: str, key: str, number: int) -> str:
     return f"drf-{_hash('draft', journey, message, key, str(number))}"
 
 
+def notice_id(told_at: str, reviewer: str) -> str:
+    """The id of what one reviewer is told at an instant: the key that a provider gets."""
+    return f"ntc-{_hash('notice', told_at, reviewer)}"
+
+
 def _hash(*parts: str) -> str:
     """One text for one list of parts: each is led by its length, so that no two lists run together alike."""
     digest = sha256()

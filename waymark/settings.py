@@ -125,6 +125,16 @@ def _deliver(text: str) -> str:
     return text
 
 
+_REVIEWER = re.compile(r"([a-z][a-z0-9_-]*)(?::([^\s,]+))?")
+
+
+def _reviewers(text: str) -> str:
+    for reviewer in text.split(","):
+        if not _REVIEWER.fullmatch(reviewer.strip()):
+            raise ValueError("write channel:address, or a channel that needs none, as email:ld@example.org,webhook")
+    return text
+
+
 def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
@@ -261,6 +271,11 @@ class Settings(BaseModel):
     writer_tokens_per_journey: int = Field(
         100_000, ge=0, description="Tokens that drafting for one journey may take in a day (UTC)."
     )
+    reviewers: Annotated[str, AfterValidator(_reviewers)] | None = Field(
+        None,
+        description="Who is told that drafts wait: channel:address, or a channel that needs none, as "
+        "email:ld@example.org,webhook; at most one message in 15 minutes.",
+    )
     calls: Annotated[Mapping[str, SecretStr], AfterValidator(_calls)] = Field(
         {},
         validation_alias="WAYMARK_CALL_<NAME>_URL",
@@ -303,6 +318,11 @@ class Settings(BaseModel):
     def of_systems(self) -> dict[str, str]:
         """What the settings of calls and LMSs are read from, by their names in the environment."""
         return {name: value.get_secret_value() for name, value in {**self.calls, **self.lms}.items()}
+
+    def told_of_drafts(self) -> tuple[tuple[str, str | None], ...]:
+        """Who is told that drafts wait: channel and address."""
+        parts = (reviewer.strip().partition(":") for reviewer in (self.reviewers or "").split(",") if reviewer.strip())
+        return tuple((channel, address or None) for channel, _, address in parts)
 
     def database(self) -> str:
         """The database's URL."""

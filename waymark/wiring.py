@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from sqlalchemy.exc import DBAPIError
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -48,9 +48,13 @@ from workers.records import Incoming
 from workers.requesting import Requesting, RequestRetries
 from workers.retrying import Retries
 from workers.turns import Turns
-from workers.worker import Activities
+from workers.worker import Activities, DraftActivities
 from workflows.contracts import Queues
 from workflows.gateway import Gateway, NoAddress, connect
+
+if TYPE_CHECKING:
+    from workers.breath import Pacing
+    from workers.reviewers import Reviewers
 
 ATTEMPT_SLACK = timedelta(seconds=5)
 """What an attempt may take beyond the limits of its channel, before it is given up as in doubt."""
@@ -107,8 +111,12 @@ async def connect_temporal(settings: Settings) -> Client:
 
 
 @asynccontextmanager
-async def open_activities(house: House) -> AsyncGenerator[tuple[Activities, Mapping[str, Channel]]]:
-    """What the worker's process runs: turns and retries over the channels that are set up."""
+async def open_activities(
+    house: House, *, pacing: "Pacing | None" = None
+) -> AsyncGenerator[tuple[Activities, Mapping[str, Channel]]]:
+    """What the worker's process runs: turns and retries over the channels that are set up; drafting, where a writer is,
+    which pauses as `pacing` says while its server is in trouble.
+    """
     limits = Limits(
         hand_over_seconds=house.settings.hand_over.total_seconds(),
         answer_seconds=house.settings.answer.total_seconds(),
@@ -120,11 +128,65 @@ async def open_activities(house: House) -> AsyncGenerator[tuple[Activities, Mapp
         asking = build_requesting(house.settings, systems)
         turns = Turns(house.database, house.programs, delivering, real_clock, house.queues, asking, poker=house.gateway)
         retries = Retries(house.database, house.programs, delivering, real_clock, poker=house.gateway)
-        yield Activities(turns, retries, RequestRetries(house.database, asking, real_clock)), channels
+        asked = RequestRetries(house.database, asking, real_clock)
+        async with open_drafting(house, channels, pacing=pacing) as drafting:
+            yield Activities(turns, retries, asked, drafting), channels
     finally:
         await close_channels(channels)
         for system in systems.values():
             await system.close()
+
+
+@asynccontextmanager
+async def open_drafting(
+    house: House, channels: Mapping[str, Channel], *, pacing: "Pacing | None" = None
+) -> AsyncGenerator[DraftActivities | None]:
+    """What has texts drafted; None where no writer is set up. What only a writer needs is imported only then."""
+    if not has_writer(house.settings):
+        yield None
+        return
+    from connectors.writers import open_writer
+    from connectors.writers.openai import MOST_TOKENS
+    from workers.breath import Pacing
+    from workers.drafting import Budget, Drafting
+
+    settings = house.settings
+    telling = build_reviewers(house, channels)
+    writer = open_writer(settings.of_writer())
+    assert writer is not None, "a writer is set up"
+    budget = Budget(settings.writer_tokens_per_day, settings.writer_tokens_per_journey, MOST_TOKENS)
+    writing = Drafting(
+        house.database, house.programs, writer, budget, real_clock, pacing or Pacing(), settings.writer_answer
+    )
+    try:
+        yield DraftActivities(writing, telling)
+    finally:
+        await writer.close()
+
+
+def has_writer(settings: Settings) -> bool:
+    """Whether texts can be drafted here."""
+    from connectors.writers import read_writers
+
+    return bool(read_writers(settings.of_writer()))
+
+
+def build_reviewers(house: House, channels: Mapping[str, Channel]) -> "Reviewers":
+    """Who is told of drafts that wait; raises WrongUsage where somebody cannot be."""
+    from workers.reviewers import Reviewer, Reviewers
+
+    reviewers: list[Reviewer] = []
+    for name, address in house.settings.told_of_drafts():
+        channel = channels.get(name)
+        if channel is None:
+            known = ", ".join(sorted(channels)) or "none"
+            raise WrongUsage(f"WAYMARK_REVIEWERS: the channel {name} is not set up; those that are: {known}")
+        if channel.needs_address != (address is not None):
+            form = f"{name}:ADDRESS" if channel.needs_address else name
+            raise WrongUsage(f"WAYMARK_REVIEWERS: write {form} for the channel {name}")
+        reviewers.append(Reviewer(name, address))
+    page = f"{house.settings.links_begin_with()}/drafts"
+    return Reviewers(house.database, reviewers, channels, deliver_rule(house.settings.deliver), page)
 
 
 def open_systems(settings: Settings) -> Mapping[str, System]:
@@ -191,6 +253,7 @@ async def run_bridge(house: House, *, stop: asyncio.Event, ready: Callable[[], N
         database=house.database,
         ingest=house.ingest,
         bootstrap=None if bootstrap == "off" else bootstrap,
+        drafter=house.gateway if has_writer(house.settings) else None,
         clock=real_clock,
         stop=stop,
         ready=ready,

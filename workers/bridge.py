@@ -25,7 +25,7 @@ from workers.outages import is_outage
 from workers.records import Incoming, Record, translate
 from workers.relay import Relay
 from workers.steering import performs
-from workers.sweeper import Sweeper
+from workers.sweeper import Drafter, Sweeper
 from workers.troubled import Guard, Rule
 
 GROUP = "waymark"
@@ -210,6 +210,7 @@ async def run_bridge(
     clock: Callable[[], datetime],
     group: str = GROUP,
     hold_after: int = Rule().of,
+    drafter: Drafter | None = None,
     stop: asyncio.Event | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
@@ -217,10 +218,10 @@ async def run_bridge(
     set or we are cancelled; then each ends in order.
 
     Without Kafka (`bootstrap` is None) sweeper and actions run alone. What fails for good ends all with its error.
-    `ready` is called once all is in place.
+    `ready` is called once all is in place. `drafter` starts what is to be drafted, where a writer is set up.
     """
     stopping = stop or asyncio.Event()
-    sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None)
+    sweeper = Sweeper(database, ingest.poker, clock, keeps_outbox=bootstrap is not None, drafter=drafter)
     acting = Actions(database, ingest.poker, clock, performs={**PERFORMS, **performs(ingest.programs.by_hash)})
     guard = Guard(database, clock, Rule(hold_after))
     parts = [asyncio.create_task(part.run(stopping)) for part in (sweeper, acting, guard)]

@@ -3,19 +3,21 @@
 Every few seconds it looks for enrolments that have wanted waking for 5 s, are overdue by 60 s, or wait for a message
 that nobody has tried for longer than a retry pauses. So it repairs whatever a crash, a restored database or a lost
 Temporal left behind. An enrolment that was poked is left alone for a
-while, longer each time, so that a worker that is down does not gather signals. Several sweepers at once are harmless.
-It goes by the real clock.
+while, longer each time, so that a worker that is down does not gather signals. Where a writer is set up it has texts
+drafted that have been wanted for 3 s, in the same way. Several sweepers at once are harmless. It goes by the real
+clock.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from store.database import Database
-from store.queries import outbox, sweeping
+from store.queries import drafting, outbox, sweeping
 from workers.ingest import Poker, TryLater
 from workers.outages import is_outage
 
@@ -24,8 +26,11 @@ WANTED_FOR = timedelta(seconds=5)
 OVERDUE_BY = timedelta(seconds=60)
 UNTRIED_FOR = timedelta(minutes=15)
 """A retry tries at least every ten minutes."""
+DRAFT_WANTED_FOR = timedelta(seconds=3)
 PAGE = 200
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(minutes=2)
+LONGEST_DRAFT_REST = timedelta(minutes=30)
+"""A text may be wanted for days: where nothing is left of the day's budget, its workflow sleeps until the next."""
 CLEANED_EVERY = timedelta(minutes=10)
 KEYS_KEPT = timedelta(days=1)
 OUTBOX_KEPT = timedelta(days=7)
@@ -34,17 +39,40 @@ OUTBOX_KEPT = timedelta(days=7)
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Rest:
-    """When an enrolment may be poked again, and how long it rests then."""
+class Drafter(Protocol):
+    """Has texts drafted: `workflows.gateway.Gateway`."""
 
-    until: datetime
-    rest: timedelta
+    async def draft(self, drafts: Sequence[str]) -> Sequence[object]:
+        """Answers the refusals; raises TryLater where Temporal wants a pause."""
+        ...
+
+
+@dataclass
+class _Resting:
+    """Who was called and is left alone for a while, longer each time, at most `longest`."""
+
+    longest: timedelta
+    _rests: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict[str, tuple[datetime, timedelta]])
+
+    def ready(self, ids: Sequence[str], now: datetime) -> Sequence[str]:
+        """Those of these that do not rest."""
+        return [id_ for id_ in ids if id_ not in self._rests or self._rests[id_][0] <= now]
+
+    def rest(self, ids: Sequence[str], now: datetime) -> None:
+        """These were called now."""
+        for id_ in ids:
+            before = self._rests.get(id_)
+            rest = FIRST_REST if before is None else min(before[1] * 2, self.longest)
+            self._rests[id_] = now + rest, rest
+
+    def forget_all_but(self, ids: Collection[str]) -> None:
+        """The others need no call any more."""
+        self._rests = {id_: rest for id_, rest in self._rests.items() if id_ in ids}
 
 
 @dataclass
 class Sweeper:
-    """Sweeps one database. `keeps_outbox`: somebody relays it."""
+    """Sweeps one database. `keeps_outbox`: somebody relays it; `drafter`: None where no writer is set up."""
 
     database: Database
     poker: Poker
@@ -53,7 +81,9 @@ class Sweeper:
     wanted_for: timedelta = WANTED_FOR
     overdue_by: timedelta = OVERDUE_BY
     untried_for: timedelta = UNTRIED_FOR
-    _resting: dict[str, _Rest] = field(default_factory=dict[str, _Rest])
+    drafter: Drafter | None = None
+    _resting: _Resting = field(default_factory=lambda: _Resting(LONGEST_REST))
+    _resting_drafts: _Resting = field(default_factory=lambda: _Resting(LONGEST_DRAFT_REST))
     _cleaned_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,6 +92,7 @@ class Sweeper:
             pause = EVERY
             try:
                 await self.sweep()
+                await self.sweep_drafts()
                 await self._clean()
             except TryLater as later:
                 log.warning("the sweeper waits: %s", later)
@@ -75,24 +106,38 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Poke whom nobody has woken; answers how many. Raises TryLater where Temporal wants a pause."""
+        return await self._call_all(self._page, self.poker.poke, self._resting)
+
+    async def sweep_drafts(self) -> int:
+        """Have drafted what has been wanted for a moment; answers how many. Raises TryLater as above."""
+        if self.drafter is None:
+            return 0
+        return await self._call_all(self._wanted_drafts, self.drafter.draft, self._resting_drafts)
+
+    async def _call_all(
+        self,
+        page_of: Callable[[datetime, str], Awaitable[Sequence[str]]],
+        call: Callable[[Sequence[str]], Awaitable[Sequence[object]]],
+        resting: _Resting,
+    ) -> int:
         now = self.clock()
         found: set[str] = set()
-        poked = 0
+        called = 0
         after = ""
-        while page := await self._page(now, after):
+        while page := await page_of(now, after):
             after = page[-1]
             found |= set(page)
-            ready = [id_ for id_ in page if id_ not in self._resting or self._resting[id_].until <= now]
+            ready = resting.ready(page, now)
             if ready:
-                refusals = await self.poker.poke(ready)
+                refusals = await call(ready)
                 if refusals:
                     log.error("%d pokes were refused, and are tried again: %s", len(refusals), refusals[0])
-                self._let_rest(ready, now)
-                poked += len(ready)
+                resting.rest(ready, now)
+                called += len(ready)
             if len(page) < PAGE:
                 break
-        self._resting = {id_: rest for id_, rest in self._resting.items() if id_ in found}
-        return poked
+        resting.forget_all_but(found)
+        return called
 
     async def _page(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:
@@ -101,11 +146,9 @@ class Sweeper:
                 tried_before=now - self.untried_for, after=after, limit=PAGE,
             )  # fmt: skip
 
-    def _let_rest(self, enrolments: Sequence[str], now: datetime) -> None:
-        for id_ in enrolments:
-            before = self._resting.get(id_)
-            rest = FIRST_REST if before is None else min(before.rest * 2, LONGEST_REST)
-            self._resting[id_] = _Rest(now + rest, rest)
+    async def _wanted_drafts(self, now: datetime, after: str) -> Sequence[str]:
+        async with self.database.read() as session:
+            return await drafting.list_wanted(session, before=now - DRAFT_WANTED_FOR, after=after, limit=PAGE)
 
     async def _clean(self) -> None:
         now = self.clock()

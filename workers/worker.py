@@ -1,12 +1,14 @@
-"""The worker's process: turns on their queue, retries on each channel's and each other system's."""
+"""The worker's process: turns on their queue, retries on each channel's and each other system's; drafts on the
+writers', where a writer is set up.
+"""
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from temporalio import activity
@@ -20,12 +22,19 @@ from workers.retrying import Retries
 from workflows.contracts import (
     RETRY_DELIVERY,
     TAKE_TURN,
+    TELL_REVIEWERS,
+    WRITE_DRAFT,
     Queues,
     RetryEnded,
     RetryOrder,
+    TellOrder,
+    Told,
     TurnOrder,
     TurnTaken,
+    WriteEnded,
+    WriteOrder,
 )
+from workflows.drafting import DraftingWorkflow
 from workflows.enrolment import EnrolmentWorkflow
 
 T = TypeVar("T")
@@ -33,6 +42,13 @@ log = structlog.get_logger()
 
 GRACE = timedelta(seconds=20)
 """How long a worker that was told to stop waits for what it is doing."""
+
+
+ALIVE_SECONDS = 5.0
+"""How often a call to a model, which may take minutes, says that its process is still there."""
+
+CALLS_AT_ONCE = 8
+"""How many texts are drafted at once, so that no provider's limit is met for nothing."""
 
 
 class TakesTurns(Protocol):
@@ -43,6 +59,42 @@ class TakesTurns(Protocol):
         ...
 
 
+class Writes(Protocol):
+    """Has texts drafted: `workers.drafting.Drafting`, which only a process with a writer imports."""
+
+    async def write(self, order: WriteOrder, *, attempt: int) -> WriteEnded:
+        """Take a text at most one call further."""
+        ...
+
+
+class Tells(Protocol):
+    """Tells the reviewers: `workers.reviewers.Reviewers`."""
+
+    async def tell(self, order: TellOrder) -> Told:
+        """Tell them what waits."""
+        ...
+
+
+@dataclass(frozen=True)
+class DraftActivities:
+    """What Temporal calls for drafts."""
+
+    writing: Writes
+    telling: Tells
+
+    @activity.defn(name=WRITE_DRAFT)
+    async def write_draft(self, order: WriteOrder) -> WriteEnded:
+        """One call to the model, at most. Temporal may come back to it hours later, when the day is another one."""
+        info = activity.info()
+        order = replace(order, now=order.now + (info.started_time - info.scheduled_time))
+        return await _without_persons(_alive(self.writing.write(order, attempt=info.attempt)), order.draft)
+
+    @activity.defn(name=TELL_REVIEWERS)
+    async def tell_reviewers(self, order: TellOrder) -> Told:
+        """Tell the reviewers that a text is proposed."""
+        return await _without_persons(_alive(self.telling.tell(order)), order.draft)
+
+
 @dataclass(frozen=True)
 class Activities:
     """What Temporal calls: one record in, one out."""
@@ -50,6 +102,7 @@ class Activities:
     turns: TakesTurns
     retries: Retries
     asking: RequestRetries
+    drafting: DraftActivities | None = None
 
     @activity.defn(name=TAKE_TURN)
     async def take_turn(self, order: TurnOrder) -> TurnTaken:
@@ -75,6 +128,17 @@ async def _without_persons(work: Awaitable[T], subject: str) -> T:
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error("activity_failed", subject=subject, error=type(error).__name__, at=f"{place.filename}:{place.lineno}")
         raise ApplicationError(f"{type(error).__name__}, see the worker's log", type=type(error).__name__) from None
+
+
+async def _alive(work: Coroutine[Any, Any, T]) -> T:
+    """Do it, and let Temporal know all the while that nobody else needs to."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=ALIVE_SECONDS))[0]:
+            activity.heartbeat()
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def turns_worker(
@@ -130,6 +194,21 @@ def _retrying(client: Client, activities: Activities, queue: str) -> Worker:
     )
 
 
+def drafting_worker(
+    client: Client, activities: DraftActivities, *, queues: Queues, runner: WorkflowRunner | None = None
+) -> Worker:
+    """The worker that has texts drafted, on a queue of its own."""
+    return Worker(
+        client,
+        task_queue=queues.writers,
+        workflows=[DraftingWorkflow],
+        activities=[activities.write_draft, activities.tell_reviewers],
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=CALLS_AT_ONCE,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
 async def run_worker(
     client: Client,
     activities: Activities,
@@ -146,5 +225,7 @@ async def run_worker(
             await stack.enter_async_context(retries_worker(client, activities, channel, queues=queues))
         for system in activities.asking.requesting.systems:
             await stack.enter_async_context(asking_worker(client, activities, system, queues=queues))
+        if activities.drafting is not None:
+            await stack.enter_async_context(drafting_worker(client, activities.drafting, queues=queues))
         ready()
         await stop.wait()

@@ -11,6 +11,9 @@ ENROLMENT_WORKFLOW = "Enrolment"
 TAKE_TURN = "take_turn"
 RETRY_DELIVERY = "retry_delivery"
 POKE = "poke"
+DRAFTING_WORKFLOW = "Drafting"
+WRITE_DRAFT = "write_draft"
+TELL_REVIEWERS = "tell_reviewers"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Queues:
     def requests(self, system: str) -> str:
         """Where another system (`call-crm`, `lms-moodle`) is asked again."""
         return f"{self.prefix}{system}"
+
+    @property
+    def writers(self) -> str:
+        """Where texts are drafted, where a writer is set up."""
+        return f"{self.prefix}writers"
 
 
 @dataclass(frozen=True)
@@ -88,3 +96,56 @@ class Ended:
     """The workflow's result."""
 
     outcome: str
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """The drafting workflow's input: which text is wanted."""
+
+    draft: str
+
+
+@dataclass(frozen=True)
+class WriteOrder:
+    """Take this text one call further; `now` is the workflow's clock, UTC."""
+
+    draft: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class WriteEnded:
+    """How the draft stands now; while it is `wanted`, from when on it is taken further (None: at once)."""
+
+    state: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TellOrder:
+    """Tell the reviewers that this text, and whatever else is proposed by now, waits for them.
+
+    `claimed_at` is the instant of the claim that an earlier attempt made, and `left` who was not reached then, by
+    place.
+    """
+
+    draft: str
+    now: datetime
+    claimed_at: datetime | None = None
+    left: list[int] = field(default_factory=list[int])
+
+
+@dataclass(frozen=True)
+class Told:
+    """All is told where there is no `due_at`; else from when on to go on, with the claim and who is left."""
+
+    due_at: datetime | None = None
+    claimed_at: datetime | None = None
+    left: list[int] = field(default_factory=list[int])
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """The drafting workflow's result: the draft's state."""
+
+    state: str

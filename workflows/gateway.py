@@ -1,4 +1,4 @@
-"""The calls into Temporal: connecting, and poking enrolments.
+"""The calls into Temporal: connecting, poking enrolments, and having texts drafted.
 
 A poke is a signal-with-start: it wakes the enrolment's workflow, or starts it where Temporal has none. It carries
 nothing. Poking is safe to repeat, in any order; what it is about stands in the store.
@@ -15,10 +15,11 @@ from temporalio.api.enums.v1 import WorkflowIdReusePolicy
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
-from workflows.contracts import ENROLMENT_WORKFLOW, POKE, Living, Queues
+from workflows.contracts import DRAFTING_WORKFLOW, ENROLMENT_WORKFLOW, POKE, Drafting, Living, Queues
 
 CONCURRENCY = 32
 """Pokes under way at once."""
@@ -44,7 +45,9 @@ class TryLater(Exception):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A poke that Temporal will not take, with its status: an alarm, and the sweeper's."""
+    """A poke that Temporal will not take, with its status: an alarm, and the sweeper's. `enrolment` is whom it was for
+    (a draft, where one was to be written).
+    """
 
     enrolment: str
     status: str
@@ -77,6 +80,7 @@ class Gateway:
     def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = CONCURRENCY) -> None:
         self._client = client
         self._queue = queues.turns
+        self._writers = queues.writers
         self._places = asyncio.Semaphore(concurrency)
 
     @property
@@ -87,15 +91,22 @@ class Gateway:
     async def poke(self, enrolments: Sequence[str]) -> Sequence[Refusal]:
         """Poke them all; answers which were refused. Raises TryLater where the server wants a pause."""
         answers = await asyncio.gather(*(self._poke(enrolment) for enrolment in enrolments), return_exceptions=True)
-        refusals: list[Refusal] = []
-        for enrolment, answer in zip(enrolments, answers, strict=True):
-            if isinstance(answer, RPCError):
-                if answer.status in _LATER:
-                    raise TryLater(timedelta(seconds=1), answer.status.name) from answer
-                refusals.append(Refusal(enrolment, answer.status.name))
-            elif isinstance(answer, BaseException):
-                raise answer
-        return refusals
+        return _refusals(enrolments, answers)
+
+    async def draft(self, drafts: Sequence[str]) -> Sequence[Refusal]:
+        """Have these texts drafted, where nobody does so already; answers which were refused. Raises TryLater where the
+        server wants a pause. Safe to repeat: what a text still lacks stands in the store.
+        """
+        answers = await asyncio.gather(*(self._draft(draft) for draft in drafts), return_exceptions=True)
+        return _refusals(drafts, answers)
+
+    async def _draft(self, draft: str) -> None:
+        async with self._places:
+            await self._client.start_workflow(
+                DRAFTING_WORKFLOW, Drafting(draft), id=drafting_id(draft), task_queue=self._writers,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE, rpc_timeout=timedelta(seconds=10),
+            )  # fmt: skip
 
     async def _poke(self, enrolment: str) -> None:
         async with self._places:
@@ -116,3 +127,21 @@ class Gateway:
             identity=self._client.identity,
             workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         )
+
+
+def drafting_id(draft: str) -> str:
+    """The id of the workflow that has this text drafted."""
+    return f"draft-{draft}"
+
+
+def _refusals(subjects: Sequence[str], answers: Sequence[object]) -> Sequence[Refusal]:
+    """What was refused; raises TryLater where one was refused for now, and whatever else went wrong."""
+    refusals: list[Refusal] = []
+    for subject, answer in zip(subjects, answers, strict=True):
+        if isinstance(answer, RPCError):
+            if answer.status in _LATER:
+                raise TryLater(timedelta(seconds=1), answer.status.name) from answer
+            refusals.append(Refusal(subject, answer.status.name))
+        elif isinstance(answer, BaseException):
+            raise answer
+    return refusals

@@ -24,8 +24,9 @@ from tests.support.until import until
 from waymark.settings import Settings
 from waymark.vocabulary import vocabulary
 from waymark.wiring import House, migrate, open_activities, open_house
+from workers.breath import Pacing
 from workers.ingest import Incoming, Taken
-from workers.worker import TakesTurns, asking_worker, retries_worker, turns_worker
+from workers.worker import TakesTurns, asking_worker, drafting_worker, retries_worker, turns_worker
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
 
@@ -146,6 +147,7 @@ async def running_house(
     smtp_url: str,
     home: Path,
     policy: Mapping[str, Json] | None = None,
+    pacing: Pacing | None = None,
     **overrides: Any,
 ) -> AsyncGenerator[Running]:
     """Everything but Kafka and HTTP, with a worker whose workflows run in the sandbox; without a policy, no limits."""
@@ -164,7 +166,7 @@ async def running_house(
     restrictions = SandboxRestrictions.default
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings, queues=queues))
-        activities, channels = await stack.enter_async_context(open_activities(house))
+        activities, channels = await stack.enter_async_context(open_activities(house, pacing=pacing))
         runner = SandboxedWorkflowRunner(restrictions=restrictions)
         running = Running(house, Timelapse(house.client))
         activities = replace(activities, turns=_StoryTurns(activities.turns, running.clock))
@@ -173,5 +175,8 @@ async def running_house(
             await stack.enter_async_context(retries_worker(house.client, activities, channel, queues=queues))
         for system in activities.asking.requesting.systems:
             await stack.enter_async_context(asking_worker(house.client, activities, system, queues=queues))
+        if activities.drafting is not None:
+            drafting = drafting_worker(house.client, activities.drafting, queues=queues, runner=runner)
+            await stack.enter_async_context(drafting)
         running.house = replace(house, ingest=replace(house.ingest, clock=running.clock))
         yield running

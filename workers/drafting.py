@@ -1,0 +1,348 @@
+"""Has one text drafted, one call to the model at a time; between two calls everything stands in the store.
+
+    wanted ─> still ordered? ── no ─────────────────────────────────> replaced
+                 │ the same order was written elsewhere ────────────> proposed, nothing is bought
+                 │ no room in the budget ───────────────────────────> wanted, tomorrow
+                 └─> reserve, ask the writer ─┬─ its server has trouble ─> wanted: Temporal tries again
+                                              ├─ hard findings, no text ─> wanted: asked again, and told of them
+                                              └─ good enough, or enough ─> proposed, or failed
+
+Nothing personal is read here: a prompt is made of the journey alone (`journeys.drafting.order`). Whoever asks may ask
+twice: a second attempt finds the first one's state, and of two at once the first to conclude counts.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from time import monotonic
+from typing import Any
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
+from connectors.writers.base import Unusable, Writer, Written
+from journeys.drafting import agreeing
+from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, taken
+from journeys.drafting.findings import Finding, House, finding_from_json, has_hard, look_at
+from journeys.drafting.judging import Others, judge, others_of
+from journeys.drafting.needing import NOT_PER_LEARNER
+from journeys.drafting.order import DraftOrder, DraftText, Prompt, order_for, order_key, prompt_of
+from journeys.events import Json
+from journeys.permitting import policy_of
+from journeys.policy import Policy
+from journeys.program import Program
+from store.database import Database
+from store.queries import deliveries, drafting, drafts, spending
+from store.queries.spending import Reserved
+from store.tables import DraftRow
+from workers.breath import Breath, Pacing
+from workers.outages import outlast
+from workers.programs import Programs
+from workflows.contracts import WriteEnded, WriteOrder
+
+MORNING = time(0, 5)
+"""When (UTC) what the budget of the day before did not allow is taken up."""
+
+SOON = timedelta(seconds=15)
+"""When a text is looked at again that waits for something that others are about to finish."""
+
+LONGEST_KEPT = 32_000
+"""Characters of an answer that are kept for diagnosis."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Tokens that drafting may take in a day (UTC), all together and for one journey; and the most that one answer
+    takes.
+    """
+
+    per_day: int
+    per_journey: int
+    per_answer: int = 8_000
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """A wanted text, what its order is by the program that orders it now, and by what rules it is judged."""
+
+    row: DraftRow
+    program: Program
+    order: DraftOrder
+    house: House
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call that may be made: what is asked, and the tokens that are reserved for it."""
+
+    ordered: _Ordered
+    prompt: Prompt
+    reserved: Reserved
+
+
+@dataclass(frozen=True)
+class _Reuse:
+    """The same order was written elsewhere."""
+
+    ordered: _Ordered
+    source: DraftRow
+
+
+class _Later(Exception):
+    """Nothing can be done now that could be done in a moment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+@dataclass
+class Drafting:
+    """Has texts drafted. `clock` is the real one, for records; `answer_limit` is what the writer gives an answer."""
+
+    database: Database
+    programs: Programs
+    writer: Writer
+    budget: Budget
+    clock: Callable[[], datetime]
+    pacing: Pacing = field(default_factory=Pacing)
+    answer_limit: timedelta = timedelta(minutes=2)
+    breath: Breath = field(init=False)
+    _under_way: int = 0
+
+    def __post_init__(self) -> None:
+        self.breath = Breath(self.pacing, monotonic)
+
+    async def write(self, order: WriteOrder, *, attempt: int = 1) -> WriteEnded:
+        """Take a text at most one call further. Raises a retryable ApplicationError, with when to try again, where the
+        model's server has trouble; `attempt` counts the tries of this order from 1.
+        """
+        self._hold_while_in_trouble(attempt)
+        try:
+            step = await self._begin(order)
+        except _Later as later:
+            raise _again(str(later), max(self.pacing.own(attempt), self.pacing.first)) from None
+        if isinstance(step, WriteEnded):
+            return step
+        if isinstance(step, _Reuse):
+            return await self._reuse(step)
+        self._under_way += 1
+        try:
+            return await self._call(step, attempt)
+        finally:
+            self._under_way -= 1
+
+    # --- before the call
+
+    async def _begin(self, order: WriteOrder) -> WriteEnded | _Reuse | _Call:
+        """Judge whether to call at all, and reserve what the call may take."""
+        async with self.database.write() as session:
+            row = await drafts.lock(session, order.draft)
+            if row is None or row.state != "wanted":
+                return WriteEnded("replaced" if row is None else row.state)
+            policy = policy_of((await deliveries.find_switches(session)).policy)
+            ordered = await self._ordered(session, row, policy)
+            if ordered is None:
+                await drafting.change(session, row.id, at=self.clock(), state="replaced", reason=None)
+                return WriteEnded("replaced")
+            if ordered.order.draft.is_per_learner and not policy.drafts_per_learner:
+                return await self._put_off(session, row, NOT_PER_LEARNER, _tomorrow(order.now))
+            if row.number == 1:  # a further one was asked for by a person, who did not want what there is
+                source = await drafting.find_written(session, row)
+                if source is not None:
+                    return _Reuse(ordered, source)
+                if await drafting.has_earlier_wanted(session, row):
+                    raise _Later("the same text is being written for another message")
+            return await self._reserve(session, ordered, now=order.now)
+
+    async def _ordered(self, session: AsyncSession, row: DraftRow, policy: Policy) -> _Ordered | None:
+        """The order as the journey has it now; None where it wants this text no more."""
+        hash_ = await drafting.find_program_now(session, row.journey)
+        if hash_ is None:
+            return None
+        program = await self.programs.by_hash(session, hash_)
+        order = order_for(program, row.message, language=row.language, value=row.value)
+        if order is None or order_key(order) != row.key:
+            return None
+        return _Ordered(row, program, order, house_of(policy))
+
+    async def _reserve(self, session: AsyncSession, ordered: _Ordered, *, now: datetime) -> WriteEnded | _Call:
+        row = ordered.row
+        rejections = await drafting.list_rejections(session, row)
+        prompt = prompt_of(ordered.order, _remarks(row), rejections)
+        estimate = len(f"{prompt.system}{prompt.user}".encode()) // 3 + self.budget.per_answer
+        reserved = Reserved(f"{now:%Y-%m-%d}", row.journey, estimate)
+        full = await spending.reserve(
+            session, reserved, per_day=self.budget.per_day, per_journey=self.budget.per_journey
+        )
+        if full is None:
+            await drafting.change(session, row.id, at=self.clock(), prompt=prompt.to_json())
+            return _Call(ordered, prompt, reserved)
+        if self._under_way:
+            raise _Later(f"{full}, some of them for calls under way")
+        return await self._put_off(session, row, full, _tomorrow(now))
+
+    async def _put_off(self, session: AsyncSession, row: DraftRow, why: str, until: datetime) -> WriteEnded:
+        await self._note(session, row.id, f"waits until {until:%Y-%m-%d %H:%M} UTC: {why}")
+        return WriteEnded("wanted", until)
+
+    async def _note(self, session: AsyncSession, draft: str, reason: str) -> None:
+        """Why a text is still wanted, for who looks at it."""
+        await drafting.change(session, draft, at=self.clock(), reason=reason)
+
+    async def _reuse(self, reuse: _Reuse) -> WriteEnded:
+        source, ordered = reuse.source, reuse.ordered
+        text = DraftText(source.subject or "", source.body or "")
+        findings = await asyncio.to_thread(look_at, text, ordered.order, ordered.house)
+        async with self.database.write() as session:
+            await drafting.change(
+                session, ordered.row.id, at=self.clock(), state="proposed", origin="reuse", based_on=source.id,
+                subject=text.subject, body=text.body, findings=_to_json(findings), prompt=source.prompt,
+                model=source.model, reason=None,
+            )  # fmt: skip
+            row = await drafts.find(session, ordered.row.id)
+        return WriteEnded("replaced" if row is None else row.state)
+
+    # --- the call
+
+    async def _call(self, call: _Call, attempt: int) -> WriteEnded:
+        began = monotonic()
+        try:
+            answer = await self.writer.write(call.prompt)
+        except (Retryable, Misconfigured) as trouble:
+            had_its_time = monotonic() - began >= self.answer_limit.total_seconds()
+            raise await self._in_trouble(call, trouble, attempt, began=began, may_be_billed=had_its_time) from None
+        except Permanent as refusal:
+            self.breath.worked()
+            return await self._take(call, NoText(REFUSED, str(refusal)), {"answer": refusal.provider_words})
+        self.breath.worked()
+        values: dict[str, Any] = {
+            "model": answer.model, "answer": answer.raw[:LONGEST_KEPT],
+            "tokens_in": call.ordered.row.tokens_in + answer.tokens_in,
+            "tokens_out": call.ordered.row.tokens_out + answer.tokens_out,
+        }  # fmt: skip
+        return await self._take(call, _said(answer), values, tokens=answer.tokens_in + answer.tokens_out)
+
+    def _hold_while_in_trouble(self, attempt: int) -> None:
+        left = self.breath.left()
+        if left:
+            raise _again(f"no call is made now: {self.breath.trouble}", max(left, self.pacing.own(attempt)))
+
+    async def _in_trouble(
+        self, call: _Call, trouble: Retryable | Misconfigured, attempt: int, *, began: float, may_be_billed: bool
+    ) -> ApplicationError:
+        """Write down why it waits, and give back what was reserved (unless the whole time for an answer passed: then
+        it may have been written); answers when to try again.
+        """
+        after = trouble.after if isinstance(trouble, Retryable) else None
+        is_ours = isinstance(trouble, Misconfigured)
+        pause = self.breath.failed(str(trouble), began=began, after=after, is_misconfigured=is_ours)
+
+        async def note() -> None:
+            async with self.database.write() as session:
+                await self._note(session, call.ordered.row.id, f"waits for the writer: {trouble}")
+                if not may_be_billed:
+                    await spending.settle(session, call.reserved, tokens=0, calls=0)
+
+        await outlast(note, within=self.answer_limit)
+        return _again(str(trouble), max(pause, self.pacing.own(attempt, is_misconfigured=is_ours)), of=trouble)
+
+    # --- after the call
+
+    async def _take(
+        self, call: _Call, answer: DraftText | NoText, values: dict[str, Any], *, tokens: int = 0
+    ) -> WriteEnded:
+        """Judge the answer, and write down what follows from it."""
+        ordered = call.ordered
+        others: Others = {} if isinstance(answer, NoText) else await self._others(ordered)
+        move = await asyncio.to_thread(_judged, ordered, answer, others)
+
+        async def conclude() -> WriteEnded:
+            async with self.database.write() as session:
+                row = await drafts.lock(session, ordered.row.id)
+                await spending.settle(session, call.reserved, tokens=tokens)
+                if row is None or row.state != "wanted" or row.calls != ordered.row.calls:
+                    return WriteEnded("replaced" if row is None else row.state)
+                state, became = _becomes(move)
+                await drafting.change(
+                    session, row.id, at=self.clock(), state=state, calls=row.calls + 1, **{**values, **became}
+                )
+                return WriteEnded(state)
+
+        return await outlast(conclude, within=self.answer_limit)
+
+    async def _others(self, ordered: _Ordered) -> Others:
+        """The message in its other languages, where every one of them has a text, and one that is right by itself."""
+        wanted = others_of(ordered.program, ordered.order)
+        async with self.database.read() as session:
+            texts = await drafting.find_texts(
+                session, ordered.order.journey, ordered.order.message, [each.key for each in wanted]
+            )
+        if len(texts) < len(wanted):
+            return {}
+        found = {each.order.language: texts[each.key] for each in wanted}
+        looked = [await asyncio.to_thread(look_at, texts[each.key], each.order, ordered.house) for each in wanted]
+        return {} if any(has_hard(findings) for findings in looked) else found
+
+
+def house_of(policy: Policy) -> House:
+    """What the firm forbids in its texts."""
+    return House(policy.forbidden_words)
+
+
+def _judged(ordered: _Ordered, answer: DraftText | NoText, others: Others) -> tuple[Stand, Ask | Propose | Fail]:
+    """The stand after this answer, and what comes next."""
+    row = ordered.row
+    before = None if row.body is None else DraftText(row.subject or "", row.body)
+    known = () if before is None else _look(ordered, before, others)
+    stand = Stand(row.calls, before, known, _remarks(row))
+    after = taken(stand, answer, () if isinstance(answer, NoText) else _look(ordered, answer, others))
+    return after, next_move(after)
+
+
+def _look(ordered: _Ordered, text: DraftText, others: Others) -> tuple[Finding, ...]:
+    return judge(text, ordered.order, house=ordered.house, others=others)
+
+
+def _becomes(judged: tuple[Stand, Ask | Propose | Fail]) -> tuple[str, dict[str, Any]]:
+    """The state of the draft, and what its row says then. What a text lacks beside other languages is not kept: they
+    may change.
+    """
+    stand, move = judged
+    if isinstance(move, Fail):
+        return "failed", {"reason": move.reason, "findings": []}
+    subject, body = (None, None) if stand.text is None else (stand.text.subject, stand.text.body)
+    if isinstance(move, Propose):
+        own = [finding for finding in move.findings if finding.check != agreeing.NAME]
+        return "proposed", {"subject": subject, "body": body, "findings": _to_json(own), "reason": None}
+    return "wanted", {"subject": subject, "body": body, "findings": _to_json(move.remarks), "reason": None}
+
+
+def _said(answer: Written | Unusable) -> DraftText | NoText:
+    return answer.text if isinstance(answer, Written) else NoText(answer.reason, answer.detail)
+
+
+def _remarks(row: DraftRow) -> tuple[Finding, ...]:
+    """What was wrong with the last answer: a wanted text keeps it as its findings."""
+    return tuple(finding_from_json(plain) for plain in row.findings if isinstance(plain, dict))
+
+
+def _to_json(findings: Sequence[Finding]) -> list[Json]:
+    return [finding.to_json() for finding in findings]
+
+
+def _tomorrow(now: datetime) -> datetime:
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), MORNING, tzinfo=UTC)
+
+
+def _again(words: str, after: timedelta, *, of: ConnectorError | None = None) -> ApplicationError:
+    return ApplicationError(
+        words,
+        type="Later" if of is None else type(of).__name__,
+        next_retry_delay=after,
+        category=ApplicationErrorCategory.BENIGN,
+    )

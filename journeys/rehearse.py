@@ -23,6 +23,8 @@ from journeys.catalogue import is_our_own
 from journeys.composing import Composed, Reach, Skip, compose, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
 from journeys.digest import digest_of, merges
+from journeys.drafting.choosing import Drafted, Drafts, Wanted
+from journeys.drafting.needing import needed
 from journeys.durations import format_duration
 from journeys.effects import (
     Answer,
@@ -87,6 +89,8 @@ minutes, and nobody would read it.
 
 Profiles = Mapping[str, Mapping[str, Json]]
 
+NOTHING_APPROVED: Drafts = {}
+
 
 def rehearse(
     program: Program,
@@ -100,6 +104,7 @@ def rehearse(
     identify: Callable[[str], str] = str,
     answers: Mapping[str, Json] | None = None,
     acts: Sequence[tuple[str, Paused | Resumed]] = (),
+    drafts: Drafts = NOTHING_APPROVED,
 ) -> Rehearsal:
     """What each learner would get, were these the events; `reach` says what is known of each channel by name.
 
@@ -107,9 +112,10 @@ def rehearse(
     it came later is taken in then. `until` counts from the first event; without it the rehearsal goes on until every
     enrolment has ended, by its `limit` at the latest. An event without a subject concerns nobody. `identify` answers
     the id by which chance knows a learner, from the source's: the same one, or ours. `answers` is what named webhooks
-    say to every `call`; nothing is asked of anybody. `acts` are an admin's on all that a learner is in then.
+    say to every `call`; nothing is asked of anybody. `acts` are an admin's on all that a learner is in then. `drafts`
+    are the texts that are approved: in these a drafted message goes, and in its own words where there is none.
     """
-    stage = _Stage(program, reach, policy, identify, answers or {})
+    stage = _Stage(program, reach, policy, identify, answers or {}, drafts)
     for learner, profile in learners.items():
         stage.person(learner).history.profile = dict(profile)
         stage.person(learner).given = profile
@@ -196,9 +202,11 @@ class _Stage:
         policy: Policy,
         identify: Callable[[str], str],
         answers: Mapping[str, Json],
+        drafts: Drafts,
     ) -> None:
         self.program = program
         self.answers = answers
+        self.drafts = drafts
         self.identify = identify
         self.reach = reach
         self.policy = policy
@@ -208,6 +216,7 @@ class _Stage:
         self._numbers = count()
         self._known: set[tuple[str, str]] = set()
         self.asking: dict[str, _Enrolment] = {}
+        self.merged: dict[str, Composed] = {}
         self.slots = Slots(policy, self._wake)
 
     def person(self, source_id: str) -> _Person:
@@ -447,7 +456,7 @@ class _Performer:
     def compose(self, run: Run, deliver: Deliver, recipient: _Person, now: datetime) -> Composed | Skip:
         """The message as it would go."""
         person = self._enrolment.person
-        profile = person.profile(self._now)
+        profile, theirs = person.profile(self._now), recipient.profile(self._now)
         return compose(
             self._stage.program,
             deliver,
@@ -456,11 +465,23 @@ class _Performer:
             entry=self._enrolment.entry,
             learner=profile,
             learner_id=person.source_id,
-            recipient=recipient.profile(self._now),
+            recipient=theirs,
             recipient_id=recipient.source_id,
             reach=self._stage.reach,
             page=f"{REHEARSED_PAGES}/{deliver.node}",
+            drafted=self._drafted(deliver, theirs),
         )
+
+    def _drafted(self, deliver: Deliver, recipient: Mapping[str, Json]) -> Drafted:
+        """The approved text of a drafted message, as far as there is one."""
+        stage, facts = self._stage, self._enrolment.facts(self._now)
+        learner = stage.identify(self._enrolment.person.source_id)
+        wanted = needed(
+            stage.program, deliver, facts=facts, learner_id=learner, recipient=recipient, policy=stage.policy
+        )
+        if not isinstance(wanted, Wanted):
+            return wanted
+        return stage.drafts.get((wanted.order.message, wanted.key))
 
 
 @dataclass(slots=True)
@@ -476,7 +497,7 @@ class _Delivering:
     def answer(self) -> Delivered | Deferred:
         gone = self._slots.gone_in(self._key)
         if gone is not None:
-            return Delivered(gone.at, "skipped", None, merged_into(gone.digest))
+            return self._said_with_others(gone.at, gone.digest, self._stage.merged.get(self._key))
         if self._slots.has_had_no_room(self._recipient, self._key, now=self.now):
             return self._skip(attending.NO_ROOM)
         profile, policy = self._profile, self._stage.policy
@@ -524,10 +545,16 @@ class _Delivering:
             return self._go(composed)
         self._slots.merge(self._recipient, lead, (self._key, *merging), now=self.now)
         self._slots.spend(self._recipient, at=self.now)
+        self._stage.merged |= merging
         self._tell(attending.DIGEST, digest_of([composed, *merging.values()]))
         mine = self.performer.enrolled
         mine.notes.append(attending.said_together(self.now, self.deliver, composed.channel))
-        return Delivered(self.now, "skipped", None, merged_into(lead.digest))
+        return self._said_with_others(self.now, lead.digest, composed)
+
+    @staticmethod
+    def _said_with_others(at: datetime, digest: str, part: Composed | None) -> Delivered:
+        draft, undrafted = (None, None) if part is None else (part.draft, part.undrafted)
+        return Delivered(at, "skipped", None, merged_into(digest), draft, undrafted)
 
     def _part(self, member: str) -> Composed | None:
         """Another enrolment's message as it would go now; None where it cannot."""
@@ -545,13 +572,13 @@ class _Delivering:
         self._slots.spend(self._recipient, at=self.now)
         self._slots.conclude(self._recipient, self._key)
         self._tell(self.deliver.message, composed)
-        return Delivered(self.now, "sent", composed.channel)
+        return Delivered(self.now, "sent", composed.channel, None, composed.draft, composed.undrafted)
 
     def _tell(self, message: str, composed: Composed) -> None:
         link = None if composed.link is None else composed.link.url
         told = RehearsedMessage(
             self.now, self.deliver.node, message, composed.channel, self._recipient, composed.subject, composed.text,
-            link,
+            link, composed.draft, composed.undrafted,
         )  # fmt: skip
         self.performer.enrolled.messages.append(told)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from journeys.drafting.telling import words_data
 from journeys.effects import Note
 from journeys.events import Json
 from journeys.routing import instant_text
@@ -18,7 +19,7 @@ class TimelineEntry:
     """One thing that happened. `kind` is a note's, or `not_entered` or `not_judged`, which belong to no enrolment.
 
     `reason` says why or why not; where nothing needs a reason it is the whole in words. For a message that went it is
-    None.
+    None. `draft` is the approved draft whose text went; `undrafted` why a drafted message went in its own words.
     """
 
     at: datetime
@@ -28,9 +29,11 @@ class TimelineEntry:
     channel: str | None = None
     status: str | None = None
     reason: str | None = None
+    draft: str | None = None
+    undrafted: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The entry as `waymark rehearse --json` prints it."""
+        """The entry as `waymark rehearse --json` prints it; of drafts it speaks where the message is drafted."""
         return {
             "at": instant_text(self.at),
             "kind": self.kind,
@@ -39,12 +42,16 @@ class TimelineEntry:
             "channel": self.channel,
             "status": self.status,
             "reason": self.reason,
+            **words_data(self),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsedMessage:
-    """A message as it would go out, rendered; `text` is Markdown, `recipient` the source's id of who gets it."""
+    """A message as it would go out, rendered; `text` is Markdown, `recipient` the source's id of who gets it.
+
+    `draft` is the approved draft whose text it is; `undrafted` is why a drafted message goes in its own words.
+    """
 
     at: datetime
     step: str
@@ -54,6 +61,8 @@ class RehearsedMessage:
     subject: str
     text: str
     link: str | None = None
+    draft: str | None = None
+    undrafted: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The message as `waymark rehearse --json` prints it, beside the timeline."""
@@ -66,6 +75,7 @@ class RehearsedMessage:
             "subject": self.subject,
             "text": self.text,
             "link": self.link,
+            **words_data(self),
         }
 
 
@@ -194,7 +204,10 @@ def entry_of_note(note: Note) -> TimelineEntry:
     data = note.data
     status = _text(data, "status")
     reason = _text(data, "reason") if status is not None else note.text + _findings(data)
-    return TimelineEntry(note.at, note.kind, note.step, _text(data, "message"), _text(data, "channel"), status, reason)
+    return TimelineEntry(
+        note.at, note.kind, note.step, _text(data, "message"), _text(data, "channel"), status, reason,
+        _text(data, "draft"), _text(data, "undrafted"),
+    )  # fmt: skip
 
 
 def _findings(data: Mapping[str, Json]) -> str:

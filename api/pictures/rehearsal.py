@@ -13,6 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from journeys.drafting.telling import words_told
 from journeys.flow import Arrow, Box, Point, arms_of, flow_of, text_width
 from journeys.labels import step_label
 from journeys.plain_words import duration_words
@@ -283,6 +284,7 @@ class _Told:
     why: str
     step: str | None
     message: RehearsedMessage | None
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +364,7 @@ def _rows(learner: RehearsedLearner) -> Iterator[_Told]:
     for entry in learner.timeline:
         message = messages.get((entry.at, entry.step or "")) if entry.status == "sent" else None
         why = message.subject if message else entry.reason or ""
-        yield _Told(entry.at, entry.status or entry.kind, _what(entry), why, entry.step, message)
+        yield _Told(entry.at, entry.status or entry.kind, _what(entry), why, entry.step, message, words_told(entry))
 
 
 def _what(entry: TimelineEntry) -> str:

@@ -20,9 +20,10 @@ each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: scri
 @each_script
 def test_the_rehearsal_does_what_the_script_says(script: GoldenScript) -> None:
     """Every enrolment, every line of its journal and every message, to the second and to the word."""
+    program = compiled(script.definition)
     rehearsal = rehearse(
-        compiled(script.definition), script.learners, script.events, reach=REACH, arrivals=script.arrivals,
-        policy=script.rules, answers=script.answers, acts=script.acts,
+        program, script.learners, script.events, reach=REACH, arrivals=script.arrivals,
+        policy=script.rules, answers=script.answers, acts=script.acts, drafts=script.approved(program),
     )  # fmt: skip
     assert script.expected == rehearsed(rehearsal)
 
@@ -31,9 +32,10 @@ def test_the_rehearsal_does_what_the_script_says(script: GoldenScript) -> None:
 def test_a_script_moved_by_weeks_is_the_same_story(script: GoldenScript) -> None:
     """Nothing in a script depends on its date, so that a server's clock may be anywhere."""
     moved = script.shifted(30 * script.period if script.policy is None else script.period)
+    program = compiled(moved.definition)
     rehearsal = rehearse(
-        compiled(moved.definition), moved.learners, moved.events, reach=REACH, arrivals=moved.arrivals,
-        policy=moved.rules, answers=moved.answers, acts=moved.acts,
+        program, moved.learners, moved.events, reach=REACH, arrivals=moved.arrivals,
+        policy=moved.rules, answers=moved.answers, acts=moved.acts, drafts=moved.approved(program),
     )  # fmt: skip
     assert moved.expected == rehearsed(rehearsal)
 

@@ -257,9 +257,10 @@ def test_a_channel_that_is_not_there_is_no_way() -> None:
 def test_the_order_in_which_events_are_written_down_does_not_matter(script: GoldenScript, data: st.DataObject) -> None:
     """They are taken in order of their time."""
     shuffled = data.draw(st.permutations(script.events))
+    program = compiled(script.definition)
     told = rehearse(
-        compiled(script.definition), script.learners, shuffled, reach=REACH, arrivals=script.arrivals,
-        policy=script.rules, answers=script.answers, acts=script.acts,
+        program, script.learners, shuffled, reach=REACH, arrivals=script.arrivals, policy=script.rules,
+        answers=script.answers, acts=script.acts, drafts=script.approved(program),
     )  # fmt: skip
     assert script.expected == {learner: rehearsed(told)[learner] for learner in script.expected}
 

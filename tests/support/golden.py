@@ -8,6 +8,7 @@
                                  answers.json     where there is one: what each named webhook answers (null: nothing)
                                  also.yaml        where there is one: another journey, that this one starts
                                  acts.json        where there is one: who is paused or resumed by hand, and when
+                                 drafts.json      where there is one: the drafts of its messages, in whatever state
                                  expected.json    for each learner her enrolments, each with journal and messages
 
 `as_expected` brings what a performer kept into the form of `expected.json`, so that the two are compared as plain data.
@@ -27,9 +28,13 @@ import yaml
 
 from connectors.sources import Raw, Translated, to_cloudevent
 from connectors.sources.cloudevents import CloudEvents
+from journeys.drafting.choosing import Approved
+from journeys.drafting.order import DraftText, order_for, order_key
 from journeys.effects import Note, Paused, Resumed
 from journeys.events import Event, Json
+from journeys.identity import draft_id
 from journeys.policy import UNLIMITED, Policy, policy_from_json
+from journeys.program import Program
 from journeys.routing import instant_text
 from journeys.timeline import Rehearsal, TimelineEntry, entry_of_note
 
@@ -46,6 +51,29 @@ CALENDAR = timedelta(weeks=1461)
 
 
 @dataclass(frozen=True)
+class GoldenDraft:
+    """One text of a drafted message, as the store would have it."""
+
+    message: str
+    subject: str
+    body: str
+    language: str | None = None
+    value: str | None = None
+    state: str = "approved"
+    number: int = 1
+
+    def key(self, program: Program) -> str:
+        """What its order is known by in this program."""
+        order = order_for(program, self.message, language=self.language, value=self.value)
+        assert order is not None, f"{self.message} is not drafted"
+        return order_key(order)
+
+    def id(self, program: Program) -> str:
+        """Its id, the same on every performer."""
+        return draft_id(program.journey, self.message, self.key(program), self.number)
+
+
+@dataclass(frozen=True)
 class GoldenScript:
     """One script, parsed. `expected` maps each learner to the list of her enrolments, in order of their entries."""
 
@@ -59,6 +87,15 @@ class GoldenScript:
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     also: str | None = None
     acts: tuple[tuple[str, Paused | Resumed], ...] = ()
+    drafts: tuple[GoldenDraft, ...] = ()
+
+    def approved(self, program: Program) -> dict[tuple[str, str], Approved]:
+        """What of its drafts is approved, as a rehearsal takes it."""
+        return {
+            (draft.message, draft.key(program)): Approved(draft.id(program), DraftText(draft.subject, draft.body))
+            for draft in self.drafts
+            if draft.state == "approved"
+        }
 
     @property
     def rules(self) -> Policy:
@@ -247,7 +284,12 @@ def _load(folder: Path) -> GoldenScript:
         answers=json.loads(answers.read_text()) if answers.exists() else {},
         also=also.read_text() if also.exists() else None,
         acts=_acts(folder / "acts.json"),
+        drafts=_drafts(folder / "drafts.json"),
     )
+
+
+def _drafts(file: Path) -> tuple[GoldenDraft, ...]:
+    return tuple(GoldenDraft(**given) for given in json.loads(file.read_text())) if file.exists() else ()
 
 
 def _acts(file: Path) -> tuple[tuple[str, Paused | Resumed], ...]:

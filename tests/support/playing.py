@@ -21,9 +21,10 @@ from journeys.codec import entry_from_plain
 from journeys.effects import Note, Paused, Resumed
 from journeys.events import Event, Json
 from journeys.identity import learner_id
+from journeys.program import Program
 from journeys.routing import instant_text
 from store.queries import steering
-from store.tables import DeliveryRow, Enrolment, Identity, Learner
+from store.tables import DeliveryRow, DraftRow, Enrolment, Identity, Learner
 from tests.connectors.channels.receiver import SECRET, Receiver
 from tests.connectors.systems import TOKEN, Plan, System, by_signature
 from tests.support.golden import GoldenScript, as_expected, message_form
@@ -63,7 +64,9 @@ async def play(
                 webhook_url=receiver.url, webhook_secret=SECRET, policy=script.policy, calls=calls, lms=lms,
             )
         )  # fmt: skip
-        journey = (await house.publish(script.definition)).journey
+        program = await house.publish(script.definition)
+        journey = program.journey
+        await _draft(house, script, program)
         if script.also is not None:
             await house.publish(script.also)
         await _introduce(house, script.learners)
@@ -147,6 +150,22 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
 def _whole_weeks_to(script: GoldenScript, now: datetime) -> timedelta:
     """So that the story begins after `now`: no clock can be moved back."""
     return script.period * max(math.ceil((now - min(e.time for e in script.events)) / script.period), 0)
+
+
+async def _draft(house: Running, script: GoldenScript, program: Program) -> None:
+    """The drafts of the script, each in its state."""
+    now = datetime.now(UTC)
+    rows = [
+        DraftRow(
+            id=draft.id(program), journey=program.journey, message=draft.message, language=draft.language,
+            value=draft.value, key=draft.key(program), number=draft.number, program=program.hash, state=draft.state,
+            subject=draft.subject, body=draft.body, created_at=now, updated_at=now,
+        ).model_dump()
+        for draft in script.drafts
+    ]  # fmt: skip
+    if rows:
+        async with house.house.database.write() as session:
+            await (await session.connection()).execute(insert(DraftRow), rows)
 
 
 async def _introduce(house: Running, learners: Mapping[str, Mapping[str, Json]]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from journeys.drafting.choosing import Approved, Drafts
 from journeys.events import Event, Json
 from journeys.expressions import Facts, Scope, check, holds, learner_facts
 from journeys.permitting import policy_of
@@ -19,7 +20,7 @@ from journeys.policy import Policy
 from journeys.profile import merge, updates_of
 from journeys.program import Expression
 from store.database import Database
-from store.queries import events, installation, learners, listing
+from store.queries import drafts, events, installation, learners, listing
 from store.tables import Learner
 from waymark.cli.errors import Unreachable, WrongUsage
 from waymark.settings import Settings
@@ -29,8 +30,8 @@ PAGE = 500
 
 @dataclass(slots=True)
 class RealLearners:
-    """Who is rehearsed: profiles as they were, by the source's id; their events since; our ids; the policy. `matched`
-    are those asked for, the others are their managers.
+    """Who is rehearsed: profiles as they were, by the source's id; their events since; our ids; the policy, and the
+    journey's approved drafts. `matched` are those asked for, the others are their managers.
     """
 
     policy: Policy
@@ -38,6 +39,7 @@ class RealLearners:
     events: list[Event] = field(default_factory=list[Event])
     ids: dict[str, str] = field(default_factory=dict[str, str])
     matched: set[str] = field(default_factory=set[str])
+    drafts: Drafts = field(default_factory=dict[tuple[str, str], Approved])
 
 
 def filter_of(text: str | None) -> Expression | None:
@@ -53,14 +55,20 @@ def filter_of(text: str | None) -> Expression | None:
     return checked.expression
 
 
-async def read_learners(settings: Settings, *, wanted: Expression | None, limit: int, since: datetime) -> RealLearners:
-    """Everybody for whom the expression holds now, at most so many, in order of our ids. One transaction."""
+async def read_learners(
+    settings: Settings, *, wanted: Expression | None, limit: int, since: datetime, journey: str
+) -> RealLearners:
+    """Everybody for whom the expression holds now, at most so many, in order of our ids; and the drafts that are
+    approved for this journey. One transaction.
+    """
     url = settings.database()
     _look_for(url)
     database = Database(url, pool_size=1)
     try:
         async with database.read() as session:
-            return await _read(session, wanted=wanted, limit=limit, since=since)
+            found = await _read(session, wanted=wanted, limit=limit, since=since)
+            found.drafts = await drafts.list_approved(session, journey)
+            return found
     except (DBAPIError, OSError) as error:
         detail = "it has no tables of this version yet" if "no such" in str(error) else "it does not answer"
         raise Unreachable(f"the database cannot be read: {detail}; start it with `waymark up`, or migrate it with "

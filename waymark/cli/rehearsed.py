@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from journeys.cases import Cases
+from journeys.drafting.telling import words_told
 from journeys.events import Event, Json
 from journeys.flow import arms_of
 from journeys.labels import step_label
@@ -164,4 +165,6 @@ def _what(entry: TimelineEntry) -> str:
 
 def _why(entry: TimelineEntry, subject: str | None) -> str:
     said = f'"{subject}"' if subject else entry.reason or ""
+    words = words_told(entry)
+    said = f"{said} ({words})" if words else said
     return f"{said} [{entry.step}]" if entry.step else said

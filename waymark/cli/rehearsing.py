@@ -157,7 +157,9 @@ def _rehearse_real(program: Program, wanted: str | None, *, limit: int, since: s
 
     now = datetime.now(UTC)
     begin = now - _said_duration(since, "--since")
-    reading = read_real_learners(load_settings(), wanted=filter_of(wanted), limit=limit, since=begin)
+    reading = read_real_learners(
+        load_settings(), wanted=filter_of(wanted), limit=limit, since=begin, journey=program.journey
+    )
     found = asyncio.run(reading)
     chosen = found.policy if policy is None else read_policy(policy, then=AGAIN)
     first = min((event.time for event in found.events), default=now)
@@ -169,6 +171,7 @@ def _rehearse_real(program: Program, wanted: str | None, *, limit: int, since: s
         until=now - first,
         policy=chosen,
         identify=lambda source_id: found.ids.get(source_id, source_id),
+        drafts=found.drafts,
     )
     return Rehearsal(tuple(learner for learner in rehearsal.learners if learner.learner in found.matched))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, cast
 
@@ -20,6 +21,8 @@ from connectors.sources.base import Raw, Refused
 from connectors.sources.cloudevents import STRUCTURED, CloudEvents
 from journeys.compiler import compile_definition
 from journeys.definition import Vocabulary
+from journeys.drafting.choosing import Drafts
+from journeys.drafting.needing import has_drafts
 from journeys.durations import parse_duration
 from journeys.events import Event, Json
 from journeys.permitting import policy_of
@@ -27,9 +30,9 @@ from journeys.policy import Policy
 from journeys.problems import is_ok
 from journeys.profile import PROFILE_FIELDS, is_of_kind
 from journeys.program import Program
-from journeys.rehearse import rehearse
+from journeys.rehearse import NOTHING_APPROVED, rehearse
 from journeys.timeline import Rehearsal
-from store.queries import installation
+from store.queries import drafts, installation
 
 router = APIRouter(prefix="/v1/rehearsals", tags=["rehearsals"], route_class=IdempotentRoute)
 
@@ -39,9 +42,8 @@ async def rehearse_journey(
     parts: PartsOf, _caller: Caller, given: Annotated[RehearsalWanted, in_body(RehearsalWanted)]
 ) -> RehearsalOut:
     """Run a journey on a virtual timeline."""
-    async with parts.database.read() as session:
-        policy = policy_of(await installation.find_policy(session))
-    told = await asyncio.to_thread(_rehearse, given, parts, policy)
+    setting = await _set(given, parts)
+    told = await asyncio.to_thread(_rehearse, given, parts, setting)
     return RehearsalOut.model_validate(told)
 
 
@@ -50,31 +52,46 @@ async def draw_rehearsal(
     parts: PartsOf, _caller: Caller, given: Annotated[RehearsalWanted, in_body(RehearsalWanted)]
 ) -> HTMLResponse:
     """Run a journey on a virtual timeline, and draw it: one page that needs nothing else."""
+    setting = await _set(given, parts)
+    return HTMLResponse(await asyncio.to_thread(_draw, given, parts, setting))
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What the rehearsal is of, and what this installation adds: its policy, and the drafts that are approved here."""
+
+    program: Program
+    policy: Policy
+    drafts: Drafts
+
+
+async def _set(given: RehearsalWanted, parts: Parts) -> _Setting:
+    program = await asyncio.to_thread(_program, given.definition, parts.vocabulary)
     async with parts.database.read() as session:
         policy = policy_of(await installation.find_policy(session))
-    return HTMLResponse(await asyncio.to_thread(_draw, given, parts, policy))
+        approved = await drafts.list_approved(session, program.journey) if has_drafts(program) else NOTHING_APPROVED
+    return _Setting(program, policy, approved)
 
 
-def _draw(given: RehearsalWanted, parts: Parts, policy: Policy) -> str:
-    return page_of(*_rehearsed(given, parts, policy))
+def _draw(given: RehearsalWanted, parts: Parts, setting: _Setting) -> str:
+    return page_of(setting.program, _rehearsed(given, parts, setting))
 
 
-def _rehearse(given: RehearsalWanted, parts: Parts, policy: Policy) -> dict[str, Json]:
-    _, rehearsal = _rehearsed(given, parts, policy)
-    return rehearsal.to_json()
+def _rehearse(given: RehearsalWanted, parts: Parts, setting: _Setting) -> dict[str, Json]:
+    return _rehearsed(given, parts, setting).to_json()
 
 
-def _rehearsed(given: RehearsalWanted, parts: Parts, policy: Policy) -> tuple[Program, Rehearsal]:
-    program = _program(given.definition, parts.vocabulary)
+def _rehearsed(given: RehearsalWanted, parts: Parts, setting: _Setting) -> Rehearsal:
     problems: list[Finding] = []
     events = _events(given.events, problems)
     problems += _wrong_fields(given.learners)
     until = _until(given.until, problems)
     if problems:
         raise Unfit("invalid_rehearsal", f"the rehearsal has {len(problems)} problems", problems=problems)
-    return program, rehearse(
-        program, given.learners, events, reach=parts.reach, until=until, policy=policy, answers=given.answers
-    )
+    return rehearse(
+        setting.program, given.learners, events, reach=parts.reach, until=until, policy=setting.policy,
+        answers=given.answers, drafts=setting.drafts,
+    )  # fmt: skip
 
 
 def _program(definition: str | dict[str, Any], vocabulary: Vocabulary) -> Program:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import attention, rehearsal, steady, steering, throughput, turns
+from bench import attention, goals, ingest, rehearsal, sleepers, steady, steering, throughput, turns
 from bench.figures import Machine, Table, as_json, table_json
 from bench.results import save
 
@@ -30,8 +30,23 @@ def _attention(asked: Asked) -> Table:
     return attention.table(learners={"quick": 100}.get(asked.size, 1_000))
 
 
+def _goals(asked: Asked) -> Table:
+    enrolments, seconds = {"quick": (100, 5), "full": (5_000, 60)}.get(asked.size, (1_000, 20))
+    return asyncio.run(goals.measure(enrolments=enrolments, seconds=seconds, on=_databases(asked)))
+
+
+def _ingest(asked: Asked) -> Table:
+    events, sleepers = {"quick": (5_000, 50), "full": (100_000, 1_000)}.get(asked.size, (20_000, 200))
+    return asyncio.run(ingest.measure(events=events, sleepers=sleepers, on=_databases(asked)))
+
+
 def _rehearsal(asked: Asked) -> Table:
     return rehearsal.table(learners={"quick": 100}.get(asked.size, 1_000))
+
+
+def _sleepers(asked: Asked) -> Table:
+    number, seconds = {"quick": (200, 10), "full": (20_000, 60)}.get(asked.size, (500, 20))
+    return asyncio.run(sleepers.measure(sleepers=number, seconds=seconds, on=asked.on))
 
 
 def _steady(asked: Asked) -> Table:
@@ -50,13 +65,20 @@ def _throughput(asked: Asked) -> Table:
 
 def _turns(asked: Asked) -> Table:
     entries = asked.entries or {"quick": 100}.get(asked.size, 500)
-    return asyncio.run(turns.measure(entries=entries, on=[each for each in asked.on if each != "floor"]))
+    return asyncio.run(turns.measure(entries=entries, on=_databases(asked)))
+
+
+def _databases(asked: Asked) -> list[str]:
+    return [each for each in asked.on if each != "floor"]
 
 
 BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
     "attention": _attention,
     "rehearsal": _rehearsal,
     "steady": _steady,
+    "ingest": _ingest,
+    "goals": _goals,
+    "sleepers": _sleepers,
     "steering": _steering,
     "turns": _turns,
     "throughput": _throughput,

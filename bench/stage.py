@@ -128,6 +128,15 @@ class Waymark:
     pids: Mapping[str, int]
     api_url: str
     api_key: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    @asynccontextmanager
+    async def part(self, name: str) -> AsyncGenerator[int]:
+        """One of its processes, for as long as this lasts; answers the process."""
+        port = int(self.api_url.rpartition(":")[2])
+        async with running(_part(name, self.folder, port, self.environment), self.folder / name) as started:
+            yield started.pid
 
     async def produce(self, events: Sequence[str], *, topic: str = "hr.events") -> None:
         """Give Kafka these CloudEvents, keyed by learner; raises Wrong where it does not take them."""
@@ -170,7 +179,7 @@ async def installed(
         opened = Database(url)
         stack.push_async_callback(opened.close)
         pids |= {**stage.pids, "SMTP": sink}
-        yield Waymark(url, opened, arrived, producer, pids, f"http://127.0.0.1:{port}", key)
+        yield Waymark(url, opened, arrived, producer, pids, f"http://127.0.0.1:{port}", key, folder, environment)
 
 
 def _part(name: str, folder: Path, port: int, environment: Mapping[str, str]) -> Part:

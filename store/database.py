@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 import orjson
 from sqlalchemy import CursorResult, event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,6 +26,11 @@ _CONNECTION = "connection"
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one on SQLite."""
+
+AWAY = ("08", "53", "57", "58", "25006")
+"""What PostgreSQL's codes begin with where nothing is wrong with what was asked: the connection broke, something has
+run out (room on the disk, memory, connections), somebody intervened, the system failed; it only reads now.
+"""
 
 
 class Database:
@@ -108,7 +114,9 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 def _open(url: str, pool_size: int) -> AsyncEngine:
     options = {"pool_size": pool_size, "max_overflow": pool_size, **_options()}
     if url.startswith("postgresql"):
-        return create_async_engine(url, pool_pre_ping=True, **options)
+        engine = create_async_engine(url, pool_pre_ping=True, **options)
+        event.listen(engine.sync_engine, "handle_error", _say_away)
+        return engine
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_reading)
@@ -128,6 +136,21 @@ def _open_to_write(url: str) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _never_block)
     event.listen(engine.sync_engine, "begin", _begin_writing)
     return engine
+
+
+def _say_away(context: ExceptionContext) -> OperationalError | None:
+    """The driver gives almost every error of PostgreSQL the same class: those that pass are OperationalError here, as
+    on SQLite, so that no event is taken for unusable because the disk was full.
+    """
+    error = context.sqlalchemy_exception
+    if not isinstance(error, DBAPIError) or isinstance(error, OperationalError):
+        return None
+    code = getattr(error.orig, "sqlstate", None) or ""
+    if not code.startswith(AWAY):
+        return None
+    return OperationalError(
+        error.statement, error.params, error.orig or error, error.hide_parameters, context.is_disconnect
+    )  # fmt: skip
 
 
 def _options() -> dict[str, Any]:

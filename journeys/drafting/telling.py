@@ -10,13 +10,14 @@ from journeys.events import Json
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What is told of the draft in whose words a message went: `origin` is model, person or reuse; who approved it, and
-    when.
+    """What is told of the draft in whose words a message went: `origin` is model, person (`written_by`) or reuse; which
+    model drafted it; who approved it, and when.
     """
 
     id: str
     origin: str
     model: str | None
+    written_by: str | None
     approved_by: str | None
     approved_at: datetime | None
 
@@ -53,7 +54,7 @@ def told_of(draft: Decided, *, said: Callable[[datetime], str]) -> str:
     """Who wrote a draft and who approved it, in one sentence; `said` writes an instant."""
     wrote = "A language model drafted this text"
     if draft.origin == "person":
-        wrote = "A person wrote this text, from what a language model had drafted"
+        wrote = f"{draft.written_by or 'A person'} wrote this text, from what a language model had drafted"
     if draft.approved_by is None:
         return f"{wrote}."
     when = "" if draft.approved_at is None else f" on {said(draft.approved_at)}"

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.drafting.choosing import Approved, Wanted
 from journeys.drafting.order import DraftText
+from journeys.drafting.telling import Decided
 from journeys.identity import draft_id
 from store.inserting import insert_new
 from store.tables import DraftRow
@@ -71,6 +72,16 @@ async def find_approved(session: AsyncSession, journey: str, message: str, key: 
     )
     found = (await (await session.connection()).execute(query)).one_or_none()
     return None if found is None else Approved(found[0], DraftText(found[1] or "", found[2] or ""))
+
+
+async def list_told(session: AsyncSession, ids: Collection[str]) -> Mapping[str, Decided]:
+    """What is told of these drafts, by their ids: whose words they are, and who approved them."""
+    query = select(
+        col(DraftRow.id), col(DraftRow.origin), col(DraftRow.model), col(DraftRow.written_by), col(DraftRow.decided_by),
+        col(DraftRow.decided_at),
+    ).where(col(DraftRow.id).in_(ids))  # fmt: skip
+    found = (await (await session.connection()).execute(query)).all()
+    return {row[0]: Decided(*row) for row in found}
 
 
 async def list_approved(session: AsyncSession, journey: str) -> Mapping[tuple[str, str], Approved]:

@@ -1,16 +1,19 @@
 """Deliveries: listed and looked at."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.drafted import find_drafted, shown_drafted
 from api.idempotency import IdempotentRoute
 from api.pagination import Page, decode_text, page
 from api.parts import PartsOf
 from api.problems import NotThere
 from api.resources.deliveries.schemas import DeliveryFilter, DeliveryOut
 from api.security import Caller
+from journeys.drafting.telling import Decided
 from store.queries import listing
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], route_class=IdempotentRoute)
@@ -28,7 +31,8 @@ async def list_deliveries(
             return Page(items=[], next=None)
         filters = listing.DeliveryFilter(wanted.enrolment, learner, wanted.journey, wanted.status, wanted.channel)
         rows = await listing.list_deliveries(session, filters, after=after, limit=wanted.limit + 1)
-    return page(rows, limit=wanted.limit, shown=_shown, key=lambda listed: (listed.row.id,))
+        told = await find_drafted(session, (listed.row.draft for listed in rows))
+    return page(rows, limit=wanted.limit, shown=lambda one: _shown(one, told), key=lambda listed: (listed.row.id,))
 
 
 @router.get("/{delivery}")
@@ -43,13 +47,14 @@ async def find_shown(session: AsyncSession, delivery: str) -> DeliveryOut:
     listed = await listing.find_delivery(session, delivery)
     if listed is None:
         raise NotThere("delivery_not_found", "there is no such delivery: GET /v1/deliveries lists them")
-    return _shown(listed)
+    return _shown(listed, await find_drafted(session, [listed.row.draft]))
 
 
-def _shown(listed: listing.ListedDelivery) -> DeliveryOut:
+def _shown(listed: listing.ListedDelivery, told: Mapping[str, Decided]) -> DeliveryOut:
     row = listed.row
     return DeliveryOut(
         id=row.id, enrolment=row.enrolment, journey=row.journey, learner=listed.learner, message=row.message,
         channel=row.channel, status=row.status, reason=row.reason, attempts=row.attempts, due_at=row.due_at,
-        sent_at=row.sent_at, provider_id=row.provider_id, words=row.words,
+        sent_at=row.sent_at, provider_id=row.provider_id, words=row.words, draft=row.draft, undrafted=row.undrafted,
+        drafted=shown_drafted(told.get(row.draft or "")),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from api.drafted import DraftedOut
 from api.pagination import PageOf
 
 DeliveryStatus = Literal[
@@ -23,7 +24,11 @@ class DeliveryFilter(PageOf):
 
 
 class DeliveryOut(BaseModel):
-    """A delivery; `learner` is the source's id. `words` are the provider's own, where it failed."""
+    """A delivery; `learner` is the source's id. `words` are the provider's own, where it failed.
+
+    `draft` is the approved draft whose text it is, and `drafted` tells of it; `undrafted` is why a drafted message goes
+    in its own words.
+    """
 
     id: str
     enrolment: str
@@ -38,3 +43,6 @@ class DeliveryOut(BaseModel):
     sent_at: datetime | None
     provider_id: str | None
     words: str | None
+    draft: str | None
+    undrafted: str | None
+    drafted: DraftedOut | None

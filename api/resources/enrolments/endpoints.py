@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.bodies import Given, documented, in_body
+from api.drafted import find_drafted, shown_drafted
 from api.idempotency import IdempotentRoute
 from api.pagination import Page, decode_text, page
 from api.parts import PartsOf
@@ -22,8 +23,10 @@ from api.resources.enrolments.schemas import (
 from api.resources.enrolments.telling import tell
 from api.security import Caller
 from api.waking import wake
-from journeys.outlook import localised
+from journeys.drafting.telling import Decided, told_of
+from journeys.outlook import Said, localised
 from store.queries import enrolling, journal, listing, withdrawing
+from store.tables import JournalRow
 
 router = APIRouter(prefix="/v1/enrolments", tags=["enrolments"], route_class=IdempotentRoute)
 
@@ -100,15 +103,21 @@ async def with_journal(session: AsyncSession, enrolment: str) -> EnrolmentOut:
     if listed is None:
         raise NotThere("enrolment_not_found", "there is no such enrolment: GET /v1/enrolments lists them")
     told = await tell(session, listed.row)
-    lines = [
-        JournalLine(
-            at=row.at, kind=row.kind, step=row.step, text=localised(row.text, row.data, said=told.said), data=row.data
-        )
-        for row in await journal.list_journal(session, enrolment)
-    ]
+    rows = await journal.list_journal(session, enrolment)
+    drafts = await find_drafted(session, (row.data.get("draft") for row in rows))
+    lines = [_line(row, drafts.get(str(row.data.get("draft"))), said=told.said) for row in rows]
     ahead = told.outlook
     shown = OutlookOut(now=ahead.now, then=list(ahead.then), ends=list(ahead.ends))
     return EnrolmentOut(**_item(listed).model_dump(), journal=lines, outlook=shown, zone=told.zone)
+
+
+def _line(row: JournalRow, drafted: Decided | None, *, said: Said) -> JournalLine:
+    """A line of the journal; where a message went in the words of a draft, whose they are."""
+    text = localised(row.text, row.data, said=said)
+    if drafted is not None:
+        text = f"{text} {told_of(drafted, said=said)}"
+    shown = shown_drafted(drafted)
+    return JournalLine(at=row.at, kind=row.kind, step=row.step, text=text, data=row.data, drafted=shown)
 
 
 def _item(listed: listing.Listed) -> EnrolmentItem:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from api.bodies import Given
+from api.drafted import DraftedOut
 from api.pagination import PageOf
 
 Status = Literal["active", "paused", "ended"]
@@ -38,13 +39,14 @@ class EnrolmentItem(BaseModel):
 
 
 class JournalLine(BaseModel):
-    """What happened, in words and in facts."""
+    """What happened, in words and in facts; `drafted` tells of the draft in whose words a message went."""
 
     at: datetime
     kind: str
     step: str | None
     text: str
     data: dict[str, Any]
+    drafted: DraftedOut | None
 
 
 class OutlookOut(BaseModel):

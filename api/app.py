@@ -4,11 +4,13 @@ from fastapi import FastAPI
 
 from api import problems
 from api.pages.survey import endpoints as survey_page
+from api.pages.why import endpoints as why_page
 from api.parts import Parts
 from api.resources.actions import endpoints as actions
 from api.resources.dead_letters import endpoints as dead_letters
 from api.resources.deliveries import endpoints as deliveries
 from api.resources.deliveries import resending
+from api.resources.drafts import endpoints as drafts
 from api.resources.enrolments import endpoints as enrolments
 from api.resources.enrolments import steering as steer_enrolments
 from api.resources.events import endpoints as events
@@ -34,12 +36,13 @@ RESOURCES = (
     steer_enrolments.router,
     deliveries.router,
     resending.router,
+    drafts.router,
     dead_letters.router,
     installation.router,
     policy.router,
     health.router,
 )
-PAGES = (survey_page.router,)
+PAGES = (survey_page.router, why_page.router)
 
 
 def create_app(parts: Parts) -> FastAPI:

@@ -74,10 +74,14 @@ class Replay(Protocol):
 
 
 class Gateway(Protocol):
-    """Wakes enrolments."""
+    """Wakes enrolments, and has texts drafted."""
 
     async def poke(self, enrolments: Sequence[str]) -> Sequence[object]:
         """Answers those that were refused; raises `workflows.gateway.TryLater`."""
+        ...
+
+    async def draft(self, drafts: Sequence[str]) -> Sequence[object]:
+        """As `poke`, for texts that are wanted."""
         ...
 
 

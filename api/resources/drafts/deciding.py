@@ -1,0 +1,322 @@
+"""Deciding on drafts: what a text must be to be approved, one by one and for many. The page calls these, too.
+
+What is wrong with a text is looked for before its order is locked (it takes a while, and a text never changes); what
+state it is in, after.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.parts import Parts
+from api.problems import Conflicting, Finding, Unfit
+from api.resources.drafts.reading import Looked, house, look, no_draft, show
+from api.resources.drafts.schemas import (
+    MOST_AT_ONCE,
+    OWN,
+    ApprovedMany,
+    ApprovingMany,
+    DraftOut,
+    Editing,
+    LeftOut,
+    Rejected,
+    Rejecting,
+)
+from api.resources.drafts.writing import start
+from journeys.drafting.findings import House, has_hard
+from journeys.drafting.order import DraftText
+from journeys.drafting.sendable import unsendable
+from store.queries import deciding_drafts, journeys
+from store.queries.deciding_drafts import DraftFilter, Listed, NewText, Refused
+
+SHOWN = 500
+"""The most that are told one by one, of those that were left."""
+
+_PAGE = 500
+_AT_ONCE = 100
+"""How many are judged, and approved, in one go."""
+
+
+async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool = False) -> DraftOut:
+    """Approve a proposed text; one that is approved already stays as it is. Raises NotThere, Conflicting."""
+    looked, rules = await _look(parts, draft)
+    against = await asyncio.to_thread(_against, looked, rules, despite_findings=despite_findings)
+
+    async def do(session: AsyncSession, row: Listed, _texts: Sequence[Listed], at: datetime) -> None:
+        if row.state == "approved":
+            return
+        _raise(deciding_drafts.may_decide(row))
+        if against is not None:
+            raise Conflicting(against.code, against.detail, problems=against.problems)
+        await deciding_drafts.approve(session, [row], by=by, at=at)
+
+    await _decide(parts, draft, do)
+    return await show(parts, draft)
+
+
+async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Rejected:
+    """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting."""
+    reason = given.reason.strip()
+    if not reason:
+        raise Unfit("invalid_request", "say in `reason` what is wrong with it: the next text is told")
+
+    async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
+        if row.state == "rejected":
+            return _next_of(row, texts)
+        _raise(deciding_drafts.may_decide(row))
+        await deciding_drafts.reject(session, row, reason=reason, by=by, at=at)
+        if not given.again:
+            return None
+        program = await _program_for(session, parts, row)
+        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+
+    again = await _decide(parts, draft, do)
+    if again is not None:
+        await start(parts, [again])
+    return Rejected(draft=await show(parts, draft), again=again)
+
+
+async def edit(parts: Parts, draft: str, given: Editing, *, by: str) -> DraftOut:
+    """Make another text of this one, which waits for its own approval; the same text again is the same draft. Raises
+    NotThere, Unfit.
+    """
+    text = DraftText(" ".join(given.subject.split()), given.body.strip())
+    looked, rules = await _look(parts, draft)
+    cannot = await asyncio.to_thread(unsendable, text, looked.order)
+    if cannot:
+        problems: list[Finding] = [{"path": "", "code": "draft_cannot_be_sent", "detail": detail} for detail in cannot]
+        raise Unfit("draft_cannot_be_sent", f"this text could not be sent: {cannot[0]}", problems=problems)
+    found = await asyncio.to_thread(looked.own_findings, text, rules)
+    new = NewText(text, [finding.to_json() for finding in found])
+
+    async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str:
+        known = next((each.id for each in texts if each.text == text and each.state in ("proposed", "approved")), None)
+        return known or await deciding_drafts.edit(session, row, texts, new, by=by, at=at)
+
+    return await show(parts, await _decide(parts, draft, do))
+
+
+async def write_again(parts: Parts, draft: str) -> DraftOut:
+    """Want another text in place of one that failed or was rejected; answers that one. Raises NotThere, Conflicting."""
+
+    async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str:
+        known = _next_of(row, texts)
+        if known is not None:
+            return known
+        _raise(deciding_drafts.may_be_written_again(row))
+        program = await _program_for(session, parts, row)
+        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+
+    wanted = await _decide(parts, draft, do)
+    await start(parts, [wanted])
+    return await show(parts, wanted)
+
+
+# --- many ---------------------------------------------------------------------------------------------------------
+
+
+async def approve_many(parts: Parts, given: ApprovingMany, *, by: str) -> ApprovedMany:
+    """Approve all that nothing hard stands against; the others are left, and told. Raises Unfit."""
+    if (given.filter is None) == (given.ids is None):
+        raise Unfit("which", "say which drafts: by `filter`, which names a journey, or by `ids`")
+    wanted = list(dict.fromkeys(given.ids)) if given.ids is not None else await _matching(parts, given)
+    done = 0
+    left: list[LeftOut] = []
+    for start_at in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start_at : start_at + _AT_ONCE]
+        judged = await _judged(parts, part)
+        refused = judged if given.dry_run else await _approve_part(parts, judged, by=by)
+        done += sum(one.against is None for one in refused)
+        numbered = enumerate(refused, start=start_at + 1)
+        left += [_left(number, one, one.against) for number, one in numbered if one.against is not None]
+    return ApprovedMany(
+        state="dry_run" if given.dry_run else "done", total=len(wanted), done=0 if given.dry_run else done,
+        failed=len(left), by=by, could_not=left[:SHOWN],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """Why a text is not approved."""
+
+    code: str
+    detail: str
+    problems: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One of many: `against` is why it is left, None: it is approved, or would be."""
+
+    id: str
+    draft: Listed | None
+    against: _Against | None
+
+
+async def _matching(parts: Parts, given: ApprovingMany) -> list[str]:
+    """The proposed ones, the oldest first."""
+    assert given.filter is not None
+    chosen = filter_of(
+        journey=given.filter.journey, message=given.filter.message, language=given.filter.language,
+        value=given.filter.value, state="proposed",
+    )  # fmt: skip
+    found: list[str] = []
+    before: tuple[datetime, str] | None = None
+    async with parts.database.read() as session:
+        while page := await deciding_drafts.list_drafts(session, chosen, before=before, limit=_PAGE):
+            before = page[-1].created_at, page[-1].id
+            found += [row.id for row in page]
+            if len(found) > MOST_AT_ONCE:
+                detail = f"more than {MOST_AT_ONCE} drafts match: say which `message`, `language` or `value`"
+                raise Unfit("too_many", detail)
+    return found[::-1]
+
+
+async def _judged(parts: Parts, ids: Sequence[str]) -> list[_Judged]:
+    """These drafts as they are now, each with why it would be left."""
+    async with parts.database.read() as session:
+        rows = await deciding_drafts.find_all(session, ids)
+        looked = {one.draft.id: one for one in await look(session, parts, [*rows.values()])}
+        rules = await house(session)
+
+    def judge_all() -> list[_Judged]:
+        return [_judge_one(id_, looked.get(id_), rules) for id_ in ids]
+
+    return await asyncio.to_thread(judge_all)
+
+
+def _judge_one(id_: str, looked: Looked | None, rules: House) -> _Judged:
+    if looked is None:
+        return _Judged(id_, None, _Against("draft_not_found", "there is no such draft"))
+    state = _state_against(looked.draft)
+    return _Judged(id_, looked.draft, state or _against(looked, rules))
+
+
+def _state_against(row: Listed) -> _Against | None:
+    refused = None if row.state == "approved" else deciding_drafts.may_decide(row)
+    return None if refused is None else _Against(refused.code, refused.detail)
+
+
+async def _approve_part(parts: Parts, judged: Sequence[_Judged], *, by: str) -> list[_Judged]:
+    """Approve those against which nothing stands, if that is still so now; of two of one order the later."""
+    orders = sorted({one.draft.order for one in judged if one.draft is not None and one.against is None})
+    if not orders:
+        return list(judged)
+
+    async def transaction() -> list[_Judged]:
+        async with parts.database.write() as session:
+            now = {row.id: row for row in await deciding_drafts.lock_orders(session, orders)}
+            again = [_still(one, now.get(one.id)) for one in judged]
+            approved = [one.draft for one in again if one.against is None and one.draft is not None]
+            last = {row.order: row for row in sorted(approved, key=lambda row: row.number)}
+            again = [_or_later(one, last) for one in again]
+            chosen = [row for row in last.values() if row.state == "proposed"]
+            await deciding_drafts.approve(session, chosen, by=by, at=parts.clock())
+            return again
+
+    return await parts.database.retrying(transaction)
+
+
+def _still(one: _Judged, now: Listed | None) -> _Judged:
+    if one.against is not None or now is None:
+        return one
+    return _Judged(one.id, now, _state_against(now))
+
+
+def _or_later(one: _Judged, last: dict[deciding_drafts.OrderOf, Listed]) -> _Judged:
+    if one.draft is None or one.against is not None or last[one.draft.order].id == one.id:
+        return one
+    return _Judged(one.id, one.draft, _Against("later_text", f"a later text is approved: {last[one.draft.order].id}"))
+
+
+def _left(number: int, one: _Judged, against: _Against) -> LeftOut:
+    row = one.draft
+    return LeftOut(
+        number=number, draft=one.id, message=row and row.message, language=row and row.language,
+        value=row and row.value, code=against.code, detail=against.detail,
+    )  # fmt: skip
+
+
+# --- what all have in common --------------------------------------------------------------------------------------
+
+
+def filter_of(
+    *,
+    journey: str | None = None,
+    message: str | None = None,
+    language: str | None = None,
+    value: str | None = None,
+    state: str | None = None,
+) -> DraftFilter:
+    """The filter as the store knows it; `own` is the message's own language."""
+    is_own = language == OWN
+    return DraftFilter(journey, message, None if is_own else language, is_own, value, state)
+
+
+async def _look(parts: Parts, draft: str) -> tuple[Looked, House]:
+    async with parts.database.read() as session:
+        rows = await deciding_drafts.find_all(session, [draft])
+        if draft not in rows:
+            raise no_draft()
+        (looked,) = await look(session, parts, [rows[draft]])
+        return looked, await house(session)
+
+
+def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> _Against | None:
+    """Why this text may not be approved, whatever state it is in; None where it has none."""
+    text = looked.draft.text
+    if text is None:
+        return None
+    cannot = unsendable(text, looked.order)
+    if cannot:
+        problems: list[Finding] = [{"path": "", "code": "draft_cannot_be_sent", "detail": detail} for detail in cannot]
+        detail = f"this text could not be sent: {cannot[0]}; edit it, or reject it"
+        return _Against("draft_cannot_be_sent", detail, problems)
+    findings = looked.findings(text, rules)
+    if not has_hard(findings) or despite_findings:
+        return None
+    hard = [finding for finding in findings if finding.is_hard]
+    more = "" if len(hard) == 1 else f" (and {len(hard) - 1} more)"
+    detail = f"{hard[0].detail}{more}; edit it, reject it, or approve it with `despite_findings`"
+    problems = [{"path": "", "code": finding.check, **finding.to_json()} for finding in findings]
+    return _Against("hard_findings", detail, problems)
+
+
+T = TypeVar("T")
+Do = Callable[[AsyncSession, Listed, Sequence[Listed], datetime], Awaitable[T]]
+
+
+async def _decide(parts: Parts, draft: str, do: Do[T]) -> T:
+    """Do it to a draft whose order is locked: `do` gets the draft as it is now, all texts of its order, the instant."""
+
+    async def transaction() -> T:
+        async with parts.database.write() as session:
+            texts = await deciding_drafts.lock_order(session, draft)
+            row = next((text for text in texts if text.id == draft), None)
+            if row is None:
+                raise no_draft()
+            return await do(session, row, texts, parts.clock())
+
+    return await parts.database.retrying(transaction)
+
+
+async def _program_for(session: AsyncSession, parts: Parts, row: Listed) -> str:
+    """The program that another text is ordered by: the running one where it asks for it."""
+    (looked,) = await look(session, parts, [row])
+    running = await journeys.find_journey(session, row.journey)
+    return running.hash if looked.is_ordered and running is not None else row.program
+
+
+def _next_of(row: Listed, texts: Sequence[Listed]) -> str | None:
+    """The text that is written, or was, in place of this one."""
+    later = [text for text in texts if text.number > row.number and text.state in ("wanted", "proposed")]
+    return later[-1].id if later else None
+
+
+def _raise(refused: Refused | None) -> None:
+    if refused is not None:
+        raise Conflicting(refused.code, refused.detail)

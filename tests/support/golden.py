@@ -37,6 +37,7 @@ from journeys.policy import UNLIMITED, Policy, policy_from_json
 from journeys.program import Program
 from journeys.routing import instant_text
 from journeys.timeline import Rehearsal, TimelineEntry, entry_of_note
+from store.tables import DraftRow
 
 FOLDER = Path(__file__).parents[1] / "golden" / "journeys"
 
@@ -71,6 +72,14 @@ class GoldenDraft:
     def id(self, program: Program) -> str:
         """Its id, the same on every performer."""
         return draft_id(program.journey, self.message, self.key(program), self.number)
+
+    def row(self, program: Program, *, at: datetime) -> DraftRow:
+        """It as the store keeps it."""
+        return DraftRow(
+            id=self.id(program), journey=program.journey, message=self.message, language=self.language,
+            value=self.value, key=self.key(program), number=self.number, program=program.hash, state=self.state,
+            subject=self.subject, body=self.body, created_at=at, updated_at=at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -155,14 +155,7 @@ def _whole_weeks_to(script: GoldenScript, now: datetime) -> timedelta:
 async def _draft(house: Running, script: GoldenScript, program: Program) -> None:
     """The drafts of the script, each in its state."""
     now = datetime.now(UTC)
-    rows = [
-        DraftRow(
-            id=draft.id(program), journey=program.journey, message=draft.message, language=draft.language,
-            value=draft.value, key=draft.key(program), number=draft.number, program=program.hash, state=draft.state,
-            subject=draft.subject, body=draft.body, created_at=now, updated_at=now,
-        ).model_dump()
-        for draft in script.drafts
-    ]  # fmt: skip
+    rows = [draft.row(program, at=now).model_dump() for draft in script.drafts]
     if rows:
         async with house.house.database.write() as session:
             await (await session.connection()).execute(insert(DraftRow), rows)

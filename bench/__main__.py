@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import attention, goals, ingest, rehearsal, sleepers, steady, steering, throughput, turns
+from bench import attention, goals, ingest, rehearsal, sleepers, slow_provider, steady, steering, throughput, turns
 from bench.figures import Machine, Table, as_json, table_json
 from bench.results import save
 
@@ -49,6 +49,11 @@ def _sleepers(asked: Asked) -> Table:
     return asyncio.run(sleepers.measure(sleepers=number, seconds=seconds, on=asked.on))
 
 
+def _slow_provider(asked: Asked) -> Table:
+    seconds = {"quick": 10, "full": 60}.get(asked.size, 20)
+    return asyncio.run(slow_provider.measure(seconds=seconds, on=_databases(asked)))
+
+
 def _steady(asked: Asked) -> Table:
     seconds = {"quick": 20, "full": 180}.get(asked.size, 60)
     return asyncio.run(steady.measure(seconds=seconds, on=asked.on))
@@ -78,6 +83,7 @@ BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
     "steady": _steady,
     "ingest": _ingest,
     "goals": _goals,
+    "slow_provider": _slow_provider,
     "sleepers": _sleepers,
     "steering": _steering,
     "turns": _turns,

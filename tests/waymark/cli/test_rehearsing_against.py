@@ -16,6 +16,8 @@ from journeys.events import Event, Json
 from journeys.identity import learner_id
 from store.database import Database
 from store.migrate import upgrade
+from tests.support.compiling import compiled
+from tests.support.golden import GoldenDraft
 from tests.support.ingesting import SECRET, Pokes
 from workers.ingest import Incoming, Ingest
 from workers.programs import Programs
@@ -85,8 +87,10 @@ async def rows_of(url: str) -> dict[str, int]:
     return counts
 
 
-async def waymark(tmp_path: Path, url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    (tmp_path / "journey.yaml").write_text(DEFINITION)
+async def waymark(
+    tmp_path: Path, url: str, *arguments: str, definition: str = DEFINITION
+) -> "subprocess.CompletedProcess[str]":
+    (tmp_path / "journey.yaml").write_text(definition)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYMARK_", "TEMPORAL_"))}
     command = [sys.executable, "-m", "waymark", "rehearse", str(tmp_path / "journey.yaml"), "--against", *arguments]
     return await asyncio.to_thread(
@@ -116,6 +120,25 @@ async def test_a_filter_says_who_and_the_rest_are_left_out(tmp_path: Path, sqlit
     (learner,) = json.loads(done.stdout)["learners"]
     assert "ada" == learner["learner"]
     assert ["ada", "eve"] == [m["recipient"] for m in learner["enrolments"][0]["messages"]]
+
+
+async def test_drafted_messages_go_in_the_texts_that_are_approved_there(tmp_path: Path, sqlite_url: str) -> None:
+    """What is approved in this database, for her value; the lines say so. What is only proposed goes nowhere."""
+    await filled(sqlite_url)
+    drafted = DEFINITION.replace("body: Hello.", "body: Hello., draft: {brief: Greet her., per: learner.country}")
+    program = compiled(drafted)
+    database = Database(sqlite_url, pool_size=1)
+    async with database.write() as session:
+        approved = GoldenDraft("hello", "Approved", "An approved greeting.", value="GB")
+        proposed = GoldenDraft("hello", "Proposed", "Not yet.", value="GB", state="proposed", number=2)
+        session.add_all([approved.row(program, at=NOW), proposed.row(program, at=NOW)])
+    await database.close()
+
+    done = await waymark(tmp_path, sqlite_url, definition=drafted)
+
+    assert 0 == done.returncode, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "sent hello" in line]
+    assert '"Approved" (drafted and approved text) [send-hello]' in line
 
 
 async def test_longer_ago_more_has_happened(tmp_path: Path, sqlite_url: str) -> None:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from journeys.drafting.checks.base import Finding
+from journeys.drafting.checks.base import NO_HOUSE_RULES, Finding, House
+from journeys.drafting.findings import look_at
 from journeys.drafting.order import LINK, DraftOrder, DraftText, order_for
-from journeys.program import Draft, Message, Program, Wording
+from journeys.program import Draft, Message, Program
 from journeys.templates import check
 
 KEEP = (
@@ -54,10 +55,17 @@ def _ordered(program: Program, message: Message, brief: str, language: str | Non
     return order_for(drafted, message.name, language=language, value=None)
 
 
-def written_of(program: Program, order: DraftOrder) -> DraftText:
+def written_of(order: DraftOrder, *, title: str) -> DraftText:
     """The text as it stands; a message without a subject goes out with the journey's title."""
-    wording: Wording = order.fallback
-    return DraftText(wording.subject or program.title, wording.body or "")
+    return DraftText(order.fallback.subject or title, order.fallback.body or "")
+
+
+def findings_of_written(text: DraftText, order: DraftOrder, house: House = NO_HOUSE_RULES) -> tuple[Finding, ...]:
+    """What is wrong with a text that a person wrote: she may use all of a template, and a writer may not."""
+    found = look_at(text, order, house)
+    if cannot_improve(text) is None:
+        return found
+    return tuple(finding for finding in found if finding.check not in ("markup", "placeholders"))
 
 
 def cannot_improve(text: DraftText) -> str | None:

@@ -3,9 +3,12 @@
 A command module has a function `add(app: typer.Typer) -> None`. Adding one is one line in `MODULES`.
 """
 
+import logging
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NoReturn
 
 import typer
 
@@ -16,6 +19,7 @@ MODULES = (
     "waymark.cli.demo",
     "waymark.cli.definitions",
     "waymark.cli.rehearsing",
+    "waymark.cli.drafting",
     "waymark.cli.events",
     "waymark.cli.records",
     "waymark.cli.operations",
@@ -48,4 +52,23 @@ def main() -> None:
     except CommandError as error:
         sys.stdout.flush()
         print(f"waymark: {error}", file=sys.stderr)  # noqa: T201 - the command line's own output
-        sys.exit(error.status)
+        _leave(error.status)
+    except SystemExit as ended:  # which is how typer ends, whatever the status
+        if ended.code is not None and not isinstance(ended.code, int):
+            raise
+        _leave(ended.code or 0)
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit; where Temporal was spoken to, at once: the SDK's threads may still be giving back what they hold, and an
+    interpreter that ends under them aborts.
+    """
+    if _TEMPORAL not in sys.modules:
+        sys.exit(status)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+_TEMPORAL = "temporalio.bridge.temporal_sdk_bridge"

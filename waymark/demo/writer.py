@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from journeys.drafting.tongues import detect
+
 KEY = "sk-imitation-0123456789"
 MODEL = "imitation-1"
 
@@ -244,27 +246,75 @@ async def _talk_without_end(writer: asyncio.StreamWriter) -> None:
 
 _FALLBACK = re.compile(r"<<<DATA [0-9a-f]+: the text that goes out.*?>>>\n(.*?)\n<<<END", re.DOTALL)
 _VALUE = re.compile(r"<<<DATA [0-9a-f]+: the readers are those.*?>>>\n\| (.*?)\n<<<END", re.DOTALL)
-_CORRECTED = "what was found wrong with your last draft"
+_FOUND = re.compile(r"<<<DATA [0-9a-f]+: what was found wrong.*?>>>\n(.*?)\n<<<END", re.DOTALL)
+_LANGUAGE = re.compile(r"^- language: the language (\S+)", re.MULTILINE)
+_ALTERNATIVE = re.compile(r"<<<DATA [0-9a-f]+: alternative \d+, which is there already")
 PRESSURE = "Hurry, only 2 days are left!"
 """What the first draft says where it should have a fault to be found."""
 
+_OTHERWISE: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "en": (
+        ("{}, in other words", "Here is the same in other words, for whenever you have a moment to read it."),
+        ("A word on this: {}", "You may know this one already; then read it as a reminder, and as no more."),
+        ("{}, once more", "A short word between two other things, to be read when it suits you best."),
+        ("Again: {}", "Somebody thought that this could be of use to you, so here it is."),
+    ),
+    "de": (
+        ("{}, anders gesagt", "Hier steht dasselbe noch einmal in anderen Worten, für einen ruhigen Augenblick."),
+        ("Kurz gesagt: {}", "Vielleicht kennst du das schon; dann lies es als Erinnerung und als nicht mehr."),
+        ("{}, noch einmal", "Ein kurzes Wort zwischen zwei anderen Dingen, zu lesen, wann es dir passt."),
+        ("Noch einmal: {}", "Jemand meinte, dass dir das von Nutzen sein kann, darum steht es hier."),
+    ),
+}
+"""How an alternative begins, by language: its subject, and its first sentence."""
+
 
 def obliging(asked: Asked, *, is_faulty_at_first: bool = False) -> Answer:
-    """A text made of the prompt alone: the fallback's sentences whose placeholders may be used, and for whom it is."""
-    fallback = _FALLBACK.search(asked.user)
-    lines = [] if fallback is None else [line.removeprefix("|").strip() for line in fallback[1].split("\n")]
-    said = [line for line in lines if line]
-    subject = said[0] if said else "A message for you"
-    allowed = set(re.findall(r"^- (\{\{ .*? \}\})", asked.user, re.MULTILINE))
-    sentences = [sentence for line in said[1:] for sentence in re.split(r"(?<=[.!?])\s+", line)]
-    kept = [sentence for sentence in sentences if set(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", sentence)) <= allowed]
+    """A text made of the prompt alone: the fallback's sentences whose placeholders may be used and with which nothing
+    was found wrong, and for whom it is. Of alternatives each begins in its own way and says less.
+    """
+    subject, sentences = _fallback_in(asked.user)
+    kept = [sentence for sentence in sentences if not _is_wrong(sentence, asked.user)]
+    subject, kept = _otherwise(asked.user, subject, kept)
     value = _VALUE.search(asked.user)
-    if value is not None and "- language: that of" in asked.user:
-        kept.append(f"This is written for everyone who works as {value[1]}.")
-    if is_faulty_at_first and _CORRECTED not in asked.user:
+    if value is not None and _LANGUAGE.search(asked.user) is None:
+        kept.append(f"This text is for {value[1]}.")
+    if is_faulty_at_first and _FOUND.search(asked.user) is None:
         kept.append(PRESSURE)
     kept.sort(key=lambda sentence: "{{ link }}" in sentence)  # the link comes last
-    kept = kept or ["There is something new for you."]
-    text = {"subject": re.sub(r"\{\{.*?\}\}", "", subject).strip(" ,") or "A message for you", "body": " ".join(kept)}
+    text = {"subject": subject, "body": " ".join(kept or ["There is something new for you."])}
     words = len(asked.system.split()) + len(asked.user.split())
     return Answer(json.dumps(text), usage=(words * 4 // 3, len(text["body"].split()) * 4 // 3))
+
+
+def _fallback_in(prompt: str) -> tuple[str, list[str]]:
+    """The subject and the sentences of the text that goes out otherwise; those that print what may not be left out."""
+    fallback = _FALLBACK.search(prompt)
+    lines = [] if fallback is None else [line.removeprefix("|").strip() for line in fallback[1].split("\n")]
+    first, *rest = [line for line in lines if line] or [""]
+    allowed = set(re.findall(r"^- (\{\{ .*? \}\})", prompt, re.MULTILINE))
+    sentences = [sentence for line in rest for sentence in re.split(r"(?<=[.!?])\s+", line)]
+    kept = [sentence for sentence in sentences if set(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", sentence)) <= allowed]
+    return re.sub(r"\{\{.*?\}\}", "", first).strip(" ,") or "A message for you", kept
+
+
+def _is_wrong(sentence: str, prompt: str) -> bool:
+    """Whether a finding quotes it, or a part of it."""
+    found = _FOUND.search(prompt)
+    quotes = [] if found is None else re.findall(r'"([^"\n]+)"$', found[1], re.MULTILINE)
+    return any(quote in sentence or sentence in quote for quote in quotes)
+
+
+def _otherwise(prompt: str, subject: str, sentences: list[str]) -> tuple[str, list[str]]:
+    """The text as an alternative to so many that are there; where we know no such words, as it is."""
+    number = len(_ALTERNATIVE.findall(prompt))
+    asked_for = _LANGUAGE.search(prompt)
+    said = detect(" ".join(sentences))
+    language = asked_for[1].partition("-")[0] if asked_for else said[0] if said else ""
+    ways = _OTHERWISE.get(language, ())
+    if not 0 < number <= len(ways):
+        return subject, sentences
+    title, opening = ways[number - 1]
+    plain = [sentence for sentence in sentences if "{{ link }}" not in sentence]
+    links = [sentence for sentence in sentences if "{{ link }}" in sentence]
+    return title.format(subject), [opening, *(plain[number % len(plain) :][:1] if plain else []), *links]

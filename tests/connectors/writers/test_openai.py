@@ -510,8 +510,5 @@ async def test_the_imitation_writes_by_what_the_prompt_says(server: WriterServer
     first = await made.write(prompt_of(order))
     await made.close()
     assert isinstance(first, Written)
-    expected = (
-        "It suits a {{ learner.role }}. This is written for everyone who works as Team Lead. "
-        "Hurry, only 2 days are left!"
-    )
+    expected = "It suits a {{ learner.role }}. This text is for Team Lead. Hurry, only 2 days are left!"
     assert DraftText("Your course", expected) == first.text

@@ -237,17 +237,30 @@ def _print_status(described: dict[str, Any]) -> None:
         typer.echo("  `waymark up` starts it")
 
 
-def doctor(as_json: Json = False) -> None:
-    """Check the set-up, each dependency by name, and say what to do; exit status 1 where something must be done."""
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what disagrees between the database and Temporal.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --repair: also where most workflows are unknown to the database.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the set-up, each dependency by name, and whether the database and Temporal agree; say what to do.
+
+    Exit status 1 where something must be done. After a backup was restored: `waymark doctor --repair`.
+    """
+    from waymark.cli import repairing
     from waymark.stack import health
 
     loaded = configuration.load()
     findings = asyncio.run(health.examine(loaded, os.environ))
-    is_well = all(finding.verdict != "problem" for finding in findings)
+    told = asyncio.run(repairing.examine(loaded, findings, repair=repair, yes=yes))
+    is_well = all(finding.verdict != "problem" for finding in findings) and told.is_well
     if as_json:
-        _print_json({"well": is_well, "findings": [asdict(finding) for finding in findings]})
+        _print_json({"well": is_well, "findings": [asdict(finding) for finding in findings], **told.as_json()})
     else:
-        for finding in findings:
+        for finding in (*findings, *told.findings()):
             advice = f"\n{'':<19}-> {finding.advice}" if finding.advice and finding.verdict != "well" else ""
             typer.echo(f"{finding.verdict:<8} {finding.name:<9} {finding.text}{advice}")
     if not is_well:

@@ -55,6 +55,15 @@ async def is_part_well(part: PartRecord) -> str | None:
     return None
 
 
+def is_set_up(loaded: Loaded) -> bool:
+    """Whether there is a database, and a Temporal that should answer; what is not up yet, or down, is neither."""
+    settings = loaded.settings
+    is_up = Home(settings.home.absolute()).is_locked()
+    has_temporal = settings.temporal_address is not None and (loaded.origins.get("temporal_address") != "home" or is_up)
+    url = settings.database()
+    return has_temporal and not (url.startswith("sqlite") and not Path(url.partition("///")[2]).exists())
+
+
 async def examine(loaded: Loaded, environment: Mapping[str, str]) -> list[Finding]:
     """Everything, by name."""
     settings = loaded.settings

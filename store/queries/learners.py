@@ -70,6 +70,12 @@ async def list_states(session: AsyncSession, *, after: str, limit: int) -> Seque
     return await _list_states(session, _STATES.where(col(Learner.id) > after).limit(limit))
 
 
+async def list_latest(session: AsyncSession, *, limit: int) -> Sequence[str]:
+    """The learners of whom something was heard last, the latest first."""
+    query = select(col(Learner.id)).order_by(col(Learner.updated_at).desc(), col(Learner.id)).limit(limit)
+    return (await (await session.connection()).execute(query)).scalars().all()
+
+
 async def resolve(session: AsyncSession, names: Collection[str]) -> dict[str, str]:
     """Our ids of those of these who are known by a source's id, or by ours; a source's id goes first."""
     known = await find_ids(session, names)

@@ -221,6 +221,18 @@ class DraftOut(DraftItem):
     prompt: dict[str, Any]
 
 
+class DraftCounts(BaseModel):
+    """The texts of a journey's running version by their state; `missing` are those it asks for of which none is
+    approved: their messages go in their own words.
+    """
+
+    wanted: int
+    proposed: int
+    approved: int
+    failed: int
+    missing: int
+
+
 class Rejected(BaseModel):
     """The rejected draft, and the one that is written in its place, where one is."""
 

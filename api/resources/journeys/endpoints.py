@@ -4,13 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api.bodies import media_type_of, read_body
 from api.idempotency import IdempotentRoute
 from api.pagination import Page, PageOf, decode, decode_text, page
 from api.parts import Parts, PartsOf
 from api.problems import NotTaken, NotThere, Unfit
+from api.resources.drafts import ordering
+from api.resources.drafts.schemas import DraftCounts
+from api.resources.drafts.writing import start
 from api.resources.journeys.schemas import (
     DEFINITION,
     Checked,
@@ -59,9 +62,16 @@ async def check(request: Request, parts: PartsOf, _caller: Caller) -> Checked:
     responses={200: {"description": "The running version is the same already."}, 201: {"model": PublishedJourney}},
 )
 async def publish(
-    journey: Annotated[str, Path()], request: Request, response: Response, parts: PartsOf, _caller: Caller
+    journey: Annotated[str, Path()],
+    request: Request,
+    response: Response,
+    parts: PartsOf,
+    _caller: Caller,
+    then: BackgroundTasks,
 ) -> PublishedJourney:
-    """Publish a definition: 201 a new version, 200 unchanged, 422 with every problem."""
+    """Publish a definition: 201 a new version, 200 unchanged, 422 with every problem. The texts that its drafted
+    messages will need are ordered.
+    """
     given = await _read(request)
     compiled = await _compile(parts, given)
     program = compiled.program
@@ -86,6 +96,8 @@ async def publish(
 
     published = await parts.database.retrying(transaction)
     response.status_code = 201 if published.is_new else 200
+    ordered = await ordering.order_ahead(parts, program)
+    then.add_task(start, parts, ordered[: ordering.STARTED_AT_ONCE])
     return PublishedJourney(
         journey=journey,
         version=published.version,
@@ -93,6 +105,7 @@ async def publish(
         published_at=published.published_at,
         is_new=published.is_new,
         problems=_shown(compiled),
+        drafts=await ordering.counts_now(parts, program),
     )
 
 
@@ -114,10 +127,11 @@ async def find_journey(journey: str, parts: PartsOf, _caller: Caller) -> Journey
     """One journey."""
     async with parts.database.read() as session:
         row = await journeys.find_journey(session, journey)
+        if row is None:
+            raise _no_journey()
         counts = await journeys.count_enrolments(session, [journey])
-    if row is None:
-        raise _no_journey()
-    return shown_journey(row, dict(counts[journey]))
+        drafted = await ordering.counts_of(session, await parts.program_of(session, row.hash))
+    return shown_journey(row, dict(counts[journey]), drafted)
 
 
 @router.get("/{journey}/versions")
@@ -189,13 +203,15 @@ def _shown(compiled: Compiled) -> list[FoundProblem]:
     return [FoundProblem.model_validate(problem.to_json()) for problem in compiled.problems]
 
 
-def shown_journey(row: journeys.ListedJourney, enrolments: dict[str, int]) -> JourneyOut:
+def shown_journey(
+    row: journeys.ListedJourney, enrolments: dict[str, int], drafts: DraftCounts | None = None
+) -> JourneyOut:
     """A journey as the API gives it."""
     held = held_of(row.pauses)
     return JourneyOut(
         journey=row.journey, title=row.title, version=row.version, hash=row.hash, status=row.status,
         published_at=row.published_at, enrolments=enrolments,
-        paused=None if held is None else PausedOut(since=held.since, by=held.by, reason=held.reason),
+        paused=None if held is None else PausedOut(since=held.since, by=held.by, reason=held.reason), drafts=drafts,
     )  # fmt: skip
 
 

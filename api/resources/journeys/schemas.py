@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from api.pagination import PageOf
+from api.resources.drafts.schemas import DraftCounts
 
 
 class JourneyFilter(PageOf):
@@ -35,7 +36,9 @@ class Checked(BaseModel):
 
 
 class PublishedJourney(BaseModel):
-    """The version that runs now; `is_new` where this publish made it; `problems` are warnings."""
+    """The version that runs now; `is_new` where this publish made it; `problems` are warnings; `drafts` where messages
+    are drafted.
+    """
 
     journey: str
     version: int
@@ -43,6 +46,7 @@ class PublishedJourney(BaseModel):
     published_at: datetime
     is_new: bool
     problems: list[FoundProblem]
+    drafts: DraftCounts | None = None
 
 
 class PausedOut(BaseModel):
@@ -54,7 +58,9 @@ class PausedOut(BaseModel):
 
 
 class JourneyOut(BaseModel):
-    """A journey and how many enrolments of each status it has; `paused` where it is."""
+    """A journey and how many enrolments of each status it has; `paused` where it is; `drafts` where one journey is
+    asked for by name, and messages of it are drafted.
+    """
 
     journey: str
     title: str
@@ -64,6 +70,7 @@ class JourneyOut(BaseModel):
     published_at: datetime
     enrolments: dict[str, int]
     paused: PausedOut | None = None
+    drafts: DraftCounts | None = None
 
 
 class VersionItem(BaseModel):

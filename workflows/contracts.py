@@ -40,6 +40,12 @@ class Queues:
         """Where texts are drafted, where a writer is set up."""
         return f"{self.prefix}writers"
 
+    def drafting_id(self, draft: str) -> str:
+        """The id of the workflow that has this text drafted. Two installations may order the same text: the draft's id
+        is made of the order alone.
+        """
+        return f"{self.prefix}draft-{draft}"
+
 
 @dataclass(frozen=True)
 class Living:

@@ -80,7 +80,7 @@ class Gateway:
     def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = CONCURRENCY) -> None:
         self._client = client
         self._queue = queues.turns
-        self._writers = queues.writers
+        self._queues = queues
         self._places = asyncio.Semaphore(concurrency)
 
     @property
@@ -103,7 +103,7 @@ class Gateway:
     async def _draft(self, draft: str) -> None:
         async with self._places:
             await self._client.start_workflow(
-                DRAFTING_WORKFLOW, Drafting(draft), id=drafting_id(draft), task_queue=self._writers,
+                DRAFTING_WORKFLOW, Drafting(draft), id=self._queues.drafting_id(draft), task_queue=self._queues.writers,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE, rpc_timeout=timedelta(seconds=10),
             )  # fmt: skip
@@ -127,11 +127,6 @@ class Gateway:
             identity=self._client.identity,
             workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         )
-
-
-def drafting_id(draft: str) -> str:
-    """The id of the workflow that has this text drafted."""
-    return f"draft-{draft}"
 
 
 def _refusals(subjects: Sequence[str], answers: Sequence[object]) -> Sequence[Refusal]:

@@ -10,12 +10,14 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from journeys.codec import program_to_json
 from journeys.drafting.choosing import Wanted
+from journeys.drafting.findings import Finding, finding_from_json
 from journeys.drafting.order import order_for, order_key
 from journeys.events import Json
 from journeys.program import Draft, Expression, Message, Program, Wording
 from store.queries import drafts
-from store.tables import DraftRow, DraftSpending
+from store.tables import DraftRow, DraftSpending, JourneyRow, Version
 from tests.support.definitions import program_of, send
 from tests.support.house import Running, running_house
 from tests.support.until import until
@@ -38,20 +40,32 @@ def says(text: Mapping[str, Json]) -> Answer:
 
 
 def drafted(
-    draft: Draft = DRAFT, *, messages: Sequence[str] = ("hello",), journey: str = "story", german: bool = False
+    draft: Draft = DRAFT,
+    *,
+    messages: Sequence[str] = ("hello",),
+    journey: str = "story",
+    german: bool = False,
+    version: int = 1,
 ) -> Program:
     """A program whose messages are all drafted alike."""
     languages = {"de": Wording("Ihr Kurs wartet", "Die erste Lektion dauert zehn Minuten.")} if german else {}
     message = Message("hello", "Your course waits", "The first lesson takes ten minutes.", languages=languages)
     made = program_of([send(name) for name in messages], journey=journey)
     return replace(
-        made, messages={name: replace(message, name=name, draft=draft) for name in messages}, hash=f"{journey}-1"
+        made,
+        messages={name: replace(message, name=name, draft=draft) for name in messages},
+        hash=f"{journey}-{version}",
     )
 
 
 def for_each(per: str) -> Draft:
     """The same draft, with a text for each value."""
     return replace(DRAFT, per=Expression(per))
+
+
+def findings_of(row: DraftRow) -> list[Finding]:
+    """What was found wrong with a draft, as its row keeps it."""
+    return [finding_from_json(plain) for plain in row.findings if isinstance(plain, dict)]
 
 
 @dataclass
@@ -64,6 +78,22 @@ class Drafting:
     async def publish(self, program: Program) -> Program:
         """Publish a program as version 1."""
         await self.running.publish_program(program)
+        return program
+
+    async def publish_again(self, program: Program) -> Program:
+        """Publish a program as version 2."""
+        now = datetime.now(UTC)
+        async with self.running.house.database.write() as session:
+            session.add(
+                Version(
+                    journey=program.journey, number=2, hash=program.hash, title=program.title, media_type="",
+                    definition="", program=program_to_json(program), published_at=now,
+                )
+            )  # fmt: skip
+            await session.flush()
+            row = (await session.exec(select(JourneyRow).where(col(JourneyRow.name) == program.journey))).one()
+            row.version = 2
+            session.add(row)
         return program
 
     async def want(
@@ -113,7 +143,7 @@ class Drafting:
                 setattr(row, name, value)
             session.add(row)
 
-    async def settled(self, id_: str, *, timeout: float = 60.0) -> DraftRow:
+    async def settled(self, id_: str, *, timeout: float = 25.0) -> DraftRow:
         """The draft, once it is wanted no more."""
 
         async def found() -> DraftRow | None:
@@ -132,10 +162,35 @@ class Drafting:
 
         return await until(why, timeout=timeout)
 
+    async def sleeps(self, id_: str) -> None:
+        """Until its workflow has nothing to do but wait."""
+        handle = self.running.house.client.get_workflow_handle(self.workflow(id_))
+
+        async def is_asleep() -> bool:
+            history = await handle.fetch_history()
+            return history.events[-1].HasField("timer_started_event_attributes")
+
+        await until(is_asleep)
+
+    async def ended(self, id_: str) -> None:
+        """Until its workflow has ended."""
+        await self.running.house.client.get_workflow_handle(self.workflow(id_)).result()
+
+    async def move(self, by: timedelta, *ids: str) -> None:
+        """Move the clocks of these workflows."""
+        for id_ in ids:
+            await self.sleeps(id_)
+            now = await self.running.timelapse.clock_of(self.workflow(id_))
+            await self.running.timelapse.move([self.workflow(id_)], now + by)
+
+    def workflow(self, id_: str) -> str:
+        """The id of the workflow that has a text drafted."""
+        return self.running.house.queues.drafting_id(id_)
+
     async def spent(self) -> Mapping[str, DraftSpending]:
-        """What was spent today, by journey; all together by the empty name."""
+        """What was spent on the last day, by journey; all together by the empty name."""
         async with self.running.house.database.read() as session:
-            found = (await session.exec(select(DraftSpending))).all()
+            found = (await session.exec(select(DraftSpending).order_by(col(DraftSpending.day)))).all()
         return {row.journey: row for row in found}
 
 

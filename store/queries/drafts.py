@@ -6,7 +6,8 @@ What a draft is, and how it goes from state to state, stands at `store.tables.Dr
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -49,6 +50,27 @@ def _first(wanted: Wanted, program: str, at: datetime) -> dict[str, object]:
         updated_at=at,
     )
     return row.model_dump()
+
+
+async def want_back(session: AsyncSession, wanted: Sequence[Wanted], *, program: str, at: datetime) -> Sequence[str]:
+    """Order anew what fell because no version ordered it any more, and one does again; answers the ids of those. What a
+    person has put another text in the place of stays as it is.
+    """
+    ids = [draft_id(each.order.journey, each.order.message, each.key, 1) for each in wanted]
+    later = aliased(DraftRow)
+    has_later = exists().where(
+        col(later.journey) == col(DraftRow.journey), col(later.message) == col(DraftRow.message),
+        col(later.key) == col(DraftRow.key), col(later.number) > 1,
+    )  # fmt: skip
+    fell = (
+        update(DraftRow)
+        .where(
+            col(DraftRow.id).in_(ids), col(DraftRow.state) == "replaced", col(DraftRow.decided_at).is_(None), ~has_later
+        )
+        .values(state="wanted", program=program, updated_at=at)
+        .returning(col(DraftRow.id))
+    )
+    return (await (await session.connection()).execute(fell)).scalars().all() if ids else []
 
 
 async def find_known(session: AsyncSession, ids: Collection[str]) -> set[str]:

@@ -74,6 +74,21 @@ async def test_texts_of_a_publish_are_had_written(api: Api, temporal_address: st
     await until(are_begun)
 
 
+async def test_a_text_that_fell_is_ordered_anew(api: Api) -> None:
+    """Once a version orders it again; one that a person decided upon stays as it is."""
+    await published(api, FOR_ALL)
+    async with api.parts.database.write() as session:
+        first, second = (await session.exec(select(DraftRow).order_by(col(DraftRow.id)))).all()
+        for row in (first, second):
+            row.state = "replaced"
+        second.decided_at = second.created_at
+        kept = (second.language, None, "replaced")
+
+    await published(api, FOR_ALL)
+
+    assert {(first.language, None, "wanted"), kept} == await orders(api)
+
+
 async def test_a_text_for_one_learner_is_not_ordered_ahead(api: Api) -> None:
     """Most of those who pass an audience never enter."""
     await introduce(api, ada="nurse")

@@ -108,7 +108,8 @@ async def _want(parts: Parts, program: Program, wanted: Sequence[Wanted]) -> lis
 
         async def transaction(part: Sequence[Wanted] = part) -> Sequence[str]:
             async with parts.database.write() as session:
-                return await drafts.want(session, part, program=program.hash, at=parts.clock())
+                back = await drafts.want_back(session, part, program=program.hash, at=parts.clock())
+                return [*back, *await drafts.want(session, part, program=program.hash, at=parts.clock())]
 
         found += await parts.database.retrying(transaction)
     return found

@@ -12,7 +12,20 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import attention, goals, ingest, rehearsal, sleepers, slow_provider, steady, steering, throughput, turns
+from bench import (
+    attention,
+    goals,
+    growth,
+    ingest,
+    listing,
+    rehearsal,
+    sleepers,
+    slow_provider,
+    steady,
+    steering,
+    throughput,
+    turns,
+)
 from bench.figures import Machine, Table, as_json, table_json
 from bench.results import save
 
@@ -35,9 +48,24 @@ def _goals(asked: Asked) -> Table:
     return asyncio.run(goals.measure(enrolments=enrolments, seconds=seconds, on=_databases(asked)))
 
 
+def _growth(asked: Asked) -> Table:
+    sizes = {
+        "quick": growth.Sizes((100, 1_000), (1, 10), (10, 50), 500, 200),
+        "full": growth.Sizes(
+            (1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000), (10, 50, 100, 250, 500), 10_000, 2_000
+        ),
+    }.get(asked.size, growth.Sizes((1_000, 10_000), (1, 10, 100), (10, 100), 2_000, 500))
+    return asyncio.run(growth.measure(sizes, on=_databases(asked)))
+
+
 def _ingest(asked: Asked) -> Table:
     events, sleepers = {"quick": (5_000, 50), "full": (100_000, 1_000)}.get(asked.size, (20_000, 200))
     return asyncio.run(ingest.measure(events=events, sleepers=sleepers, on=_databases(asked)))
+
+
+def _listing(asked: Asked) -> Table:
+    enrolments, pages = {"quick": (20_000, 5), "full": (1_000_000, 100)}.get(asked.size, (100_000, 25))
+    return asyncio.run(listing.measure(enrolments=enrolments, pages=pages, on=_databases(asked)))
 
 
 def _rehearsal(asked: Asked) -> Table:
@@ -83,6 +111,8 @@ BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
     "steady": _steady,
     "ingest": _ingest,
     "goals": _goals,
+    "growth": _growth,
+    "listing": _listing,
     "slow_provider": _slow_provider,
     "sleepers": _sleepers,
     "steering": _steering,

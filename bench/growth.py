@@ -1,0 +1,269 @@
+"""How the price of one event and of one turn grows with learners, with journeys, with steps, and with what a learner
+has behind her. CPU of one process with its database, without Temporal and Kafka.
+
+    learners       an event of some learner, by how many the store knows (put into the tables directly)
+    idle journeys  an event that concerns no journey, by how many are live
+    keen journeys  an event that every live journey could be entered by, and whose `when` no journey's holds
+    steps          a turn with its letter, by how many steps its journey has
+    her events     one learner's next event, which her enrolment listens to in vain, by how many she has had
+
+Events go in batches of a hundred. At the end of each it is checked that all are in the log, and that every letter came.
+"""
+
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from bench.figures import Column, Row, Table, Target
+from bench.filling import add_learners, analyse
+from bench.stage import SUBJECT_OF, Written, Wrong, open_database, open_sink, promoted, publish_all
+from bench.turns import NobodyWakes
+from connectors.channels.base import Limits
+from connectors.channels.opening import close_channels, open_channels
+from journeys.events import Event, Json
+from store.database import Database
+from store.migrate import upgrade
+from store.queries import installation
+from store.tables import Enrolment, LoggedEvent
+from waymark.settings import load
+from waymark.wiring import build_delivering, build_requesting, real_clock
+from workers.ingest import Incoming, Ingest
+from workers.programs import Programs
+from workers.records import Record, translate
+from workers.turns import Turns
+from workflows.contracts import Queues, TurnOrder
+
+BATCH = 100
+UNLIMITED: dict[str, Json] = {"sending": None, "budget": None}
+IDLE = """
+waymark: 1
+journey: idle-{number}
+title: Of others
+enter: [{{on: lms.course.completed, when: 'event.data.course == "C-{number}"'}}]
+steps: [{{send: hello}}]
+messages: {{hello: {{subject: hello, body: hello}}}}
+"""
+KEEN = IDLE.replace("idle-", "keen-").replace("lms.course.completed", "hr.learner.changed")
+LISTENING = """
+waymark: 1
+journey: listening
+title: Listening
+enter: [{on: hr.learner.promoted}]
+exit: [{on: lms.course.progressed, when: 'event.data.course == "SAFETY-1"', as: goal}]
+steps: [{wait: 60d}, {send: hello}]
+messages: {hello: {subject: hello, body: hello}}
+"""
+COLUMNS = (
+    Column("learners"),
+    Column("journeys"),
+    Column("steps"),
+    Column("her events"),
+    Column("CPU", "ms", 3),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How far it goes; `sampled` is how many events each point is the mean of."""
+
+    learners: Sequence[int]
+    journeys: Sequence[int]
+    steps: Sequence[int]
+    her_events: int
+    sampled: int
+
+
+async def measure(sizes: Sizes, *, on: Sequence[str] = ("sqlite", "postgresql")) -> Table:
+    """A row for each point; raises Wrong."""
+    rows: list[Row] = []
+    targets: list[Target] = []
+    for database in on:
+        said = SUBJECT_OF[database]
+        for measured in (_by_learners, _by_journeys, _by_steps, _by_her_events):
+            async with _house(database) as house:
+                rows += [Row(f"{said}, {row.subject}", row.figures) for row in await measured(house, sizes)]
+        targets += _targets(said, {row.subject: row.figures["CPU"] for row in rows}, sizes)
+    title = "growth: CPU of one event and of one turn, by how much there is"
+    return Table("growth", title, COLUMNS, rows, ["Means of CPU time, the database server's own not counted."], targets)
+
+
+def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]:
+    """Linear: the last of many costs not much more than the first."""
+    thousands = _thousands(sizes)
+    last, first = cpu[f"{said}, her events: {thousands[-1]:,}"], cpu[f"{said}, her events: {thousands[0]:,}"]
+    figure = f"{said}: a learner's {thousands[-1]:,}th event, as a multiple of her first"
+    yield Target(figure, last / first, at_most=1.5, decimals=2)
+    steps = sizes.steps[-1]
+    turn, short = cpu[f"{said}, steps: {steps:,}"], cpu[f"{said}, steps: {sizes.steps[0]:,}"]
+    figure = f"{said}: a turn in a journey of {steps:,} steps, as a multiple of one in {sizes.steps[0]:,}"
+    yield Target(figure, turn / short, at_most=1.5, decimals=2)
+
+
+@dataclass(frozen=True)
+class House:
+    """Ingest and turns over one database, in this process."""
+
+    database: Database
+    ingest: Ingest
+    turns: Turns
+    arrived: Written
+
+    async def publish(self, definitions: Sequence[str]) -> None:
+        """These journeys are live."""
+        await publish_all(self.database.url, definitions)
+        async with self.database.write() as session:
+            await installation.keep_policy(session, UNLIMITED, at=datetime.now(UTC))
+
+    async def take(self, events: Sequence[Event]) -> float:
+        """Take them in; answers the CPU of one, in ms. Raises Wrong unless all are in the log."""
+        before, used = await self.logged(), time.process_time()
+        for start in range(0, len(events), BATCH):
+            await self.ingest.store([Incoming(event) for event in events[start : start + BATCH]])
+        cpu = (time.process_time() - used) * 1000 / len(events)
+        if await self.logged() - before != len(events):
+            raise Wrong(f"{await self.logged() - before} of {len(events)} events are in the log")
+        return cpu
+
+    async def logged(self) -> int:
+        """How many events the log holds."""
+        async with self.database.read() as session:
+            return (await (await session.connection()).execute(select(func.max(col(LoggedEvent.seq))))).scalar() or 0
+
+
+@asynccontextmanager
+async def _house(database: str) -> AsyncGenerator[House]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-")))
+        url, _ = await open_database(stack, database, folder)
+        arrived, smtp, _ = await open_sink(stack, folder)
+        await upgrade(url)
+        opened = Database(url)
+        stack.push_async_callback(opened.close)
+        environment = {"WAYMARK_HOME": str(folder), "WAYMARK_SMTP_URL": smtp, "WAYMARK_SECRET": uuid4().hex}
+        settings = load(environment=environment, dotenv=folder / "none", with_home=False).settings
+        channels = open_channels(settings.of_channels(), limits=Limits())
+        stack.push_async_callback(close_channels, channels)
+        programs = Programs()
+        ingest = Ingest(opened, programs, settings.signing_secret(), timedelta(hours=1), real_clock, NobodyWakes())
+        delivering, requesting = build_delivering(settings, channels), build_requesting(settings, {})
+        turns = Turns(opened, programs, delivering, real_clock, Queues(), requesting)
+        yield House(opened, ingest, turns, arrived)
+
+
+async def _by_learners(house: House, sizes: Sizes) -> Sequence[Row]:
+    await house.publish([LISTENING])
+    rows: list[Row] = []
+    known = 0
+    for size in sizes.learners:
+        await add_learners(house.database, known, size - 1)
+        await analyse(house.database)
+        known = size
+        stride = max(1, size // sizes.sampled)
+        await house.take(_changes(BATCH, size, stride=stride))
+        cpu = await house.take(_changes(sizes.sampled, size, stride=stride))
+        rows.append(Row(f"learners: {size:,}", {"learners": size, "CPU": cpu}))
+    return rows
+
+
+async def _by_journeys(house: House, sizes: Sizes) -> Sequence[Row]:
+    rows: list[Row] = []
+    for kind, definition in (("idle", IDLE), ("keen", KEEN)):
+        live = 0
+        for size in sizes.journeys:
+            await house.publish([definition.format(number=number) for number in range(live, size)])
+            live = size
+            number = max(BATCH, min(sizes.sampled, 20 * sizes.sampled // size))
+            events = _changes if kind == "keen" else _promotions
+            await house.take(events(BATCH, number))
+            cpu = await house.take(events(number, number))
+            rows.append(Row(f"{kind} journeys: {size:,}", {"journeys": size, "CPU": cpu}))
+    return rows
+
+
+async def _by_steps(house: House, sizes: Sizes) -> Sequence[Row]:
+    """Each journey is half letters, half waits; enough enrolments go through it that there are as many turns each
+    time.
+    """
+    rows: list[Row] = []
+    for size in sizes.steps:
+        letters = size // 2
+        pairs = "".join(f"  - {{send: hello, id: send-{n}}}\n  - {{wait: 1h, id: wait-{n}}}\n" for n in range(letters))
+        head = f"waymark: 1\njourney: steps-{size}\ntitle: Steps\nsteps:\n{pairs}"
+        enter = f"enter: [{{on: hr.learner.promoted, when: 'event.data.to_level == \"{size}\"'}}]\n"
+        await house.publish([f"{head}{enter}messages: {{hello: {{subject: hello, body: hello}}}}\n"])
+        enrolments = max(1, sizes.steps[-1] // size)
+        now = time.time()
+        records = [
+            promoted(f"of-{size}-{n}", now).replace('"to_level":"manager"', f'"to_level":"{size}"')
+            for n in range(enrolments)
+        ]
+        came = house.arrived.count()
+        await house.ingest.store([i for r in records for i in translate(Record("hr.events", 0, 0, value=r.encode()))])
+        cpu = await _turn_all(house, f"steps-{size}", letters)
+        if house.arrived.count() - came != enrolments * letters:
+            raise Wrong(f"{house.arrived.count() - came} letters came, of {enrolments * letters}")
+        rows.append(Row(f"steps: {size:,}", {"steps": size, "CPU": cpu}))
+    return rows
+
+
+async def _turn_all(house: House, journey: str, letters: int) -> float:
+    """Take all turns of all its enrolments, moving their clocks; answers the CPU of one turn, in ms."""
+    query = select(col(Enrolment.id)).where(col(Enrolment.journey) == journey)
+    async with house.database.read() as session:
+        ids = (await (await session.connection()).execute(query)).scalars().all()
+    used, taken = time.process_time(), 0
+    for id_ in ids:
+        now, outcome = datetime.now(UTC), None
+        while outcome is None:
+            turn = await house.turns.take(TurnOrder(id_, now))
+            now, outcome, taken = turn.due_at or now, turn.outcome, taken + 1
+            if taken > len(ids) * (letters + 2):
+                raise Wrong(f"a journey of {letters} letters took {taken} turns and has not ended")
+    return (time.process_time() - used) * 1000 / taken
+
+
+async def _by_her_events(house: House, sizes: Sizes) -> Sequence[Row]:
+    await house.publish([LISTENING])
+    value = promoted("known-0", time.time()).encode()
+    await house.ingest.store(list(translate(Record("hr.events", 0, 0, value=value))))
+    async with house.database.read() as session:
+        ids = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalars().all()
+    await house.turns.take(TurnOrder(ids[0], datetime.now(UTC)))
+    rows: list[Row] = []
+    had = 0
+    for size in _thousands(sizes):
+        cpu = await house.take(_progress(size - had))
+        had = size
+        rows.append(Row(f"her events: {size:,}", {"her events": size, "CPU": cpu}))
+    return rows
+
+
+def _thousands(sizes: Sizes) -> list[int]:
+    return [sizes.her_events * tenth // 10 for tenth in range(1, 11)]
+
+
+def _changes(number: int, learners: int, *, stride: int = 1) -> list[Event]:
+    return [
+        _event("hr.learner.changed", f"known-{place * stride % learners}", {"role": f"role {uuid4().hex}"})
+        for place in range(number)
+    ]
+
+
+def _promotions(number: int, learners: int) -> list[Event]:
+    return [_event("hr.learner.promoted", f"known-{place % learners}", {"role": "lead"}) for place in range(number)]
+
+
+def _progress(number: int) -> list[Event]:
+    return [_event("lms.course.progressed", "known-0", {"course": "OTHER", "progress": 0.5}) for _ in range(number)]
+
+
+def _event(type_: str, learner: str, data: dict[str, Json]) -> Event:
+    return Event(uuid4().hex, "/bench", type_, learner, datetime.now(UTC), data)

@@ -24,6 +24,7 @@ MODULES = (
     "waymark.cli.records",
     "waymark.cli.operations",
     "waymark.cli.steering",
+    "waymark.cli.drafts",
     "waymark.cli.policy",
     "waymark.cli.processes",
 )

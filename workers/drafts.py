@@ -1,27 +1,19 @@
-"""The drafted texts that messages go in: looked up when they are sent, and ordered ahead when somebody enters.
+"""The drafted texts that messages go in, looked up when they are sent.
 
 Nothing here waits for a model: what is approved goes, what is missing is ordered in the same transaction, and the
 message goes in its own words. A message without a `draft` costs no query.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from journeys.composing import Skip, recipient_of
 from journeys.deciding import facts_of
 from journeys.drafting.choosing import Drafted, Wanted
-from journeys.drafting.needing import SendsTo, drafted_steps, has_drafts, needed
+from journeys.drafting.needing import needed
 from journeys.effects import Deliver
-from journeys.events import Json
-from journeys.expressions import Facts
-from journeys.identity import draft_id
-from journeys.permitting import policy_of
 from journeys.policy import Policy
-from journeys.program import Entry, Program
-from store.queries import deliveries, drafts, turns
+from store.queries import drafts
 from store.queries.turns import Person
 from workers.delivering import Standing
 
@@ -44,74 +36,3 @@ async def approved_for(
     if found is None:
         await drafts.want(session, [wanted], program=standing.program.hash, at=clock)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Entering:
-    """Somebody enters a journey: its program, her ids (ours and the source's), her profile, and how she enters."""
-
-    program: Program
-    learner: str
-    source_id: str
-    profile: Mapping[str, Json]
-    entry: Entry
-
-    @property
-    def facts(self) -> Facts:
-        """What expressions see of her before her first step."""
-        return facts_of(None, source_id=self.source_id, profile=self.profile, entry=self.entry)
-
-
-async def want_at_entry(session: AsyncSession, entering: Sequence[Entering], *, at: datetime) -> None:
-    """Order what these journeys' messages need for those who enter. What cannot be told yet (a `per` that reads what a
-    step finds out) is ordered when it is sent.
-    """
-    drafted = [each for each in entering if has_drafts(each.program)]
-    if not drafted:
-        return
-    policy = policy_of((await deliveries.find_switches(session)).policy)
-    found: dict[str, tuple[Wanted, str]] = {}
-    others: dict[str, Mapping[str, Json] | None] = {}
-    for each in drafted:
-        for wanted in await _needed(session, each, policy, others):
-            order = wanted.order
-            found[draft_id(order.journey, order.message, wanted.key, 1)] = (wanted, each.program.hash)
-    known = await drafts.find_known(session, found)
-    for id_ in sorted(found.keys() - known):  # in one order everywhere: no two batches meet half-way
-        wanted, program = found[id_]
-        await drafts.want(session, [wanted], program=program, at=at)
-
-
-async def _needed(
-    session: AsyncSession, each: Entering, policy: Policy, others: dict[str, Mapping[str, Json] | None]
-) -> Iterable[Wanted]:
-    """What her journey's messages need; `others` are the profiles of other recipients that have been read."""
-    found: list[Wanted] = []
-    facts = each.facts
-    for step in drafted_steps(each.program):
-        recipient = await _recipient(session, each, step, facts, others)
-        if recipient is not None:
-            wanted = needed(
-                each.program, step, facts=facts, learner_id=each.learner, recipient=recipient, policy=policy
-            )
-            found += [wanted] if isinstance(wanted, Wanted) else []
-    return found
-
-
-async def _recipient(
-    session: AsyncSession,
-    each: Entering,
-    step: SendsTo,
-    facts: Facts,
-    others: dict[str, Mapping[str, Json] | None],
-) -> Mapping[str, Json] | None:
-    """The profile of who gets what the step sends; None where nobody can tell yet."""
-    named = recipient_of(step, facts)
-    if isinstance(named, Skip):
-        return None
-    if named.source_id is None:
-        return each.profile
-    if named.source_id not in others:
-        person = await turns.find_person_called(session, named.source_id)
-        others[named.source_id] = None if person is None else person.profile
-    return others[named.source_id]

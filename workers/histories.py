@@ -22,9 +22,9 @@ from store.queries.enrolling import as_held_out
 from store.queries.entering import EnrolmentState, UnjudgedState
 from store.queries.inbox import FiredTrigger
 from store.queries.learners import LearnerState
+from store.queries.ordering_drafts import Entering, want_at_entry
 from store.queries.outbox import Outcome
 from store.tables import Enrolment, JournalRow
-from workers.drafts import Entering, want_at_entry
 from workers.programs import Live, Programs
 
 

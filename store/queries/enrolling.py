@@ -24,6 +24,7 @@ from journeys.run import Run
 from store.queries import assignments, entering, journeys, learners, outbox, profiles, turns
 from store.queries.entering import EnrolmentState
 from store.queries.learners import LearnerState
+from store.queries.ordering_drafts import Entering, want_at_entry
 from store.tables import Enrolment
 
 
@@ -90,7 +91,13 @@ async def enrol(session: AsyncSession, running: Running, *, learner: str, wish: 
     last = (await list_last(session, running.program.journey, [learner], key=wish.key)).get(learner)
     as_she_is = (await profiles.as_they_are(session, [state], now=now))[learner]
     refused = judge(running.program, as_she_is, last, wish=wish, now=now)
-    return refused or await _make(session, running, learner, wish, last, now)
+    if refused is not None:
+        return refused
+    made = await _make(session, running, learner, wish, last, now)
+    if not made.is_held_out:
+        her = Entering(running.program, learner, as_she_is.source_id, as_she_is.profile, _entry(wish, now))
+        await want_at_entry(session, [her], at=now)
+    return made
 
 
 def judge(

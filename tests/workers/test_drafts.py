@@ -17,6 +17,7 @@ from journeys.identity import learner_id
 from journeys.program import Program
 from store import migrate
 from store.database import Database
+from store.queries import enrolling
 from store.tables import DeliveryRow, DraftRow, Enrolment
 from tests.support.compiling import compiled
 from tests.support.definitions import program_of, send
@@ -135,6 +136,24 @@ async def test_a_text_for_her_alone_is_ordered_where_the_policy_allows_it(
 
     expected = [learner_id(SECRET, "ada")] if is_allowed else []
     assert expected == [row.value for row in await drafts_in(feed.database)]
+
+
+async def test_who_is_enrolled_by_hand_needs_the_same(feed: Feed) -> None:
+    """By an admin, for many, or by another journey's step: they all come in here. Who is refused needs nothing."""
+    await feed.publish(compiled(JOURNEY.replace("enter:", 'audience: learner.country == "GB"\nenter:')))
+    await feed.take(event("hr.learner.hired", role="cook", country="GB"))
+    await feed.take(event("hr.learner.hired", learner="ben", role="clerk", country="IE"))
+
+    async def enrol(name: str) -> enrolling.Made | enrolling.Refused:
+        async with feed.database.write() as session:
+            running = await enrolling.find_running(session, "drafted")
+            assert isinstance(running, enrolling.Running)
+            learner, wish = learner_id(SECRET, name), enrolling.Wish()
+            return await enrolling.enrol(session, running, learner=learner, wish=wish, now=feed.clock())
+
+    assert isinstance(await enrol("ada"), enrolling.Made)
+    assert isinstance(await enrol("ben"), enrolling.Refused)
+    assert ["cook"] == [row.value for row in await drafts_in(feed.database)]
 
 
 @contextmanager

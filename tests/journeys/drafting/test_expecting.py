@@ -1,0 +1,119 @@
+"""Which texts are ordered before anybody enters, and how many a journey lacks."""
+
+from dataclasses import dataclass, replace
+
+from journeys.drafting.counting import Counts, count
+from journeys.drafting.expecting import MOST_VALUES, Expecting
+from journeys.drafting.order import order_for, order_key
+from journeys.expressions import Facts, learner_facts
+from journeys.policy import DEFAULT_POLICY
+from journeys.program import Draft, Expression, Message, Program, Wording
+from tests.support.definitions import program_of, send
+
+ROLE = Expression("learner.role", ("learner.role",))
+BRITISH = Expression('learner.country == "GB"', ("learner.country",))
+
+
+def program(per: Expression | None = ROLE, *, audience: Expression | None = BRITISH) -> Program:
+    """A journey that sends a drafted message in two languages, twice, and a plain one."""
+    drafted = Message(
+        "hello", "Hello", "It waits", languages={"de": Wording("Hallo", "Er wartet")}, draft=Draft("Say it.", per=per)
+    )
+    nodes = [send("hello", then="send-plain"), send("plain", then="again"), replace(send("hello"), id="again")]
+    made = program_of(nodes)
+    return replace(made, audience=audience, messages={**made.messages, "hello": drafted})
+
+
+def learners(*roles: str | None, country: str = "GB") -> list[Facts]:
+    """Learners of these roles."""
+    given = [{"country": country, **({} if role is None else {"role": role})} for role in roles]
+    return [Facts(learner=learner_facts(profile, source_id=str(n))) for n, profile in enumerate(given)]
+
+
+def expecting(of: Program) -> Expecting:
+    """Of this program."""
+    return Expecting(of, DEFAULT_POLICY)
+
+
+def test_a_text_for_all_needs_no_learner() -> None:
+    """One in each language, though two steps send it."""
+    of = expecting(program(None))
+    assert [(None, None), (None, "de")] == [(one.order.value, one.order.language) for one in of.for_all()]
+    assert not of.needs_learners
+    assert [] == of.for_all()
+
+
+def test_each_value_is_told_once_in_every_language() -> None:
+    """Over all learners that are looked at, in whatever portions."""
+    of = expecting(program())
+    assert [] == of.for_all()
+    first = of.for_learners(learners("nurse", None, "nurse", "clerk"))
+    second = of.for_learners(learners("clerk", "chef"))
+    told = [(one.order.value, one.order.language) for one in (*first, *second)]
+    assert [(value, language) for value in ("nurse", "clerk", "chef") for language in (None, "de")] == told
+
+
+def test_who_may_not_enter_does_not_count() -> None:
+    """And neither does anybody where nothing can be told of learners alone."""
+    assert [] == expecting(program()).for_learners(learners("nurse", country="FR"))
+    by_course = program(Expression("entry.data.course", ("entry.data.course",)), audience=None)
+    assert [] == expecting(by_course).for_learners(learners("nurse"))
+
+
+def test_a_text_for_one_learner_alone_is_not_ordered_ahead() -> None:
+    """Also where the policy allows it."""
+    of = Expecting(program(Expression("learner.id", ("learner.id",))), replace(DEFAULT_POLICY, drafts_per_learner=True))
+    assert not of.needs_learners
+    assert [] == of.for_all() == of.for_learners(learners("nurse"))
+
+
+def test_there_is_a_bound() -> None:
+    """More values than that are ordered when somebody has them."""
+    of = expecting(program())
+    told = of.for_learners(learners(*(f"role {number}" for number in range(MOST_VALUES + 10))))
+    assert 2 * MOST_VALUES == len(told)
+    assert not of.needs_learners
+
+
+@dataclass(frozen=True)
+class Text:
+    """A draft, as it is counted."""
+
+    message: str
+    language: str | None
+    value: str | None
+    key: str
+    state: str
+
+
+def text(of: Program, state: str, *, language: str | None = None, value: str | None = None) -> Text:
+    """A draft of this program."""
+    order = order_for(of, "hello", language=language, value=value)
+    assert order is not None
+    return Text("hello", language, value, order_key(order), state)
+
+
+def test_what_is_not_approved_is_missing() -> None:
+    """An edit that waits beside an approved text is not; what was rejected is."""
+    of = program()
+    texts = [
+        text(of, "approved", value="a"), text(of, "proposed", value="a"), text(of, "replaced", value="a"),
+        text(of, "wanted", value="b"), text(of, "rejected", value="c"), text(of, "failed", value="d"),
+        text(of, "approved", value="e", language="de"),
+    ]  # fmt: skip
+    assert Counts(wanted=1, proposed=1, approved=2, failed=1, missing=3) == count(of, texts)
+
+
+def test_a_text_for_all_is_missing_before_it_is_ordered() -> None:
+    """It is known that it will be needed."""
+    of = program(None)
+    assert Counts(0, 0, 0, 0, missing=2) == count(of, [])
+    assert Counts(0, 0, 1, 0, missing=1) == count(of, [text(of, "approved")])
+
+
+def test_texts_of_other_versions_are_not_counted() -> None:
+    """Nor those of messages that are gone."""
+    of = program(None)
+    old = replace(of, messages={**of.messages, "hello": replace(of.messages["hello"], body="It waited")})
+    gone = Text("bye", None, None, "0", "approved")
+    assert Counts(0, 0, 0, 0, missing=2) == count(of, [text(old, "approved"), gone])

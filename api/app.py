@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api import problems
+from api.pages.drafts import endpoints as drafts_page
 from api.pages.survey import endpoints as survey_page
 from api.pages.why import endpoints as why_page
 from api.parts import Parts
@@ -42,7 +43,7 @@ RESOURCES = (
     policy.router,
     health.router,
 )
-PAGES = (survey_page.router, why_page.router)
+PAGES = (survey_page.router, why_page.router, drafts_page.router)
 
 
 def create_app(parts: Parts) -> FastAPI:

@@ -2,6 +2,8 @@
 
 import base64
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,31 +20,62 @@ from api.problems import ApiError
 
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER / "page.css").read_text("utf-8")
-_STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
 }
-"""No page of ours is kept, framed, indexed, or named to where its links lead; none loads anything."""
+"""No page of ours is kept, framed, indexed, or named to where its links lead; none loads anything from elsewhere."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def rendered(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+@dataclass(frozen=True)
+class Dress:
+    """What a page wears beside the style that all have: a style of its own, and the one script that may run there,
+    which speaks to this API and to nothing else. Both are files of ours.
+    """
+
+    style: str = ""
+    script: str = ""
+
+    @cached_property
+    def policy(self) -> str:
+        """What the browser lets the page do; style and script are named by their hashes."""
+        may = (
+            f"default-src 'none'; style-src '{_hash(_STYLE + self.style)}'; img-src data:; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        )
+        if not self.script:
+            return may
+        return (
+            f"{may}; script-src '{_hash(self.script)}'; connect-src 'self'; require-trusted-types-for 'script'; "
+            "trusted-types 'none'"
+        )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+PLAIN = Dress()
+
+
+def dress_of(folder: str) -> Dress:
+    """What stands beside a page's template: `page.css` and `page.js`."""
+    return Dress(*((_FOLDER / folder / name).read_text("utf-8") for name in ("page.css", "page.js")))
+
+
+def rendered(template: str, *, status: int = 200, dress: Dress = PLAIN, **values: object) -> HTMLResponse:
     """The page, from a template of this folder."""
-    style = Markup(_STYLE)  # noqa: S704 - a file of ours
-    html = _ENVIRONMENT.get_template(template).render(style=style, **values)
-    return HTMLResponse(html, status_code=status, headers=HEADERS)
+    style, script = Markup(_STYLE + dress.style), Markup(dress.script)  # noqa: S704 - files of ours
+    html = _ENVIRONMENT.get_template(template).render(style=style, script=script, **values)
+    return HTMLResponse(html, status_code=status, headers={**HEADERS, "Content-Security-Policy": dress.policy})
 
 
 def notice(title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:

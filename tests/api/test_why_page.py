@@ -66,7 +66,9 @@ SECRETS = (
 """What is true of her, and of what the rules want of her."""
 
 
-def happens(type_: str, at: datetime = MONDAY, /, *, learner: str = "ada", source: str = "hr/core", **data: Json) -> Event:
+def happens(
+    type_: str, at: datetime = MONDAY, /, *, learner: str = "ada", source: str = "hr/core", **data: Json
+) -> Event:
     known: dict[str, Json] = {
         "given_name": learner.title(), "family_name": "Okafor", "email": f"{learner}@example.org", "country": "GB",
         "level": "M1", "role": "Sales lead", "site": "Leeds", "attributes": {"on_watch": True}, **data,

@@ -271,6 +271,11 @@ class Settings(BaseModel):
     writer_tokens_per_journey: int = Field(
         100_000, ge=0, description="Tokens that drafting for one journey may take in a day (UTC)."
     )
+    writer_imitation: bool = Field(
+        False,
+        description="Whether `waymark up` starts an imitation of a model's server where no key is set: to see how "
+        "drafting works; its texts are no model's.",
+    )
     reviewers: Annotated[str, AfterValidator(_reviewers)] | None = Field(
         None,
         description="Who is told that drafts wait: channel:address, or a channel that needs none, as "
@@ -302,6 +307,10 @@ class Settings(BaseModel):
             "WAYMARK_WEBHOOK_SECRET": None if secret is None else secret.get_secret_value(),
         }
         return {name: value for name, value in values.items() if value}
+
+    def has_writer(self) -> bool:
+        """Whether a key and a model are set."""
+        return self.openai_api_key is not None and self.writer_model is not None
 
     def of_writer(self) -> dict[str, str]:
         """What the writer's own settings are read from, by their names in the environment."""

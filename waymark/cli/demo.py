@@ -33,7 +33,8 @@ def demo(
     from waymark.demo.tour import Tour
     from waymark.settings import load
 
-    stage = stage_in(load(with_home=False).settings.home)
+    settings = load(with_home=False).settings
+    stage = stage_in(settings.home, writer=settings.of_writer() if settings.has_writer() else None)
     console = Console(file=sys.stderr if as_json else sys.stdout, width=width)
     try:
         summary = Tour(stage, console, as_json=as_json).run()

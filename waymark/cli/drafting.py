@@ -26,6 +26,7 @@ from waymark.cli.output import AsJson, counted_words, print_json
 from waymark.cli.printable import printable
 from waymark.cli.texts_wanted import Wish, alternatives_of, improvements_of, texts_of
 from waymark.cli.writing import Desk, Item, agreed
+from waymark.demo.writer import MODEL, WriterServer, obliging
 from waymark.settings import load_settings
 
 AGAIN = "draft again"
@@ -101,7 +102,7 @@ def draft(
         raise WrongUsage(f"{texts} texts are wanted, --most allows {most}: name messages or values, or raise --most")
     done = asyncio.run(_work(jobs, house, imitation=imitation))
     pasted = None if alternatives is None else _pasted(plain(read_tree(file, then=AGAIN)), wish, done.items)
-    _tell(Told(program.journey, done.items, pasted), done, as_json=as_json, imitation=imitation)
+    _tell(Told(program.journey, done.items, pasted), done, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +185,6 @@ async def _opened(*, imitation: bool) -> AsyncGenerator[Writer]:
 
     async with AsyncExitStack() as stack:
         if imitation:
-            from waymark.demo.writer import WriterServer, obliging
-
             os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1")))
             server = WriterServer(usual=obliging)
             await server.start()
@@ -210,13 +209,14 @@ async def _opened(*, imitation: bool) -> AsyncGenerator[Writer]:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def _tell(told: Told, done: _Done, *, as_json: bool, imitation: bool) -> None:
+def _tell(told: Told, done: _Done, *, as_json: bool) -> None:
+    is_imitation = MODEL in done.desk.models
     if as_json:
-        print_json(drafted.as_json(told, done.desk, is_imitation=imitation))
+        print_json(drafted.as_json(told, done.desk, is_imitation=is_imitation))
     else:
         typer.echo("\n".join(map(printable, lines_of(told))))
     _say(took(done.desk, told.items))
-    if imitation:
+    if is_imitation:
         _say("these texts are an imitation's: for a model's, set OPENAI_API_KEY and WAYMARK_WRITER_MODEL")
     if done.failure is not None:
         raise (WrongUsage if isinstance(done.failure, Misconfigured) else Unreachable)(str(done.failure))

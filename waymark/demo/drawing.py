@@ -111,7 +111,7 @@ class Picture:
         """An event of hers was put on Kafka."""
         self._events += 1
         day = self._day(arrival.event.time)
-        if not arrival.event.id.endswith("-0"):
+        if not arrival.is_introduction:
             self._lines[person.id].mark(day, _MARKS[arrival.event.type])
             again = " (sent once more)" if arrival.is_repeated else ""
             self._said.append((arrival.at, f"{person.given_name:<8} {_WORDS[arrival.event.type]}{again}"))

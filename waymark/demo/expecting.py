@@ -10,6 +10,7 @@ from datetime import datetime
 
 from connectors.mail.wording import text_part
 from journeys.composing import Reach
+from journeys.drafting.choosing import Drafts
 from journeys.policy import DEFAULT_POLICY
 from journeys.program import Program
 from journeys.rehearse import rehearse
@@ -48,12 +49,12 @@ class Fact:
     never: frozenset[str] = frozenset()
 
 
-def expect(program: Program, story: Story, *, reach: Mapping[str, Reach]) -> Enrolments:
-    """What the rehearsal says of everybody."""
+def expect(program: Program, story: Story, *, reach: Mapping[str, Reach], drafts: Drafts) -> Enrolments:
+    """What the rehearsal says of everybody, where these texts are approved."""
     once = [arrival for arrival in story.arrivals if not arrival.is_repeated]
     rehearsal = rehearse(
         program, {}, [a.event for a in once], reach=reach, arrivals={a.event.id: a.at for a in once},
-        policy=DEFAULT_POLICY,
+        policy=DEFAULT_POLICY, drafts=drafts,
     )  # fmt: skip
     return {(her.learner, each.key): _became(each) for her in rehearsal.learners for each in her.enrolments}
 

@@ -63,8 +63,20 @@ class Player:
     watching: Watching
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
+    async def introduce(self) -> None:
+        """What HR tells first: who there is. It is taken in when this returns."""
+        for person in self.story.people:
+            for arrival in self.story.of(person):
+                if arrival.is_introduction:
+                    await self.feed.put(arrival.event)
+                    self.watching.came(person, arrival)
+        for person in self.story.people:
+            for arrival in self.story.of(person):
+                if arrival.is_introduction:
+                    await self._taken(person, arrival)
+
     async def play(self) -> None:
-        """From the first event to the end; raises NotSo where something does not come to rest."""
+        """From the first event after that to the end; raises NotSo where something does not come to rest."""
         await self.feed.put_broken()
         week = timedelta(weeks=1)
         begins_at, number = self.story.starts_at, 1
@@ -86,7 +98,7 @@ class Player:
     async def _play(self, person: Person, begins_at: datetime, ends_at: datetime) -> None:
         async with self._places:
             for arrival in self.story.of(person):
-                if begins_at <= arrival.at < ends_at:
+                if begins_at <= arrival.at < ends_at and not arrival.is_introduction:
                     await self._move(person, arrival.at - BEFORE)
                     await self.feed.put(arrival.event)
                     self.watching.came(person, arrival)

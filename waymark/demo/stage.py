@@ -1,7 +1,8 @@
 """The demo's own home and servers: beside the user's, made afresh each time, and never a configured remote server.
 
 Whatever names a server elsewhere (environment, `.env`) is kept from the processes that are started here: they get an
-environment without our settings and a working folder without a `.env`.
+environment without our settings and a working folder without a `.env`. The one exception is the user's language model,
+which is asked where a key is set; where none is, an imitation is started.
 """
 
 import os
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,13 @@ _NOT_PASSED_ON = ("WAYMARK_", "TEMPORAL_", "OPENAI_")
 
 @dataclass(frozen=True)
 class Stage:
-    """The home of the demo; `shown` is how its path is written for people."""
+    """The home of the demo; `shown` is how its path is written for people. `writer` are the settings of the user's
+    language model; where there are none, an imitation is started.
+    """
 
     path: Path
     shown: str
+    writer: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_up(self) -> bool:
@@ -81,25 +85,27 @@ class Stage:
         """Where everything is found, by name."""
         return {name: self.address_of(name) for name in ("api", "mailbox", "temporal", "kafka")}
 
+    def environment(self) -> dict[str, str]:
+        """What the processes of the demo get: nothing that names a server elsewhere, but the user's model."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
+        writer = self.writer or {"WAYMARK_WRITER_IMITATION": "true"}
+        return {**ours, **_OWN, **writer, "WAYMARK_HOME": str(self.path)}
+
     def _run(self, *command: str, output: Any) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "waymark", *command],
-            cwd=self.path, env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
+            cwd=self.path, env=self.environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
         if done.returncode != 0:
             errors: Mapping[int, type[CommandError]] = {1: NotSo, 2: WrongUsage}
             raise errors.get(done.returncode, Unreachable)(done.stderr.strip().removeprefix("waymark: "))
 
-    def _environment(self) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
-        return {**ours, **_OWN, "WAYMARK_HOME": str(self.path)}
 
-
-def stage_in(home: Path) -> Stage:
+def stage_in(home: Path, *, writer: Mapping[str, str] | None = None) -> Stage:
     """The demo's home within the user's."""
     path = home.absolute() / "demo"
-    return Stage(path, _short(path))
+    return Stage(path, _short(path), writer or {})
 
 
 def _short(path: Path) -> str:

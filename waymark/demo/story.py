@@ -32,6 +32,7 @@ class Arrival:
     at: datetime
     event: Event
     is_repeated: bool = False
+    is_introduction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _of(person: Person, starts_at: datetime, chance: random.Random) -> list[Arri
     introduced_at = starts_at + INTRODUCED + timedelta(seconds=chance.randrange(1_800))
     known = Event(f"hr-{person.id}-0", HR, CHANGED, person.id, introduced_at, person.profile())
     began = starts_at + timedelta(days=person.begins, hours=7, seconds=chance.randrange(10_000))
-    arrivals = [Arrival(introduced_at, known)]
+    arrivals = [Arrival(introduced_at, known, is_introduction=True)]
     for number, did in enumerate(person.did, start=1):
         arrivals += _happens(person, did, began, number)
     return arrivals

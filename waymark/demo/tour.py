@@ -1,9 +1,11 @@
-"""The guided tour: servers, journey, story, picture, verdict, one learner in plain words, and where to look."""
+"""The guided tour: servers, journey, its drafted texts, story, picture, verdict, one learner in plain words, and where
+to look.
+"""
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +31,7 @@ from waymark.demo.judging import judge
 from waymark.demo.playing import Player
 from waymark.demo.postbox import Postbox
 from waymark.demo.records import Records, read_records
+from waymark.demo.reviewing import Reviewed, faults_of, review
 from waymark.demo.stage import Stage
 from waymark.settings import Settings
 from workflows.timelapse import Timelapse
@@ -36,6 +39,8 @@ from workflows.timelapse import Timelapse
 JOURNEY = Path(__file__).resolve().parents[2] / "examples" / "first-time-manager" / "journey.yaml"
 TOLD = "ivy.chen"
 """Whose story is told in plain words at the end."""
+WORDS = ("ada.okafor", "liam.byrne")
+"""Of whom it is told in whose words the drafted message went: one of Sales, one of Operations."""
 REFUSED = ("missing_field",)
 """Why the broken record cannot be used."""
 
@@ -73,28 +78,50 @@ class Tour:
     async def _play(self) -> tuple[dict[str, Any], list[str]]:
         settings = self.stage.settings()
         api = connect(settings)
-        program = self._publish(api, settings)
+        program = _compiled(settings)
         told = story.tell(story.next_monday(datetime.now(UTC)))
         picture = self.drawn = Picture(told, program.title)
         async with _opened(settings, self.stage, told, picture) as player:
+            await player.introduce()
+            self._publish(api)
+            reviewed = await asyncio.to_thread(review, api, program)
+            self._tell_drafts(reviewed)
             await self._show(player, picture)
             records = await asyncio.to_thread(read_records, api)
             mails = player.postbox.mails
-            expected = expect(program, told, reach=wiring.reach_of(open_channels(settings.of_channels())))
+            reach = wiring.reach_of(open_channels(settings.of_channels()))
+            expected = expect(program, told, reach=reach, drafts=reviewed.approved)
             problems = judge(expected, records.found(mails), people=told.people, facts=FACTS, refused=REFUSED)
             self._tell_one(records, told)
+            self._tell_words(records, told)
             self._conclude(records, player, picture, problems)
-        return _summary(records, player, picture), problems
+        return _summary(records, player, picture, reviewed), problems
 
-    def _publish(self, api: Api, settings: Settings) -> Program:
-        definition = JOURNEY.read_bytes()
-        vocabulary = wiring.vocabulary(open_channels(settings.of_channels()))
-        compiled = compile_definition(definition, vocabulary=vocabulary)
-        if compiled.program is None:
-            raise NotSo(f"{JOURNEY} has problems: `waymark check` prints them")
-        answer = api.put(path_of("journeys", compiled.program.journey), definition, media_type="application/yaml")
+    def _publish(self, api: Api) -> None:
+        path = path_of("journeys", JOURNEY.parent.name)
+        answer = api.put(path, JOURNEY.read_bytes(), media_type="application/yaml")
         self._say("", f"[bold]The journey[/]  {answer['journey']}, version {answer['version']}, is published", "")
-        return compiled.program
+
+    def _tell_drafts(self, reviewed: Reviewed) -> None:
+        is_imitation = not self.stage.writer
+        drafts, back = reviewed.drafts, len(reviewed.sent_back)
+        counted = f"{len(drafts)} texts of the message [bold]{drafts[0]['message']}[/], one for each department"
+        self._say(f"[bold]The drafts[/]  {counted}; {back or 'none'} sent back with what was found", "")
+        if is_imitation:
+            self._say(
+                f"  No key is set: an imitation of a language model ({reviewed.model}) made them of the journey's own",
+                "  words. With OPENAI_API_KEY and WAYMARK_WRITER_MODEL a real one writes them.",
+            )
+        else:
+            self._say(f"  written by {reviewed.model}")
+        for draft in drafts:
+            lines = [f"{draft['value']}: {draft['subject'] or draft['reason']}", f"  {draft['body'] or ''}"]
+            lines += [f"  sent back for {fault}" for fault in faults_of(draft)]
+            lines += [f"  found now: {found['severity']}, {found['detail']}" for found in draft["findings"]]
+            lines.append(f"  {_decided(draft)}")
+            for line in lines:
+                self.console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        self._say("")
 
     async def _show(self, player: Player, picture: Picture) -> None:
         is_live = self.console.is_terminal
@@ -133,6 +160,15 @@ class Tour:
         for line in tell_enrolment(body, now=told.ends_at)[2:]:
             self.console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
+    def _tell_words(self, records: Records, told: story.Story) -> None:
+        """In whose words the drafted message went: to somebody whose text is approved, and to somebody else."""
+        self._say("", "[bold]Whose words[/]  what the journal says of the drafted message", "")
+        for person in told.people:
+            if person.id in WORDS:
+                line = next(_lines_about_words(records, person.id), "it did not go")
+                said = f"  {person.given_name} ({person.department}): {line}"
+                self.console.print(said, markup=False, highlight=False, soft_wrap=True)
+
     def _conclude(self, records: Records, player: Player, picture: Picture, problems: list[str]) -> None:
         if not problems:
             self._say(
@@ -149,6 +185,7 @@ class Tour:
             "",
             "[bold]To look at[/], until you stop it:",
             f"  messages    {stage.address_of('mailbox')}",
+            f"  drafts      {stage.address_of('api')}/drafts   (key: {stage.shown}/admin.key)",
             f"  API         {stage.address_of('api')}/openapi.json   (key: {stage.shown}/admin.key)",
             f"  Temporal    {stage.address_of('temporal')}   Kafka  {stage.address_of('kafka')}",
             f"  a learner   {example}",
@@ -173,7 +210,29 @@ async def _opened(settings: Settings, stage: Stage, told: story.Story, picture: 
         yield Player(told, feed, postbox, database, Timelapse(client), picture)
 
 
-def _summary(records: Records, player: Player, picture: Picture) -> dict[str, Any]:
+def _compiled(settings: Settings) -> Program:
+    vocabulary = wiring.vocabulary(open_channels(settings.of_channels()))
+    compiled = compile_definition(JOURNEY.read_bytes(), vocabulary=vocabulary)
+    if compiled.program is None:
+        raise NotSo(f"{JOURNEY} has problems: `waymark check` prints them")
+    return compiled.program
+
+
+def _decided(draft: Mapping[str, Any]) -> str:
+    if draft["state"] == "approved":
+        return f"approved by {draft['decided_by']}"
+    return f"{draft['state']}, approved by nobody: its readers get the journey's own words"
+
+
+def _lines_about_words(records: Records, learner: str) -> Iterator[str]:
+    """What the journal of a learner says of messages that are drafted."""
+    for enrolment in records.enrolments:
+        if enrolment["learner"] == learner:
+            data = ((line["text"], line["data"]) for line in enrolment["journal"])
+            yield from (text for text, said in data if {"draft", "undrafted"} & said.keys())
+
+
+def _summary(records: Records, player: Player, picture: Picture, reviewed: Reviewed) -> dict[str, Any]:
     outcomes = [enrolment["outcome"] for enrolment in records.enrolments]
     return {
         "events": player.feed.sent,
@@ -182,5 +241,12 @@ def _summary(records: Records, player: Player, picture: Picture) -> dict[str, An
         "outcomes": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes), key=str)},
         "deliveries": len(player.postbox.mails),
         "dead_letters": len(records.dead_letters),
+        "drafts": [
+            {key: draft[key] for key in ("id", "value", "state", "model", "decided_by")}
+            | {"calls": draft["cost"]["calls"], "sent_back_for": faults_of(draft)}
+            for draft in reviewed.drafts
+        ],
+        "in_approved_words": sum(delivery["draft"] is not None for delivery in records.deliveries),
+        "in_own_words": sum(delivery["undrafted"] is not None for delivery in records.deliveries),
         "seconds": round(picture.seconds, 1),
     }

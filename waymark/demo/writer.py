@@ -5,7 +5,9 @@ refuses in the documented forms. What it answers is up to whoever starts it; `ob
 says, which is no model's work and never pretends to be.
 """
 
+import argparse
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -318,3 +320,37 @@ def _otherwise(prompt: str, subject: str, sentences: list[str]) -> tuple[str, li
     plain = [sentence for sentence in sentences if "{{ link }}" not in sentence]
     links = [sentence for sentence in sentences if "{{ link }}" in sentence]
     return title.format(subject), [opening, *(plain[number % len(plain) :][:1] if plain else []), *links]
+
+
+# --- as a process -------------------------------------------------------------------------------------------------
+
+
+def now_and_then() -> Callable[[Asked], Reply]:
+    """What the process answers: its first text has a fault, as a model's has now and then."""
+    is_first = True
+
+    def reply(asked: Asked) -> Reply:
+        nonlocal is_first
+        was_first, is_first = is_first, False
+        return obliging(asked, is_faulty_at_first=was_first)
+
+    return reply
+
+
+async def _serve(port: int) -> None:
+    server = WriterServer(usual=now_and_then(), port=port)
+    await server.start()
+    await asyncio.get_running_loop().create_future()
+
+
+def main() -> None:
+    """Answer on a port of this machine until told to stop."""
+    parser = argparse.ArgumentParser(description="An imitation of a language model's server.")
+    parser.add_argument("--port", type=int, required=True)
+    port: int = parser.parse_args().port
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(port))
+
+
+if __name__ == "__main__":
+    main()

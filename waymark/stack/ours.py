@@ -1,4 +1,4 @@
-"""Our own processes as parts of the stack: the mailbox, the API, the worker and the bridge."""
+"""Our own processes as parts of the stack: the mailbox, the imitation of a model, the API, the worker, the bridge."""
 
 import asyncio
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from waymark.demo.writer import KEY, MODEL
 from waymark.stack import process
 from waymark.stack.parts import Launch, Listens, NotReady
 
@@ -49,6 +50,39 @@ class Mailbox:
         for port in (self.smtp_port, self.page_port):
             if not await asyncio.to_thread(process.answers, port):
                 raise NotReady(f"nothing listens on port {port} yet")
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """The imitation of a language model's server as a part of the stack."""
+
+    port: int
+    name: str = "writer"
+    ready_within_seconds: float = 60.0
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings that lead to it, by field."""
+        return {"openai_api_key": KEY, "openai_base_url": self.address, "writer_model": MODEL}
+
+    @property
+    def ports(self) -> tuple[Listens, ...]:
+        """Where it listens."""
+        return (Listens(self.port),)
+
+    def prepare(self, folder: Path) -> Launch:  # noqa: ARG002 - it keeps nothing there
+        """`python -m waymark.demo.writer`."""
+        return Launch((sys.executable, "-m", "waymark.demo.writer", "--port", str(self.port)))
+
+    async def make_ready(self) -> None:
+        """Ready when it listens."""
+        if not await asyncio.to_thread(process.answers, self.port):
+            raise NotReady(f"nothing listens on port {self.port} yet")
 
 
 @dataclass(frozen=True)

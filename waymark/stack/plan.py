@@ -1,20 +1,21 @@
 """What `waymark up` starts, from the settings: every server that is not configured elsewhere, and our own processes."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from waymark.settings import Settings
+from waymark.settings import Settings, setting_name
 from waymark.stack import had, kafka, process, temporal
 from waymark.stack.home import Home
-from waymark.stack.ours import Api, Background, Mailbox
+from waymark.stack.ours import Api, Background, Imitation, Mailbox
 from waymark.stack.parts import CannotHave, NotReady
 from waymark.stack.supervisor import Planned, Row, Task
 
-SERVERS = ("temporal", "kafka", "mailbox")
+SERVERS = ("temporal", "kafka", "mailbox", "writer")
 OURS = ("database", "api", "worker", "bridge")
 EVERYTHING = frozenset((*SERVERS, *OURS))
 
@@ -119,6 +120,10 @@ async def _servers(settings: Settings, wanted: frozenset[str], say: had.Say) -> 
         )
         row.append(Planned(mailbox))
         addresses["smtp_url"] = mailbox.smtp_url
+    if "writer" in wanted and settings.writer_imitation and not settings.has_writer():
+        imitation = Imitation(process.free_port())
+        row.append(Planned(imitation, "an imitation of a language model"))
+        addresses |= imitation.settings
     return row, addresses
 
 
@@ -136,7 +141,8 @@ def _ours(
         "WAYMARK_HTTP_ADDRESS": http_address,
         "WAYMARK_PUBLIC_URL": settings.public_url or local,
         "WAYMARK_API_ADMIN_KEY_FILE": str(settings.api_admin_key_file or home.admin_key_file),
-        **{f"WAYMARK_{field.upper()}": address for field, address in addresses.items()},
+        **{setting_name(field): address for field, address in addresses.items()},
+        "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1"))),  # where the parts are
     }
     host, _, port = http_address.rpartition(":")
     database = [Task("database", (sys.executable, "-m", "waymark", "db", "upgrade"), environment)]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from waymark.demo.postbox import Postbox
 from waymark.demo.records import read_records
 from waymark.demo.stage import Stage, stage_in
 from waymark.demo.tour import REFUSED
+from waymark.demo.writer import MODEL
 
 ELSEWHERE = {
     "WAYMARK_TEMPORAL_ADDRESS": "temporal.invalid:7233",
@@ -28,10 +30,11 @@ ELSEWHERE = {
     "WAYMARK_DELIVER": "none",
 }
 """Servers of a production that the demo must never touch."""
+OURS = ("WAYMARK_", "TEMPORAL_", "OPENAI_")
 
 
 async def _demo(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYMARK_", "TEMPORAL_"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     return await asyncio.to_thread(
         subprocess.run, [sys.executable, "-P", "-m", "waymark", "demo", *options],
         cwd=folder, env={**clean, **ELSEWHERE}, capture_output=True, text=True,
@@ -62,6 +65,7 @@ async def test_the_demo_on_real_servers(tmp_path: Path) -> None:
         assert {"events": 102, "enrolments": 24, "deliveries": 167, "learners": 25, "dead_letters": 1} == told
         assert {"goal": 17, "completed": 5, "left": 2} == summary["outcomes"]
         assert summary["seconds"] < 120
+        _the_drafts_are_told(summary)
         assert stage.is_up
         assert [] == await _problems(stage)
         next((stage.path / "mailbox" / "mail").glob("*3.eml")).rename(tmp_path / "lost.eml")
@@ -69,6 +73,26 @@ async def test_the_demo_on_real_servers(tmp_path: Path) -> None:
     finally:
         await asyncio.to_thread(stage.down)
     assert not stage.is_up
+
+
+def _the_drafts_are_told(summary: dict[str, Any]) -> None:
+    """One text was sent back for its fault; all but one are approved; those words went, and the journey's own."""
+    drafts = summary["drafts"]
+    assert ["Engineering", "Finance", "Operations", "Product", "Sales"] == [draft["value"] for draft in drafts]
+    assert {"Operations"} == {draft["value"] for draft in drafts if draft["state"] != "approved"}
+    assert {MODEL} == {draft["model"] for draft in drafts}
+    (faulty,) = (draft for draft in drafts if draft["calls"] > 1)
+    assert (2, True) == (faulty["calls"], any("pressure" in fault for fault in faulty["sent_back_for"]))
+    assert (18, 2) == (summary["in_approved_words"], summary["in_own_words"])
+
+
+def test_a_real_model_is_asked_where_a_key_is_set(tmp_path: Path) -> None:
+    """The user's settings are passed on then, and only those of the model; else an imitation is started."""
+    writer = {"OPENAI_API_KEY": "sk-own", "WAYMARK_WRITER_MODEL": "large-1"}
+    told = stage_in(tmp_path, writer=writer).environment()
+    assert writer == {name: told[name] for name in writer}
+    assert "WAYMARK_WRITER_IMITATION" not in told
+    assert "true" == stage_in(tmp_path).environment()["WAYMARK_WRITER_IMITATION"]
 
 
 def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:

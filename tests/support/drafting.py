@@ -143,12 +143,13 @@ class Drafting:
                 setattr(row, name, value)
             session.add(row)
 
-    async def settled(self, id_: str, *, timeout: float = 25.0) -> DraftRow:
+    async def settled(self, id_: str, *, timeout: float = 60.0) -> DraftRow:
         """The draft, once it is wanted no more."""
 
         async def found() -> DraftRow | None:
             row = await self.row(id_)
-            return row if row.state != "wanted" else None
+            assert row.state != "wanted", row.reason
+            return row
 
         return await until(found, timeout=timeout)
 

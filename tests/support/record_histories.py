@@ -1,4 +1,5 @@
-"""Record the histories that a changed workflow must replay, from real runs of `EnrolmentWorkflow`.
+"""Record the histories that a changed workflow must replay, from real runs of `EnrolmentWorkflow` and
+`DraftingWorkflow`.
 
     python -m tests.support.record_histories
 
@@ -23,11 +24,13 @@ from journeys.steps.await_ import AwaitOptions
 from store.migrate import upgrade
 from store.tables import Enrolment
 from tests.support.definitions import LEFT, program_of, send, wait
+from tests.support.drafting import GOOD, Drafting, drafted, drafting_house, for_each, says
 from tests.support.house import Running, running_house
 from tests.support.policies import keep_policy
 from tests.support.processes import own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
+from waymark.demo.writer import Answer, Refusal, WriterServer
 from workers.records import Incoming
 
 FOLDER = Path(__file__).parents[1] / "golden" / "histories"
@@ -134,8 +137,8 @@ async def end(house: Running) -> None:
     await house.house.client.get_workflow_handle((await only(house)).id).result()
 
 
-async def history_of(house: Running, enrolment: str) -> dict[str, Any]:
-    history = await house.house.client.get_workflow_handle(enrolment).fetch_history()
+async def history_of(house: Running, workflow: str) -> dict[str, Any]:
+    history = await house.house.client.get_workflow_handle(workflow).fetch_history()
     return json.loads(history.to_json())
 
 
@@ -160,6 +163,67 @@ SCENARIOS: dict[str, Callable[[Running, SmtpSink], Awaitable[None]]] = {
 }
 
 
+# --- drafting -----------------------------------------------------------------------------------------------------
+
+
+async def corrected(house: Drafting) -> str:
+    """A text that is sent back once, and the reviewers told."""
+    house.server.replies = [says({"subject": "Your course", "body": "<b>Hurry!</b>"})]
+    return (await house.draft(await house.publish(drafted()))).id
+
+
+async def in_trouble(house: Drafting) -> str:
+    """A server that is busy twice, and declines for good."""
+    busy = Refusal(503, None, "The engine is overloaded.")
+    declined = Answer(None, refusal="No.")
+    house.server.replies = [busy, busy, declined, declined]
+    return (await house.draft(await house.publish(drafted()))).id
+
+
+async def put_off(house: Drafting) -> str:
+    """No room in the day's budget, and the next day, to which the server's clock was moved."""
+    program = await house.publish(drafted(for_each("learner.role")))
+    await house.ended((await house.draft(program, value="one")).id)
+    id_ = await house.want(program, value="two")
+    await house.start(id_)
+    await house.move(timedelta(days=1), id_)
+    return (await house.settled(id_)).id
+
+
+async def told_later(house: Drafting) -> str:
+    """The reviewers were told of another text a moment ago."""
+    program = await house.publish(drafted(for_each("learner.role")))
+    await house.ended((await house.draft(program, value="one")).id)
+    id_ = (await house.draft(program, value="two")).id
+    await house.move(timedelta(minutes=15), id_)
+    return id_
+
+
+DRAFTING_SCENARIOS: dict[str, Callable[[Drafting], Awaitable[str]]] = {
+    "draft-corrected": corrected,
+    "draft-in-trouble": in_trouble,
+    "draft-put-off": put_off,
+    "draft-told-later": told_later,
+}
+
+
+async def record_drafting(name: str, temporal_address: str, folder: Path) -> None:
+    """Run one scenario of drafting, and write its history."""
+    folder.mkdir()
+    sink, server = SmtpSink(), WriterServer(lambda _asked: says(GOOD))
+    await sink.start()
+    await server.start()
+    async with drafting_house(
+        server, database_url=f"sqlite+aiosqlite:///{folder / 'waymark.db'}", temporal_address=temporal_address,
+        smtp_url=sink.url, home=folder, reviewers="email:ld@firm.example", writer_tokens_per_day=200 if name == "draft-put-off" else 100_000,
+    ) as house:  # fmt: skip
+        id_ = await DRAFTING_SCENARIOS[name](house)
+        await house.ended(id_)
+        keep(name, await history_of(house.running, house.workflow(id_)))
+    await server.stop()
+    await sink.stop()
+
+
 async def record(name: str, temporal_address: str, folder: Path) -> None:
     """Run one scenario, and write its history."""
     folder.mkdir()
@@ -172,8 +236,13 @@ async def record(name: str, temporal_address: str, folder: Path) -> None:
         database_url=url, temporal_address=temporal_address, smtp_url=sink.url, home=folder
     ) as house:
         await SCENARIOS[name](house, sink)
-        found = without_machine(await history_of(house, (await only(house)).id))
+        keep(name, await history_of(house, (await only(house)).id))
     await sink.stop()
+
+
+def keep(name: str, history: dict[str, Any]) -> None:
+    """Write a history down."""
+    found = without_machine(history)
     (FOLDER / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(f"{name}: {len(found['events'])} events")
 
@@ -182,9 +251,10 @@ async def main(*, anew: bool) -> None:
     """Record what is missing."""
     with tempfile.TemporaryDirectory() as temporary:
         async with own_temporal(Path(temporary) / "temporal") as temporal:
-            for name in SCENARIOS:
+            for name in [*SCENARIOS, *DRAFTING_SCENARIOS]:
                 if anew or not (FOLDER / f"{name}.json").exists():
-                    await record(name, temporal.address, Path(temporary) / name)
+                    recorded = record if name in SCENARIOS else record_drafting
+                    await recorded(name, temporal.address, Path(temporary) / name)
 
 
 if __name__ == "__main__":

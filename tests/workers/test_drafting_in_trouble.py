@@ -143,7 +143,8 @@ async def test_beyond_its_budget_drafting_waits_until_tomorrow(
     server: WriterServer, places: dict[str, Any], budget: str, other_waits: bool
 ) -> None:
     """A journey that has used up its own stops nobody else; what all share stops all. Then it goes on."""
-    async with drafting_house(server, **places, **{budget: 1_000}) as house:
+    places |= {budget: 1_000}
+    async with drafting_house(server, **places) as house:
         program = await house.publish(drafted(BY_ROLE))
         other = await house.publish(drafted(replace(DRAFT, brief="Remind her of ten minutes."), journey="other"))
         await house.draft(program, value="one")

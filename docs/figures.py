@@ -13,6 +13,11 @@ import orjson
 FOLDER = Path(__file__).parent / "reference" / "figures"
 REASONS = "reasons.json"
 
+PICTURES = {
+    "growth": ("../images/growth.svg", "What an event and a turn cost, by how much there is, on logarithmic scales")
+}
+"""The picture of a benchmark, and what it shows."""
+
 Kept = Mapping[str, Any]
 """One file: the machine, the title, units and decimals of the columns, rows, remarks, targets."""
 
@@ -80,6 +85,8 @@ def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
     for remark in one["remarks"]:
         yield f"\n- {remark}"
     yield "\n" if one["remarks"] else ""
+    if name in PICTURES:
+        yield f"\n![{PICTURES[name][1]}]({PICTURES[name][0]})\n"
     for target in one["targets"]:
         if not target["is_reached"] and target["figure"] in reasons:
             yield f"\n**{target['figure']}** is {_number(target, 'measured')} and should be {_wanted(target)}. "

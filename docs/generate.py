@@ -235,6 +235,14 @@ def figures() -> str:
     return page()
 
 
+def growth() -> str:
+    """How cost grows, as a picture."""
+    from docs.figures import read
+    from docs.growth import picture
+
+    return picture(read().get("growth"))
+
+
 # -- the HTTP API ------------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +287,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "http-api.md": http_api,
     "draft-checks.md": draft_checks,
     "figures.md": figures,
+    "../images/growth.svg": growth,
 }
 """Every page by its file's name."""
 

@@ -2,8 +2,9 @@
 queue.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -11,20 +12,39 @@ class Breaker:
     """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then one attempt may try it again.
 
     `clock` is a monotonic one, in seconds. An attempt is bad when it was refused for now, timed out or took longer
-    than `slow_seconds`.
+    than `slow_seconds`. It is open, too, while `hanging` attempts have been under way for `hangs_after_seconds`: by the
+    time that the first of them is over, the turns that wait for them would have taken every place of the worker.
     """
 
     clock: Callable[[], float]
     threshold: int = 3
     rest_seconds: float = 15.0
     slow_seconds: float = 3.0
+    hanging: int = 8
+    hangs_after_seconds: float = 1.0
     _bad_in_a_row: int = 0
     _open_until: float = float("-inf")
+    _begun: dict[object, float] = field(default_factory=dict[object, float])
 
     @property
     def is_open(self) -> bool:
         """Whether turns should not try this provider now."""
-        return self.clock() < self._open_until
+        now = self.clock()
+        return now < self._open_until or self._hang(now)
+
+    def _hang(self, now: float) -> bool:
+        since = [begun for begun in self._begun.values() if now - begun >= self.hangs_after_seconds]
+        return len(since) >= self.hanging
+
+    @contextmanager
+    def attempting(self) -> Generator[None]:
+        """An attempt is under way for as long as this lasts."""
+        this = object()
+        self._begun[this] = self.clock()
+        try:
+            yield
+        finally:
+            del self._begun[this]
 
     def saw_good(self, took_seconds: float) -> None:
         """An attempt got an answer, whatever it was."""

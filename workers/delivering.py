@@ -193,7 +193,8 @@ class Delivering:
         breaker = self.breakers[claim.ready.channel]
         began = time.monotonic()
         try:
-            receipt = await self.channels[claim.ready.channel].send(claim.ready.outgoing)
+            with breaker.attempting():
+                receipt = await self.channels[claim.ready.channel].send(claim.ready.outgoing)
         except ConnectorError as error:
             if isinstance(error, Permanent):
                 breaker.saw_good(time.monotonic() - began)

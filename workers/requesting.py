@@ -134,7 +134,8 @@ class Requesting:
         queue = queue_of(row.service, row.target)
         breaker, began = self.breakers[queue], time.monotonic()
         try:
-            reply = await self.systems[queue].request(OutgoingRequest(row.id, claim.learner, row.body))
+            with breaker.attempting():
+                reply = await self.systems[queue].request(OutgoingRequest(row.id, claim.learner, row.body))
         except ConnectorError as error:
             if isinstance(error, Permanent):
                 breaker.saw_good(time.monotonic() - began)

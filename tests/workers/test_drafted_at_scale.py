@@ -226,8 +226,9 @@ class Play:
         async with self.running.house.database.read() as session:
             return (await session.exec(select(DraftRow))).all()
 
-    async def has_sent(self, number: int) -> bool:
-        return sum(each.status == "sent" for each in await self.running.deliveries()) >= number
+    async def have_gone(self, number: int, message: str) -> bool:
+        sent = [each for each in await self.running.deliveries() if (each.message, each.status) == (message, "sent")]
+        return len(sent) == number
 
     async def all_ended(self, number: int) -> bool:
         enrolments = await self.running.enrolments()
@@ -284,7 +285,7 @@ async def test_nothing_is_sent_unapproved_and_what_is_sent_is_right_for_its_lear
     began = time.monotonic()
     assert 201 == (await play.api.publish(JOURNEY, "at-scale")).status_code
     await play.promote(waves[0])
-    await until(lambda: play.has_sent(len(waves[0])), timeout=SIZE.seconds / 4)
+    await until(lambda: play.have_gone(len(waves[0]), "first"), timeout=SIZE.seconds / 4)
     person = Person(play.api)
     deciding = asyncio.create_task(_decide(person))
     for wave in waves[1:-1]:

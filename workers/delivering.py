@@ -32,6 +32,7 @@ from journeys.identity import delivery_id
 from journeys.links import Links
 from journeys.program import Entry, Program
 from journeys.run import Run
+from store.leases import is_alive
 from store.queries import deliveries, outbox
 from store.queries.turns import Person
 from store.tables import DeliveryRow
@@ -270,7 +271,7 @@ class Delivering:
         if not left:
             return None
         for row in left:
-            if row.attempt is not None and row.attempt_until is not None and row.attempt_until > clock:
+            if row.attempt is not None and row.attempt_until is not None and is_alive(row.attempt_until, clock=clock):
                 waits.append(row.attempt_until - clock)
             elif row.attempt is not None:
                 await self.settle_abandoned(session, row, now=now, is_wanted=False)

@@ -31,6 +31,7 @@ from journeys.identity import request_id
 from journeys.pauses import pauses_of
 from journeys.run import Pending
 from store.database import Database
+from store.leases import is_alive
 from store.queries import deliveries, requests, turns
 from store.tables import Enrolment, RequestRow
 from workers.breaker import Breaker
@@ -93,9 +94,10 @@ class Requesting:
 
     def is_tried(self, row: RequestRow) -> timedelta | None:
         """For how long yet somebody may be trying it; None where nobody is."""
-        if row.attempt is None or row.attempt_until is None or row.attempt_until <= self.clock():
+        clock = self.clock()
+        if row.attempt is None or row.attempt_until is None or not is_alive(row.attempt_until, clock=clock):
             return None
-        return row.attempt_until - self.clock()
+        return row.attempt_until - clock
 
     def why_not(self, row: RequestRow, *, now: datetime) -> str | None:
         """Why it is not tried, or not any more; None where it may be. What has not been tried yet has its time."""

@@ -17,6 +17,7 @@ from journeys.permitting import policy_of
 from journeys.policy import Policy
 from journeys.resending import is_sent_again
 from store.database import Database
+from store.leases import is_alive
 from store.queries import attention, deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
 from workers.attending import Attending, Bidding
@@ -109,7 +110,7 @@ class _Claiming:
 
     async def _claim(self, row: DeliveryRow, enrolment: Enrolment) -> Claim | RetryEnded:
         if row.attempt is not None:
-            if row.attempt_until is not None and row.attempt_until > self.retries.clock():
+            if is_alive(row.attempt_until, clock=self.retries.clock()):
                 raise ApplicationError("another attempt is under way", category=ApplicationErrorCategory.BENIGN)
             row = await self.retries.delivering.settle_abandoned(self.session, row, now=self.now)
             if row.status in deliveries.FINAL:

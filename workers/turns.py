@@ -59,6 +59,7 @@ from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
+from store.leases import is_alive
 from store.queries import attention, deliveries, enrolling, keeping, learners, outbox, requests
 from store.queries import turns as rows
 from store.queries.pausing import held_of
@@ -443,7 +444,7 @@ class _Performer:
         """What an earlier attempt has come to; None where the message may be tried."""
         clock = self.turns.clock()
         if row.status not in deliveries.FINAL and row.attempt is not None:
-            if row.attempt_until is not None and row.attempt_until > clock:
+            if row.attempt_until is not None and is_alive(row.attempt_until, clock=clock):
                 return Deferred(now, now + (row.attempt_until - clock), "another attempt is under way")
             row = await self.turns.delivering.settle_abandoned(self._db, row, now=now)
         if row.status in deliveries.FINAL:

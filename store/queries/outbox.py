@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from journeys.events import Json
 from store.database import connection_of
 from store.inserting import insert_new
+from store.leases import is_alive
 from store.tables import DeadLetter, DeliveryRow, Installation, OutboxRow
 
 OUTCOMES = "waymark.outcomes"
@@ -167,11 +168,15 @@ async def take_lease(session: AsyncSession, *, owner: str, now: datetime, lease:
         return True
     query = select(col(Installation.value)).where(col(Installation.name) == _LEASE).with_for_update()
     found = (await core.execute(query)).scalar_one_or_none()
-    if found is None or (found.get("owner") != owner and datetime.fromisoformat(str(found["until"])) > now):
+    if found is None or (found.get("owner") != owner and is_alive(_until(found), clock=now)):
         return False
     changed = update(Installation).where(col(Installation.name) == _LEASE).values(value=value, updated_at=now)
     await core.execute(changed)
     return True
+
+
+def _until(lease: Mapping[str, Json]) -> datetime:
+    return datetime.fromisoformat(str(lease["until"]))
 
 
 async def give_lease_back(session: AsyncSession, *, owner: str) -> None:

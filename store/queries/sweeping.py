@@ -7,6 +7,7 @@ from sqlalchemy import delete, or_, select, text, union
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.leases import LONGEST
 from store.queries import attention, deliveries
 from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, RequestRow, UnjudgedEntry
 
@@ -22,26 +23,30 @@ async def list_unwoken(
 ) -> Sequence[str]:
     """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
     were due before `due_before`, or wait for a message, or for another system, that nobody has touched since before
-    `tried_before`, though it was due by then, unless messages are halted.
+    `tried_before`, though it was due by then, unless messages are halted. What was written down as far ahead, by a
+    clock that was wrong, is as old as it can be.
 
     In order of id, those after `after`.
     """
     id_, wanted, due = col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at)
     is_running = text("status <> 'ended'")  # as the partial index says it: a bound value would not match the index
     waits = ("queued",) if (await deliveries.find_switches(session)).is_halted else ("queued", "deferred")
+    ahead = wanted_before + LONGEST
     unwoken = union(
         select(id_).where(wanted <= wanted_before, id_ > after),
+        select(id_).where(wanted > ahead, id_ > after),
         select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) <= wanted_before, col(BidRow.enrolment) > after),
+        select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) > ahead, col(BidRow.enrolment) > after),
         select(id_).where(is_running, due <= due_before, id_ > after),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),
-            col(DeliveryRow.updated_at) <= tried_before,
+            or_(col(DeliveryRow.updated_at) <= tried_before, col(DeliveryRow.updated_at) > ahead),
             or_(col(DeliveryRow.due_at).is_(None), col(DeliveryRow.due_at) <= tried_before),
             col(DeliveryRow.enrolment) > after,
         ),
         select(col(RequestRow.enrolment)).where(
             col(RequestRow.status).in_(waits),
-            col(RequestRow.updated_at) <= tried_before,
+            or_(col(RequestRow.updated_at) <= tried_before, col(RequestRow.updated_at) > ahead),
             col(RequestRow.enrolment) > after,
         ),
     ).subquery()

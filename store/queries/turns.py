@@ -14,6 +14,7 @@ from journeys.events import Json
 from journeys.resending import AGAIN
 from store.database import changed, connection_of
 from store.inserting import insert_new
+from store.leases import LONGEST, is_alive
 from store.tables import Assignment, DeliveryRow, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
 
 
@@ -85,7 +86,11 @@ _TAKE = (
     .where(
         _THIS,
         col(Enrolment.status) != "ended",
-        or_(col(Enrolment.lease_until).is_(None), col(Enrolment.lease_until) <= bindparam("clock")),
+        or_(
+            col(Enrolment.lease_until).is_(None),
+            col(Enrolment.lease_until) <= bindparam("clock"),
+            col(Enrolment.lease_until) > bindparam("farthest"),
+        ),
     )
     .values(fence=col(Enrolment.fence) + 1, lease_until=bindparam("until"), wake_wanted_at=None)
     .returning(
@@ -146,7 +151,8 @@ async def take_lease(
 ) -> Lease | Busy | Over:
     """Take the fencing token and clear `wake_wanted_at`, unless another turn's lease is alive or the row has ended."""
     core = await connection_of(session)
-    taken = await core.execute(_TAKE, {"this": enrolment, "clock": clock, "until": clock + lease})
+    values = {"this": enrolment, "clock": clock, "farthest": clock + LONGEST, "until": clock + lease}
+    taken = await core.execute(_TAKE, values)
     row: Any = taken.first()
     if row is not None:
         fence, id_, source_id, profile, times, *held = row
@@ -158,7 +164,8 @@ async def take_lease(
     if status == "ended":
         await core.execute(_CLEAR, {"this": enrolment})
         return Over(outcome or "completed")
-    return Busy(max((lease_until or clock) - clock, timedelta(seconds=1)))
+    remaining = lease_until - clock if lease_until and is_alive(lease_until, clock=clock) else timedelta()
+    return Busy(max(remaining, timedelta(seconds=1)))
 
 
 async def keep(

@@ -1,13 +1,14 @@
 """What the sweeper finds beside what its own tests say: messages and requests that nobody tries any more."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, update
 
 from store import migrate
 from store.database import Database
-from store.queries import installation
+from store.queries import installation, outbox
 from store.tables import DeliveryRow, Enrolment, RequestRow
 from tests.support.ingesting import Feed, event, journey
 from workers.sweeper import UNTRIED_FOR, Sweeper
@@ -114,3 +115,21 @@ async def test_an_enrolment_that_was_ended_by_hand_is_woken_too(feed: Feed) -> N
     await change(feed, DeliveryRow, status="sent")
     await change(feed, Enrolment, status="ended", outcome="withdrawn", wake_wanted_at=feed.clock.now)
     assert 1 == await swept(feed)
+
+
+async def test_what_was_noted_by_a_clock_that_was_an_hour_ahead_is_found(feed: Feed) -> None:
+    """Its bridge was killed before the poke: nobody waits an hour for the next one."""
+    await change(feed, DeliveryRow, status="sent")
+    assert 0 == await swept(feed)
+    await change(feed, Enrolment, wake_wanted_at=feed.clock.now + timedelta(hours=1))
+    assert 1 == await swept(feed)
+
+
+async def test_a_relay_whose_clock_was_an_hour_ahead_keeps_nobody_from_relaying(feed: Feed) -> None:
+    """It was killed: what it had taken for a minute is not taken for an hour."""
+    minute, now = timedelta(minutes=1), feed.clock.now
+    async with feed.database.write() as session:
+        assert await outbox.take_lease(session, owner="killed", now=now, lease=minute)
+        assert not await outbox.take_lease(session, owner="next", now=now, lease=minute)
+        assert await outbox.take_lease(session, owner="killed", now=now + timedelta(hours=1), lease=minute)
+        assert await outbox.take_lease(session, owner="next", now=now, lease=minute)

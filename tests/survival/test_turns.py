@@ -131,6 +131,18 @@ async def test_what_was_being_sent_at_a_withdrawal_by_a_process_that_died_is_in_
         assert [None] == [row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()]
 
 
+async def test_what_a_process_whose_clock_was_an_hour_ahead_held_is_free(unmanned: Unmanned) -> None:
+    """It was killed in the middle of a send: neither its turn nor its attempt holds anybody up for an hour."""
+    await unmanned.halt()
+    await unmanned.take()
+    await unmanned.claim(until=timedelta(hours=1))
+    hour_ahead = datetime.now(UTC) + timedelta(hours=1)
+    async with unmanned.running.house.database.write() as session:
+        await (await session.connection()).execute(update(Enrolment).values(lease_until=hour_ahead))
+    assert "completed" == (await unmanned.take()).outcome
+    assert "may_have_gone" == (await unmanned.delivery()).status
+
+
 async def test_a_turn_that_is_cancelled_in_the_middle_of_a_send_knows_its_answer(
     unmanned: Unmanned, smtp_sink: SmtpSink
 ) -> None:

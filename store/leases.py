@@ -1,0 +1,16 @@
+"""How leases are read: by the real clock, and not believed where no process can have taken them.
+
+A lease is an instant until which something is somebody's: an enrolment's turn, an attempt to send. It is written by the
+clock of whoever takes it. One that ends farther ahead than any lease lasts was written by a clock that was wrong, or
+the clock has been set back since. It is no lease, or what it holds would stand still until that clock was right.
+"""
+
+from datetime import datetime, timedelta
+
+LONGEST = timedelta(minutes=10)
+"""No lease lasts as long; nor is anything written down as so far ahead."""
+
+
+def is_alive(until: datetime | None, *, clock: datetime) -> bool:
+    """Whether a lease that ends then is one now."""
+    return until is not None and clock < until <= clock + LONGEST

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -100,11 +101,16 @@ class Freeze:
 
 @dataclass
 class WrongClock:
-    """Stopped in order, and started with a clock that is wrong by so many seconds; then with the right one."""
+    """Stopped in order, and started with a clock that is wrong by so many seconds; then killed, so that what it had
+    written by its clock stays, and started with the right one.
+    """
 
     subject: str
     seconds: int
-    leaves: Leaves = "nothing"
+
+    @property
+    def leaves(self) -> Leaves:
+        return "open" if self.subject in WORKERS else "nothing"
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -114,7 +120,7 @@ class WrongClock:
         await house.start(self.subject, {**wrong, "DONT_FAKE_MONOTONIC": "1"})
 
     async def end(self, house: House) -> None:
-        await house.stop(self.subject)
+        await house.kill(self.subject)
         await house.start(self.subject)
 
 
@@ -211,6 +217,7 @@ class Troublemaker:
     windows: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     """When what had been sent could not be noted: from, until (of `time.time()`)."""
     happened: list[str] = field(default_factory=list[str])
+    _one_at_a_time: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def carry_out(self, plan: Sequence[Planned]) -> None:
         """Each at its time; returns when the last has ended."""
@@ -220,6 +227,10 @@ class Troublemaker:
 
     async def _carry_out(self, planned: Planned) -> None:
         await asyncio.sleep(max(0.0, self.begin_at + planned.at - time.time()))
+        async with self._one_at_a_time[planned.subject]:  # stopping in order may take longer than was planned
+            await self._suffer(planned)
+
+    async def _suffer(self, planned: Planned) -> None:
         fault = FAULTS[planned.fault](planned.subject)
         began = time.time()
         if fault.leaves != "nothing":
@@ -230,6 +241,8 @@ class Troublemaker:
         try:
             await asyncio.sleep(planned.seconds)
         finally:
+            if fault.leaves == "open":
+                self.open_then |= await self.house.open_attempts()
             await fault.end(self.house)
         if fault.leaves == "unwritten":
             self.windows.append((began, time.time()))

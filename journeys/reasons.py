@@ -401,7 +401,7 @@ def _bringing(came: Came) -> Iterator[str]:
 
 def _names(*expressions: Expression) -> str:
     """What conditions look at, in words and by name; what they want of it is not told."""
-    names = [_name(path) for each in expressions for path in each.reads if _root(path) in _TOLD]
+    names = [f"“{_name(path)}”" for each in expressions for path in each.reads if _root(path) in _TOLD]
     told = list(dict.fromkeys(names))
     return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else "".join(told)
 

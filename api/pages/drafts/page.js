@@ -259,7 +259,7 @@
   // A finding quotes the text as it is read: without marks, with plain quotes, a blank for each placeholder.
   const LIKE = { "'": "['’‘ʼ]", '"': "[\"“”„]", "-": "[-–—‑]", "▢": "\\{\\{[^{}]{0,200}\\}\\}" };
   const pattern = (quote) => {
-    const words = quote.replace(/…$/, "").trim().split(/\s+/).filter(Boolean);
+    const words = quote.replace(/…$/, "").replace(/^[\s▢]+(?=.*[^\s▢])|[\s▢]+$/g, "").split(/\s+/).filter(Boolean);
     if (!words.length) return null;
     const escaped = (char) => LIKE[char] || char.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
     let source = "";
@@ -275,18 +275,21 @@
     const found = [];
     findings.forEach((finding, place) => {
       const looked = finding.quote ? pattern(finding.quote) : null;
-      if (looked) for (const match of [...text.matchAll(looked)].slice(0, 5)) found.push({ from: match.index, to: match.index + match[0].length, number: place + 1, finding });
+      if (looked) for (const match of [...text.matchAll(looked)].slice(0, 5)) found.push({ from: match.index, to: match.index + match[0].length, numbers: [place + 1], finding });
     });
     found.sort((a, b) => a.from - b.from || b.to - a.to);
     const kept = [];
-    for (const each of found) if (!kept.length || each.from >= kept[kept.length - 1].to) kept.push(each);
+    for (const each of found) {
+      const last = kept[kept.length - 1];
+      if (!last || each.from >= last.to) kept.push(each); else if (!last.numbers.includes(each.numbers[0])) last.numbers.push(each.numbers[0]);
+    }
     return kept;
   };
   const marked = (text, findings) => {
     const out = [];
     let rest = 0;
-    for (const { from, to, number, finding } of places(text, findings)) {
-      out.push(...withChips(text.slice(rest, from)), el("mark", { class: finding.severity, title: finding.detail }, withChips(text.slice(from, to)), el("sup", {}, String(number))));
+    for (const { from, to, numbers, finding } of places(text, findings)) {
+      out.push(...withChips(text.slice(rest, from)), el("mark", { class: finding.severity, title: finding.detail }, withChips(text.slice(from, to)), el("sup", {}, numbers.join(" "))));
       rest = to;
     }
     return [...out, ...withChips(text.slice(rest))];
@@ -464,8 +467,7 @@
     };
     dialog.addEventListener("close", () => answer(came), { once: true });
     dialog.showModal();
-    const first = one("textarea, input", form);
-    if (first) first.focus();
+    (one("textarea, input", form) || one("button", form)).focus();
   });
 
   // What was decided leaves the list, and the next one takes its place.

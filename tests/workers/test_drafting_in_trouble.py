@@ -1,6 +1,8 @@
 """Drafting where something is in its way: a key, a quota, a server that is gone, a budget; and what is never bought."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -316,3 +318,14 @@ async def test_without_a_writer_texts_stay_wanted(places: dict[str, Any]) -> Non
         later = datetime.now(UTC) + timedelta(hours=1)
         assert 0 == await Sweeper(database, running.house.gateway, lambda: later).sweep_drafts()
         assert ("wanted", None) == ((await house.row(id_)).state, (await house.row(id_)).reason)
+
+
+def test_without_a_writer_nothing_of_it_is_loaded() -> None:
+    """Neither the model's client nor what tells languages: a worker starts as quickly as before."""
+    code = (
+        "import sys, waymark.wiring, workers.worker; from waymark.settings import Settings\n"
+        "assert not waymark.wiring.has_writer(Settings())\n"
+        "print(sorted({'openai', 'eld', 'workers.drafting', 'workers.reviewers'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ("[]", "") == (found.stdout.strip(), found.stderr)

@@ -271,9 +271,8 @@ def may_decide(draft: Listed) -> Refused | None:
             detail = "it is not written yet: wait for it, or write it yourself (POST /v1/drafts/{id}/edit)"
             return Refused("draft_not_written", detail)
         case "failed":
-            detail = (
-                f"there is no text, because {draft.reason or 'writing it failed'}: have it written again, or edit it"
-            )
+            why = draft.reason or "writing it failed"
+            detail = f"there is no text, because {why}: have it written again, or write it yourself"
             return Refused("draft_failed", detail)
         case "replaced":
             return Refused("draft_replaced", "another text stands in its place: look at the later texts of its order")

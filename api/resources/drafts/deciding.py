@@ -5,7 +5,7 @@ state it is in, after.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.parts import Parts
-from api.problems import Conflicting, Finding, Unfit
+from api.problems import ApiError, Conflicting, Finding, Unfit
 from api.resources.drafts.reading import Looked, house, look, no_draft, show
 from api.resources.drafts.schemas import (
     MOST_AT_ONCE,
@@ -51,7 +51,7 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
             return
         _raise(deciding_drafts.may_decide(row))
         if against is not None:
-            raise Conflicting(against.code, against.detail, problems=against.problems)
+            raise against
         await deciding_drafts.approve(session, [row], by=by, at=at)
 
     await _decide(parts, draft, do)
@@ -60,15 +60,12 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
 
 async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Rejected:
     """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting."""
-    reason = given.reason.strip()
-    if not reason:
-        raise Unfit("invalid_request", "say in `reason` what is wrong with it: the next text is told")
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
         if row.state == "rejected":
             return _next_of(row, texts)
         _raise(deciding_drafts.may_decide(row))
-        await deciding_drafts.reject(session, row, reason=reason, by=by, at=at)
+        await deciding_drafts.reject(session, row, reason=given.reason, by=by, at=at)
         if not given.again:
             return None
         program = await _program_for(session, parts, row)
@@ -122,7 +119,7 @@ async def write_again(parts: Parts, draft: str) -> DraftOut:
 async def approve_many(parts: Parts, given: ApprovingMany, *, by: str) -> ApprovedMany:
     """Approve all that nothing hard stands against; the others are left, and told. Raises Unfit."""
     if (given.filter is None) == (given.ids is None):
-        raise Unfit("which", "say which drafts: by `filter`, which names a journey, or by `ids`")
+        raise Unfit("which_drafts", "say which drafts: by `filter`, which names a journey, or by `ids`")
     wanted = list(dict.fromkeys(given.ids)) if given.ids is not None else await _matching(parts, given)
     done = 0
     left: list[LeftOut] = []
@@ -140,21 +137,12 @@ async def approve_many(parts: Parts, given: ApprovingMany, *, by: str) -> Approv
 
 
 @dataclass(frozen=True, slots=True)
-class _Against:
-    """Why a text is not approved."""
-
-    code: str
-    detail: str
-    problems: Sequence[Finding] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Judged:
     """One of many: `against` is why it is left, None: it is approved, or would be."""
 
     id: str
     draft: Listed | None
-    against: _Against | None
+    against: ApiError | None
 
 
 async def _matching(parts: Parts, given: ApprovingMany) -> list[str]:
@@ -191,14 +179,14 @@ async def _judged(parts: Parts, ids: Sequence[str]) -> list[_Judged]:
 
 def _judge_one(id_: str, looked: Looked | None, rules: House) -> _Judged:
     if looked is None:
-        return _Judged(id_, None, _Against("draft_not_found", "there is no such draft"))
+        return _Judged(id_, None, no_draft())
     state = _state_against(looked.draft)
     return _Judged(id_, looked.draft, state or _against(looked, rules))
 
 
-def _state_against(row: Listed) -> _Against | None:
+def _state_against(row: Listed) -> ApiError | None:
     refused = None if row.state == "approved" else deciding_drafts.may_decide(row)
-    return None if refused is None else _Against(refused.code, refused.detail)
+    return None if refused is None else Conflicting(refused.code, refused.detail)
 
 
 async def _approve_part(parts: Parts, judged: Sequence[_Judged], *, by: str) -> list[_Judged]:
@@ -227,13 +215,16 @@ def _still(one: _Judged, now: Listed | None) -> _Judged:
     return _Judged(one.id, now, _state_against(now))
 
 
-def _or_later(one: _Judged, last: dict[deciding_drafts.OrderOf, Listed]) -> _Judged:
-    if one.draft is None or one.against is not None or last[one.draft.order].id == one.id:
+def _or_later(one: _Judged, last: Mapping[deciding_drafts.OrderOf, Listed]) -> _Judged:
+    if one.draft is None or one.against is not None:
         return one
-    return _Judged(one.id, one.draft, _Against("later_text", f"a later text is approved: {last[one.draft.order].id}"))
+    later = last[one.draft.order]
+    if later.id == one.id:
+        return one
+    return _Judged(one.id, one.draft, Conflicting("later_text", f"a later text of its order is approved: {later.id}"))
 
 
-def _left(number: int, one: _Judged, against: _Against) -> LeftOut:
+def _left(number: int, one: _Judged, against: ApiError) -> LeftOut:
     row = one.draft
     return LeftOut(
         number=number, draft=one.id, message=row and row.message, language=row and row.language,
@@ -266,7 +257,7 @@ async def _look(parts: Parts, draft: str) -> tuple[Looked, House]:
         return looked, await house(session)
 
 
-def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> _Against | None:
+def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> Conflicting | None:
     """Why this text may not be approved, whatever state it is in; None where it has none."""
     text = looked.draft.text
     if text is None:
@@ -275,15 +266,16 @@ def _against(looked: Looked, rules: House, *, despite_findings: bool = False) ->
     if cannot:
         problems: list[Finding] = [{"path": "", "code": "draft_cannot_be_sent", "detail": detail} for detail in cannot]
         detail = f"this text could not be sent: {cannot[0]}; edit it, or reject it"
-        return _Against("draft_cannot_be_sent", detail, problems)
+        return Conflicting("draft_cannot_be_sent", detail, problems=problems)
     findings = looked.findings(text, rules)
     if not has_hard(findings) or despite_findings:
         return None
     hard = [finding for finding in findings if finding.is_hard]
     more = "" if len(hard) == 1 else f" (and {len(hard) - 1} more)"
-    detail = f"{hard[0].detail}{more}; edit it, reject it, or approve it with `despite_findings`"
+    detail = f"a hard finding is against it: {hard[0].detail}{more}; edit it, reject it, or approve it with "
+    detail += "`despite_findings`"
     problems = [{"path": "", "code": finding.check, **finding.to_json()} for finding in findings]
-    return _Against("hard_findings", detail, problems)
+    return Conflicting("hard_findings", detail, problems=problems)
 
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from api.bodies import Given
 from api.pagination import PageOf
@@ -21,13 +21,13 @@ Value = Annotated[str | None, Field(max_length=2_000)]
 
 
 class DraftFilter(PageOf):
-    """Which drafts. `language` is a tag, or `own`: the message's own language; `value` one of `per`."""
+    """Which drafts."""
 
     journey: Name = None
     message: Name = None
-    language: Name = None
-    value: Value = None
-    state: DraftState | None = None
+    language: Annotated[Name, Field(description="A tag (`de`), or `own`: the message's own language.")] = None
+    value: Annotated[Value, Field(description="A value of `per`.")] = None
+    state: Annotated[DraftState | None, Field(description="`proposed`: it waits for a decision.")] = None
 
 
 # --- what comes in ------------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ class Approving(Given):
 class Rejecting(Given):
     """Why, which the next text is told; `again`: whether there is to be one."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
     again: bool = True
 
 
@@ -54,7 +54,7 @@ class Editing(Given):
 
 
 class ManyFilter(Given):
-    """Which of the proposed ones, of one journey; everything that is said must match."""
+    """Which of the proposed ones, of one journey; everything that is said must match, as in a list."""
 
     journey: Annotated[str, Field(min_length=1, max_length=200)]
     message: Name = None

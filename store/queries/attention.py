@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.attention import REACHES_BACK, Bid, Board, next_in_line
 from store.database import connection_of
+from store.prepared import Prepared
 from store.tables import BidRow, DeliveryRow, Enrolment, JourneyRow
 
 OPEN = ("queued", "deferred")
@@ -88,8 +89,8 @@ _IN_FLIGHT: Any = _pick(*_row("flying", {0: col(DeliveryRow.id)})).where(
 _OTHERS: Any = _pick(*_row("others", {2: func.count()})).where(
     col(Enrolment.learner) == _RECIPIENT, col(Enrolment.status) == "active", col(Enrolment.id) != bindparam("but")
 )
-_BOARD: Any = cast("Any", union_all)(_OPEN_BIDS, _SPENT, _IN_FLIGHT, _OTHERS)
-_FIND: Any = _WITH_DIGEST.where(col(BidRow.delivery) == bindparam("this"))
+_BOARD = Prepared(cast("Any", union_all)(_OPEN_BIDS, _SPENT, _IN_FLIGHT, _OTHERS))
+_FIND = Prepared(_WITH_DIGEST.where(col(BidRow.delivery) == bindparam("this")))
 _MEMBERS: Any = _WITH_DIGEST.where(col(BidRow.digest) == bindparam("in_digest"), col(BidRow.recipient) == _RECIPIENT)
 _LOCK: Any = select(func.pg_advisory_xact_lock(func.hashtextextended(_RECIPIENT, 4)))
 _REMOVE = delete(BidRow).where(col(BidRow.delivery).in_(bindparam("these", expanding=True)))
@@ -118,15 +119,13 @@ async def read_board(session: AsyncSession, recipient: str, *, but: str, now: da
     """What concerns her attention now, seen from the enrolment `but`, and the deliveries that have gone in a digest;
     one statement.
     """
-    found = await (await connection_of(session)).execute(
-        _BOARD, {"of": recipient, "since": now - REACHES_BACK, "but": but}
-    )
+    found = await _BOARD.rows(session, {"of": recipient, "since": now - REACHES_BACK, "but": but})
     bids: list[Bid] = []
     spent: list[datetime] = []
     flying: list[str] = []
     gone: set[str] = set()
     others = 0
-    for kind, *row in found.all():
+    for kind, *row in found:
         match kind:
             case "bid":
                 standing = _standing(row)
@@ -145,7 +144,7 @@ async def read_board(session: AsyncSession, recipient: str, *, but: str, now: da
 
 async def find(session: AsyncSession, delivery: str) -> Standing | None:
     """The bid of a delivery, where it has one."""
-    row = (await (await connection_of(session)).execute(_FIND, {"this": delivery})).first()
+    row = await _FIND.first(session, {"this": delivery})
     return None if row is None else _standing(row[1:])
 
 

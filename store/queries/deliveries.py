@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from journeys.resending import AGAIN
-from store.database import changed, connection_of
+from store.database import connection_of
+from store.prepared import Prepared
 from store.queries import attention
 from store.tables import DeliveryRow, Enrolment, Installation
 
@@ -27,11 +28,12 @@ _THIS = col(DeliveryRow.id) == bindparam("this")
 
 # What every message needs is made once: making a statement costs more than running it.
 _COLUMNS: Any = vars(DeliveryRow)["__table__"].columns
-_FIND: Any = select_columns(*_COLUMNS).where(_THIS)
+_NAMES: tuple[str, ...] = tuple(column.key for column in _COLUMNS)
+_FIND = Prepared(select_columns(*_COLUMNS).where(_THIS))
 _FIND_OPEN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, _OF_RUN)
 _FIND_AGAIN: Any = select_columns(*_COLUMNS).where(col(DeliveryRow.enrolment) == bindparam("of"), _OPEN, ~_OF_RUN)
-_RECORD = insert(DeliveryRow)
-_CLAIM = (
+_RECORD = Prepared(insert(DeliveryRow))
+_CLAIM = Prepared(
     update(DeliveryRow)
     .where(_THIS, _OPEN, col(DeliveryRow.attempt).is_(None))
     .values(
@@ -40,7 +42,7 @@ _CLAIM = (
         draft=bindparam("drafted"), undrafted=bindparam("because_not"),
     )
 )  # fmt: skip
-_CONCLUDE = (
+_CONCLUDE = Prepared(
     update(DeliveryRow)
     .where(
         _THIS, col(DeliveryRow.attempt) == bindparam("by"), col(DeliveryRow.status) != bindparam("became")
@@ -51,7 +53,7 @@ _CONCLUDE = (
         words=bindparam("their_words"),
     )
 )  # fmt: skip
-_WITHDRAW = (
+_WITHDRAW = Prepared(
     update(DeliveryRow)
     .where(
         col(DeliveryRow.enrolment) == bindparam("of"),
@@ -62,8 +64,10 @@ _WITHDRAW = (
     .values(status="skipped", reason=bindparam("because"), updated_at=bindparam("clock"))
     .returning(col(DeliveryRow.id))
 )
-_SWITCHES = select_columns(col(Installation.name), col(Installation.value)).where(
-    col(Installation.name).in_(("halted", "policy"))
+_SWITCHES = Prepared(
+    select_columns(col(Installation.name), col(Installation.value)).where(
+        col(Installation.name).in_(("halted", "policy"))
+    )
 )
 
 
@@ -77,13 +81,13 @@ class Switches:
 
 async def find(session: AsyncSession, delivery: str) -> DeliveryRow | None:
     """One delivery by its key."""
-    found = (await (await connection_of(session)).execute(_FIND, {"this": delivery})).mappings().first()
-    return None if found is None else DeliveryRow(**found)
+    found = await _FIND.first(session, {"this": delivery})
+    return None if found is None else DeliveryRow(**dict(zip(_NAMES, found, strict=True)))
 
 
 async def record(session: AsyncSession, row: DeliveryRow) -> None:
     """A new delivery, in whatever status it begins."""
-    await (await connection_of(session)).execute(_RECORD, row.model_dump())
+    await _RECORD.change(session, row.model_dump())
 
 
 async def claim(
@@ -102,7 +106,7 @@ async def claim(
         "this": delivery, "by": attempt, "until": until, "through": channel, "clock": clock, "drafted": draft,
         "because_not": undrafted,
     }  # fmt: skip
-    return changed(await (await connection_of(session)).execute(_CLAIM, values)) == 1
+    return await _CLAIM.change(session, values) == 1
 
 
 async def conclude(
@@ -125,8 +129,7 @@ async def conclude(
         "this": delivery, "by": attempt, "clock": clock, "became": status, "because": reason, "sent": sent_at,
         "their_id": provider_id, "their_words": words,
     }  # fmt: skip
-    concluded = await (await connection_of(session)).execute(_CONCLUDE, values)
-    return changed(concluded) == 1
+    return await _CONCLUDE.change(session, values) == 1
 
 
 async def give_back(
@@ -172,7 +175,7 @@ async def withdraw(
     attention fall with them. What was sent again by hand falls only `with_again`.
     """
     values = {"of": enrolment, "because": reason, "clock": clock, "below": 2**31 - 1 if with_again else AGAIN}
-    fallen = list((await (await connection_of(session)).execute(_WITHDRAW, values)).scalars())
+    fallen = [row[0] for row in await _WITHDRAW.rows(session, values)]
     await attention.let_fall(session, fallen, now=clock)  # whom that lets go is the sweeper's to wake
     return fallen
 
@@ -185,7 +188,6 @@ async def lock_enrolment(session: AsyncSession, enrolment: str) -> Enrolment | N
 
 async def find_switches(session: AsyncSession) -> Switches:
     """Whether every delivery of the installation is held (`waymark halt`), and the policy."""
-    rows = (await (await connection_of(session)).execute(_SWITCHES)).all()
-    found = {row[0]: row[1] for row in rows}
+    found = {row[0]: row[1] for row in await _SWITCHES.rows(session, {})}
     halted = found.get("halted")
     return Switches(halted is not None and halted.get("since") is not None, found.get("policy"))

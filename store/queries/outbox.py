@@ -15,9 +15,9 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
-from store.database import connection_of
 from store.inserting import insert_new
 from store.leases import is_alive
+from store.prepared import Prepared
 from store.tables import DeadLetter, DeliveryRow, Installation, OutboxRow
 
 OUTCOMES = "waymark.outcomes"
@@ -36,11 +36,13 @@ class Outgoing:
     payload: str
 
 
-_RECORD = insert(OutboxRow)
-_DELIVERY = select(
-    col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
-    col(DeliveryRow.channel),
-).where(col(DeliveryRow.id) == bindparam("this"))  # fmt: skip
+_RECORD = Prepared(insert(OutboxRow))
+_DELIVERY = Prepared(
+    select(
+        col(DeliveryRow.enrolment), col(DeliveryRow.journey), col(DeliveryRow.learner), col(DeliveryRow.message),
+        col(DeliveryRow.channel),
+    ).where(col(DeliveryRow.id) == bindparam("this"))
+)  # fmt: skip
 
 
 class Enrolled(Protocol):
@@ -78,7 +80,7 @@ async def record_many(session: AsyncSession, outcomes: Sequence[Outcome]) -> Non
     """Write several."""
     if outcomes:
         rows = [{"topic": OUTCOMES, "key": o.key, "payload": _cloudevent(o), "created_at": o.at} for o in outcomes]
-        await (await connection_of(session)).execute(_RECORD, rows)
+        await _RECORD.change_each(session, rows)
 
 
 async def record_enrolment(
@@ -107,8 +109,8 @@ def of_enrolment(
 
 async def record_delivery(session: AsyncSession, delivery: str, *, status: str, at: datetime) -> None:
     """Write `waymark.delivery.<status>`; the delivery's row stands already."""
-    core = await connection_of(session)
-    enrolment, journey, learner, message, channel = (await core.execute(_DELIVERY, {"this": delivery})).one()
+    (found,) = await _DELIVERY.rows(session, {"this": delivery})
+    enrolment, journey, learner, message, channel = found
     data: dict[str, Json] = {
         "delivery": delivery, "enrolment": enrolment, "journey": journey, "learner": learner, "message": message,
         "channel": channel, "status": status,

@@ -12,9 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from journeys.effects import ArmChosen, Fired, Note
 from journeys.events import Json
 from journeys.resending import AGAIN
-from store.database import changed, connection_of
+from store.database import connection_of
 from store.inserting import insert_new
 from store.leases import LONGEST, is_alive
+from store.prepared import Prepared
 from store.tables import Assignment, DeliveryRow, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
 
 
@@ -81,7 +82,7 @@ _PERSON = (
 _THIS = col(Enrolment.id) == bindparam("this")
 _IS_OURS = col(Enrolment.fence) == bindparam("our_fence")
 
-_TAKE = (
+_TAKE = Prepared(
     update(Enrolment)
     .where(
         _THIS,
@@ -105,13 +106,13 @@ _TAKE = (
 )  # fmt: skip
 _LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(_THIS)
 _CLEAR = update(Enrolment).where(_THIS).values(wake_wanted_at=None)
-_EXTEND = (
+_EXTEND = Prepared(
     update(Enrolment)
     .where(_THIS, _IS_OURS, col(Enrolment.status) != "ended")
     .values(lease_until=bindparam("until"))
     .returning(*_PERSON)
 )
-_KEEP = (
+_KEEPING = (
     update(Enrolment)
     .where(_THIS, _IS_OURS)
     .values(
@@ -120,8 +121,9 @@ _KEEP = (
         arm=bindparam("in_arm"),
     )
 )  # fmt: skip
-_KEEP_ENDED = _KEEP.values(status="ended", outcome=bindparam("new_outcome"), ended_at=bindparam("ended"))
-_UNREAD = (
+_KEEP = Prepared(_KEEPING)
+_KEEP_ENDED = Prepared(_KEEPING.values(status="ended", outcome=bindparam("new_outcome"), ended_at=bindparam("ended")))
+_UNREAD = Prepared(
     select(
         col(InboxRow.seq),
         col(InboxRow.at),
@@ -137,8 +139,8 @@ _UNREAD = (
     )
     .order_by(col(InboxRow.seq))
 )  # fmt: skip
-_PAUSES = select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == bindparam("this"))
-_NOTE = insert(JournalRow)
+_PAUSES = Prepared(select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == bindparam("this")))
+_NOTE = Prepared(insert(JournalRow))
 _CALLED = (
     select(col(Learner.id), col(Learner.source_id), col(Learner.profile), col(Learner.profile_times))
     .join(Identity, col(Identity.learner) == col(Learner.id))
@@ -150,13 +152,13 @@ async def take_lease(
     session: AsyncSession, enrolment: str, *, clock: datetime, lease: timedelta
 ) -> Lease | Busy | Over:
     """Take the fencing token and clear `wake_wanted_at`, unless another turn's lease is alive or the row has ended."""
-    core = await connection_of(session)
-    values = {"this": enrolment, "clock": clock, "farthest": clock + LONGEST, "until": clock + lease}
-    taken = await core.execute(_TAKE, values)
-    row: Any = taken.first()
+    row: Any = await _TAKE.first(
+        session, {"this": enrolment, "clock": clock, "farthest": clock + LONGEST, "until": clock + lease}
+    )
     if row is not None:
         fence, id_, source_id, profile, times, *held = row
         return Lease(Held(*held), Person(id_, source_id, profile, times), fence)
+    core = await connection_of(session)
     standing = (await core.execute(_LOOK, {"this": enrolment})).first()
     if standing is None:
         return Over("erased")
@@ -188,34 +190,29 @@ async def keep(
         "this": enrolment, "our_fence": fence, "new_run": run, "new_step": step, "waits": waiting_for, "due": due_at,
         "until": lease_until, "depends": ",".join(depends_on) or None, "in_arm": arm,
     }  # fmt: skip
-    core = await connection_of(session)
     if outcome is None:
-        return changed(await core.execute(_KEEP, values)) == 1
-    return changed(await core.execute(_KEEP_ENDED, {**values, "new_outcome": outcome, "ended": ended_at})) == 1
+        return await _KEEP.change(session, values) == 1
+    return await _KEEP_ENDED.change(session, {**values, "new_outcome": outcome, "ended": ended_at}) == 1
 
 
 async def extend_lease(session: AsyncSession, *, enrolment: str, fence: int, lease_until: datetime) -> Person | None:
     """Hold the enrolment on after a pause outside a transaction, and its learner as she is now; None where another
     turn has taken it over.
     """
-    core = await connection_of(session)
-    held = await core.execute(_EXTEND, {"this": enrolment, "our_fence": fence, "until": lease_until})
-    row = held.first()
+    row = await _EXTEND.first(session, {"this": enrolment, "our_fence": fence, "until": lease_until})
     return None if row is None else Person(*row)
 
 
 async def find_unread(session: AsyncSession, enrolment: str, program: str) -> Sequence[tuple[int, Fired]]:
     """The unread rows of the inbox for this program, each with its number, in the order they came."""
-    core = await connection_of(session)
-    rows = await core.execute(_UNREAD, {"this": enrolment, "of_program": program})
-    return [
-        (seq or 0, Fired(at, trigger, str(event), type_, data)) for seq, at, trigger, event, type_, data in rows.all()
-    ]
+    rows = await _UNREAD.rows(session, {"this": enrolment, "of_program": program})
+    return [(seq or 0, Fired(at, trigger, str(event), type_, data)) for seq, at, trigger, event, type_, data in rows]
 
 
 async def find_pauses(session: AsyncSession, journey: str) -> Sequence[Json]:
     """The pauses of a journey as they stand now."""
-    return (await (await connection_of(session)).execute(_PAUSES, {"this": journey})).scalar() or []
+    row = await _PAUSES.first(session, {"this": journey})
+    return (None if row is None else row[0]) or []
 
 
 async def mark_read(session: AsyncSession, seqs: Sequence[int], *, at: datetime) -> None:
@@ -233,7 +230,7 @@ async def record_notes(session: AsyncSession, enrolment: str, notes: Sequence[No
             {"enrolment": enrolment, "at": n.at, "kind": n.kind, "step": n.step, "text": n.text, "data": dict(n.data)}
             for n in notes
         ]
-        await (await connection_of(session)).execute(_NOTE, lines)
+        await _NOTE.change_each(session, lines)
 
 
 async def find_person(session: AsyncSession, learner: str) -> Person | None:

@@ -293,9 +293,16 @@ async def statements(story: Story, enrolment: str) -> int:
         seen.append(statement)
 
     engine = story.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", see)
+    if story.database.is_postgres:
+        event.listen(engine, "before_cursor_execute", see)
+        await story.turns.take(TurnOrder(enrolment, MONDAY))
+        event.remove(engine, "before_cursor_execute", see)
+        return len(seen)
+    async with story.database.engine.connect() as connection:  # the one that writes: some statements go straight to it
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver.set_trace_callback(seen.append)
     await story.turns.take(TurnOrder(enrolment, MONDAY))
-    event.remove(engine, "before_cursor_execute", see)
+    driver.set_trace_callback(None)
     return len(seen)
 
 

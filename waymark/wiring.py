@@ -89,7 +89,7 @@ async def open_house(settings: Settings, *, queues: Queues | None = None) -> Asy
         database = Database(settings.database())
         stack.push_async_callback(database.close)
         client = await connect_temporal(settings)
-        gateway = Gateway(client, queues=queues)
+        gateway = Gateway(client, queues=queues, has_writer=settings.has_writer())
         programs = Programs()
         ingest = Ingest(database, programs, secret, settings.event_lead, real_clock, gateway)
         yield House(settings, database, programs, client, gateway, ingest, queues)
@@ -142,7 +142,7 @@ async def open_drafting(
     house: House, channels: Mapping[str, Channel], *, pacing: "Pacing | None" = None
 ) -> AsyncGenerator[DraftActivities | None]:
     """What has texts drafted; None where no writer is set up. What only a writer needs is imported only then."""
-    if not has_writer(house.settings):
+    if not house.settings.has_writer():
         yield None
         return
     from connectors.writers import open_writer
@@ -162,13 +162,6 @@ async def open_drafting(
         yield DraftActivities(writing, telling)
     finally:
         await writer.close()
-
-
-def has_writer(settings: Settings) -> bool:
-    """Whether texts can be drafted here."""
-    from connectors.writers import read_writers
-
-    return bool(read_writers(settings.of_writer()))
 
 
 def build_reviewers(house: House, channels: Mapping[str, Channel]) -> "Reviewers":
@@ -253,7 +246,7 @@ async def run_bridge(house: House, *, stop: asyncio.Event, ready: Callable[[], N
         database=house.database,
         ingest=house.ingest,
         bootstrap=None if bootstrap == "off" else bootstrap,
-        drafter=house.gateway if has_writer(house.settings) else None,
+        drafter=house.gateway if house.settings.has_writer() else None,
         clock=real_clock,
         stop=stop,
         ready=ready,

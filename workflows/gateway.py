@@ -75,12 +75,15 @@ async def connect(address: str | None, *, namespace: str | None = None) -> Clien
 
 
 class Gateway:
-    """Pokes, at most `concurrency` at once."""
+    """Pokes, at most `concurrency` at once; has texts drafted, unless nobody here can (`has_writer`)."""
 
-    def __init__(self, client: Client, *, queues: Queues = Queues(), concurrency: int = CONCURRENCY) -> None:
+    def __init__(
+        self, client: Client, *, queues: Queues = Queues(), concurrency: int = CONCURRENCY, has_writer: bool = True
+    ) -> None:
         self._client = client
         self._queue = queues.turns
         self._queues = queues
+        self._has_writer = has_writer
         self._places = asyncio.Semaphore(concurrency)
 
     @property
@@ -95,8 +98,11 @@ class Gateway:
 
     async def draft(self, drafts: Sequence[str]) -> Sequence[Refusal]:
         """Have these texts drafted, where nobody does so already; answers which were refused. Raises TryLater where the
-        server wants a pause. Safe to repeat: what a text still lacks stands in the store.
+        server wants a pause. Safe to repeat: what a text still lacks stands in the store. Without a writer nothing is
+        started: they stay wanted.
         """
+        if not self._has_writer:
+            return ()
         answers = await asyncio.gather(*(self._draft(draft) for draft in drafts), return_exceptions=True)
         return _refusals(drafts, answers)
 

@@ -518,7 +518,8 @@ class DraftRow(SQLModel, table=True):
            └────> failed (`reason` says why nothing can be proposed), or replaced (nobody orders it any more)
 
     `prompt` is the last one that was sent, `answer` what came back, for diagnosis. `calls` counts the calls to the
-    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, or failed.
+    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, or failed, or
+    why it is still wanted.
     `written_by` is the person of `origin` person. `told_at` is when the reviewers were told of it.
     """
 

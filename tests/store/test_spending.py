@@ -1,0 +1,69 @@
+"""What drafting takes of a day's tokens: never more than there is, however many ask at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from store.database import Database
+from store.migrate import upgrade
+from store.queries.spending import Reserved, reserve, settle, spent
+
+DAY = "2026-03-02"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty database."""
+    await upgrade(database_url)
+    made = Database(database_url)
+    yield made
+    await made.close()
+
+
+async def reserved(
+    database: Database, tokens: int, *, journey: str = "one", day: str = DAY, per_day: int = 100, per_journey: int = 60
+) -> str | None:
+    """Why there is no room for so many tokens; None where they are reserved now."""
+    async with database.write() as session:
+        return await reserve(session, Reserved(day, journey, tokens), per_day=per_day, per_journey=per_journey)
+
+
+async def taken(database: Database, journey: str = "") -> int:
+    async with database.read() as session:
+        return await spent(session, DAY, journey)
+
+
+async def test_what_is_reserved_is_taken_until_it_is_settled(database: Database) -> None:
+    """Then what the call really took is."""
+    assert await reserved(database, 40) is None
+    assert (40, 40, 0) == (await taken(database), await taken(database, "one"), await taken(database, "two"))
+    async with database.write() as session:
+        await settle(session, Reserved(DAY, "one", 40), tokens=7)
+    assert (7, 7) == (await taken(database), await taken(database, "one"))
+
+
+async def test_beyond_its_own_budget_a_journey_gets_nothing_and_another_does(database: Database) -> None:
+    """And beyond what all share nobody does, on that day."""
+    assert await reserved(database, 50) is None
+    assert "its budget is used up: 50 of 60" in (await reserved(database, 11) or "")
+    assert await reserved(database, 50, journey="two") is None
+    assert "the day's budget is used up: 100 of 100" in (await reserved(database, 1, journey="three") or "")
+    assert await reserved(database, 50, day="2026-03-03") is None
+    assert 100 == await taken(database)
+
+
+async def test_a_budget_smaller_than_a_call_has_room_for_one(database: Database) -> None:
+    """Or nothing would ever be drafted; one of nothing has none."""
+    assert await reserved(database, 500) is None
+    assert await reserved(database, 1) is not None
+    assert await reserved(database, 500, day="2026-03-03", per_journey=0) is not None
+
+
+async def test_of_many_who_ask_at_once_as_many_get_it_as_there_is_room_for(database: Database) -> None:
+    """Of two journeys, ten each."""
+    asked = [reserved(database, 10, journey=f"{number % 2}", per_day=90, per_journey=50) for number in range(20)]
+    answers = await asyncio.gather(*asked)
+
+    assert 9 == answers.count(None)
+    assert 90 == await taken(database)

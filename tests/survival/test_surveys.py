@@ -116,6 +116,7 @@ async def test_the_journey_goes_on_by_the_answer(whole: Whole, until: Callable[.
     assert "ada" not in link.removeprefix("https://learning.example.org")
     html = whole.smtp.for_("ada@example.org")[0].part("html")
     assert f'<a href="{link}"' in html
+    assert '<a href="https://learning.example.org/w/dlv-' in html
     assert "Thank you" in (await whole.post(link, sure="4", other="Not now.")).text
 
     async def is_over() -> bool:

@@ -396,7 +396,7 @@
     }
     if (draft.body !== null || ["wanted", "failed"].includes(draft.state)) act("Edit …", "E", "edit", edit, { class: "plain" });
     if (["failed", "rejected"].includes(draft.state)) buttons.push(el("button", { type: "button", class: "plain", "data-act": "again", onclick: writeAgain }, "Have it written again"));
-    return el("div", { class: "bar", role: "toolbar", "aria-label": "Decide" }, buttons);
+    return el("div", { class: "bar", role: "group", "aria-label": "Decide" }, buttons);
   };
 
   const drawDraft = (draft) => {
@@ -473,11 +473,11 @@
   // What was decided leaves the list, and the next one takes its place.
   const gone = async (id, words) => {
     const place = here.shown.findIndex((item) => item.id === id);
-    const left = here.shown.filter((item) => item.id !== id);
+    const left = here.shown.filter((item) => item.id !== id), hasFocus = one("#draft").contains(document.activeElement);
     here.items = here.items.filter((item) => item.id !== id); here.chosen.delete(id);
     drawList();
     const next = left[Math.min(Math.max(place, 0), left.length - 1)];
-    if (next) await show(next.id, { isQuiet: true });
+    if (next) await show(next.id, { isQuiet: true, hasFocus });
     else { here.current = null; history.replaceState(null, "", location.pathname + location.search); drawDraft(null); }
     news(`${words} ${count(here.items.length, "draft")} left.`);
   };

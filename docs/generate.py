@@ -243,6 +243,14 @@ def growth() -> str:
     return picture(read().get("growth"))
 
 
+def growing() -> str:
+    """What changes at ten million learners, with the arithmetic."""
+    from docs.figures import read
+    from docs.growing import page
+
+    return page(read())
+
+
 # -- the HTTP API ------------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +295,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "http-api.md": http_api,
     "draft-checks.md": draft_checks,
     "figures.md": figures,
+    "growing.md": growing,
     "../images/growth.svg": growth,
 }
 """Every page by its file's name."""

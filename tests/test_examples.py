@@ -31,10 +31,10 @@ REACH = {name: Reach(is_set_up=True, address_field=channel.address_field) for na
 each_example = pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 
 
-def test_there_are_twelve_and_the_list_names_each() -> None:
+def test_there_are_thirteen_and_the_list_names_each() -> None:
     """The page of the examples has a line for each."""
     page = (ROOT / "README.md").read_text()
-    assert 12 == len(EXAMPLES)
+    assert 13 == len(EXAMPLES)
     assert [] == [folder.name for folder in EXAMPLES if f"({folder.name}/journey.yaml)" not in page]
 
 

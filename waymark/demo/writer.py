@@ -284,7 +284,8 @@ def obliging(asked: Asked, *, is_faulty_at_first: bool = False) -> Answer:
     if is_faulty_at_first and _FOUND.search(asked.user) is None:
         kept.append(PRESSURE)
     kept.sort(key=lambda sentence: "{{ link }}" in sentence)  # the link comes last
-    text = {"subject": subject, "body": " ".join(kept or ["There is something new for you."])}
+    body = " ".join(kept or ["There is something new for you."])
+    text = {"subject": subject, "body": f"{body[:1].upper()}{body[1:]}"}
     words = len(asked.system.split()) + len(asked.user.split())
     return Answer(json.dumps(text), usage=(words * 4 // 3, len(text["body"].split()) * 4 // 3))
 

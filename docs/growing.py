@@ -39,8 +39,8 @@ _CHOICES = """
   state transitions a second (an estimate, not measured here); Cassandra beyond, or with several sites. Visibility goes
   to a database of its own: Waymark asks it nothing on the way of a message.
 - **Task queues.** Four partitions each, which is Temporal's own default; one, as `deploy/temporal/production.yaml` has
-  it, is the cheapest until a single matching host is full. Turns and each channel's retries have queues of their own, so that they can be given
-  workers of their own.
+  it, is the cheapest until a single matching host is full. Turns and each channel's retries have queues of their own,
+  so that they can be given workers of their own.
 - **Kafka's partitions.** Their number is the most bridges that can work at once, and learners keep to their partition,
   so that growing it later mixes the order of their events for a while. Waymark does not need that order, but it is
   cheaper with it: make more than you need, 64 for each topic.

@@ -201,13 +201,12 @@ async def lock_order(session: AsyncSession, draft: str) -> Sequence[Listed]:
 
 async def lock_orders(session: AsyncSession, orders: Collection[OrderOf]) -> Sequence[Listed]:
     """As `lock_order`, for at most some hundred orders."""
-    query = (
-        select(*_LISTED)
-        .where(_of_orders(orders))
-        .order_by(col(DraftRow.journey), col(DraftRow.message), col(DraftRow.key), col(DraftRow.number))
-        .with_for_update()
-    )
-    return [Listed(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+    key = (col(DraftRow.journey), col(DraftRow.message), col(DraftRow.key), col(DraftRow.number))
+    core = await connection_of(session)
+    await core.execute(select(col(DraftRow.id)).where(_of_orders(orders)).order_by(*key).with_for_update())
+    # asked again: a text that was added while this waited for its order is not among what was locked
+    found = await core.execute(select(*_LISTED).where(_of_orders(orders)).order_by(*key))
+    return [Listed(*row) for row in found.all()]
 
 
 async def approve(session: AsyncSession, drafts: Sequence[Listed], *, by: str, at: datetime) -> None:

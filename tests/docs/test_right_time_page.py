@@ -41,7 +41,7 @@ async def test_the_policy_is_shown_as_the_page_shows_it_and_can_be_set(api: Api,
     """Before anybody changed it; then the page's own."""
     shown = (await run(api, "policy", "show")).output.splitlines()
     assert [line for line in shown if f"    {line}" not in PAGE] == []
-    assert 3 == len(shown)
+    assert 4 == len(shown)
     done = await run(api, "policy", "set", str(folder / "policy.yaml"))
     assert (0, True) == (done.status, "from 08:30 to 17:30" in done.output), done.errors
 

@@ -311,11 +311,13 @@ def _is_wrong(sentence: str, prompt: str) -> bool:
 def _otherwise(prompt: str, subject: str, sentences: list[str]) -> tuple[str, list[str]]:
     """The text as an alternative to so many that are there; where we know no such words, as it is."""
     number = len(_ALTERNATIVE.findall(prompt))
+    if not number:
+        return subject, sentences
     asked_for = _LANGUAGE.search(prompt)
     said = detect(" ".join(sentences))
     language = asked_for[1].partition("-")[0] if asked_for else said[0] if said else ""
     ways = _OTHERWISE.get(language, ())
-    if not 0 < number <= len(ways):
+    if number > len(ways):
         return subject, sentences
     title, opening = ways[number - 1]
     plain = [sentence for sentence in sentences if "{{ link }}" not in sentence]

@@ -286,6 +286,8 @@ def may_be_written_again(draft: Listed) -> Refused | None:
     match draft.state:
         case "failed" | "rejected":
             return None
+        case "replaced" if draft.text is None:  # nobody ordered it any more
+            return None
         case "wanted" | "replaced":
             return may_decide(draft)
         case _:

@@ -262,6 +262,14 @@ async def test_what_is_not_written_cannot_be_decided(api: Api) -> None:
     assert "replaced" == (await api.get(f"/v1/drafts/{failed}"))["state"]
 
 
+async def test_what_no_version_asked_for_can_be_had_again(api: Api) -> None:
+    """A text that was wanted, and fell before anybody wrote it."""
+    fell = await want(api.parts.database)
+    await write(api.parts.database, fell, ENGLISH, state="replaced", subject=None, body=None)
+    again = await post(api, f"{fell}/again")
+    assert ("wanted", 2) == (again["state"], again["number"])
+
+
 async def test_what_waits_for_a_decision_is_not_written_again(api: Api) -> None:
     """It is rejected first."""
     assert (409, "draft_not_over") == await refused(api, f"{await propose(api.parts.database)}/again")

@@ -40,7 +40,7 @@ def main() -> None:
         table, is_good = asyncio.run(soak.run(on=given.on, minutes=given.minutes or 30.0))
     else:
         outcomes = [asyncio.run(_run(given, on)) for on in _databases(given.on)]
-        table, is_good = table_of(outcomes), all(outcome.verdict.is_good for outcome in outcomes)
+        table, is_good = table_of(outcomes), all(outcome.is_good for outcome in outcomes)
     if given.json:
         print(orjson.dumps(as_json(machine, [table]), option=orjson.OPT_INDENT_2).decode())
     else:

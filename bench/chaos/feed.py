@@ -52,6 +52,7 @@ messages:
 """
 CHANNEL_OF = {"one": "email", "two": "webhook", "three": "email"}
 """What the definition says is to be said to everybody, and by what channel."""
+ENTERS = "hr.learner.promoted"
 OUTCOME = "completed"
 POLICY: Mapping[str, Json] = {"sending": None, "budget": None}
 
@@ -88,15 +89,15 @@ class Coming:
         }  # fmt: skip
 
 
-def coming(seed: int, *, learners: int, seconds: float) -> Sequence[Coming]:
+def coming(seed: int, *, learners: int, seconds: float, prefix: str = "learner") -> Sequence[Coming]:
     """All events of a run, in order of time: a pure function of the seed."""
     chance = Random(f"feed {seed}")
     roads: tuple[tuple[Road, Road], ...] = (("kafka", "http"), ("kafka", "http"), ("http", "kafka"))
     events: list[Coming] = []
     for number in range(learners):
-        learner, (enters_by, completes_by) = f"learner-{number}", roads[number % 3]
+        learner, (enters_by, completes_by) = f"{prefix}-{number}", roads[number % 3]
         at = seconds * number / learners
-        events.append(Coming(at, enters_by, learner, f"{learner}-promoted", "hr.learner.promoted"))
+        events.append(Coming(at, enters_by, learner, f"{learner}-promoted", ENTERS))
         later = at + chance.uniform(0.5, 15.0)
         events.append(Coming(later, completes_by, learner, f"{learner}-completed", "lms.course.completed"))
     return sorted(events, key=lambda event: event.at)

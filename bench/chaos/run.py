@@ -4,26 +4,28 @@ Theory of operation. Three things go on at once until each has come to its end: 
 troublemaker carries the plan out, the house starts again what has ended. Then it is waited until nothing happens any
 more: every enrolment has ended, or for `PATIENCE_SECONDS` neither a letter came nor an enrolment ended. That is longer
 than the pause after which Waymark by itself looks again (a retry after a breaker, the sweeper's rest). Only then is
-asked and counted, see `judge`.
+asked and counted, see `judge`. At last the whole input is brought in once more, and nobody may be told anything by it.
 """
 
 import asyncio
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
 from bench.chaos.faults import Troublemaker
-from bench.chaos.feed import JOURNEY, Coming, Feed, coming
+from bench.chaos.feed import ENTERS, JOURNEY, Coming, Feed, coming
 from bench.chaos.house import House, faketime, open_house
 from bench.chaos.judge import Enrolled, Evidence, InDoubt, Told, Verdict, judge
 from bench.chaos.plan import Planned, draw, draw_short
 from bench.figures import Column, Progress, Row, Table, Target
 
 PATIENCE_SECONDS = 180.0
+MARKERS = 16
+"""Enough to fall into every partition."""
 STORIES = 10
 """So many are told in full."""
 
@@ -38,6 +40,7 @@ COLUMNS = (
     Column("in doubt"),
     Column("may be in doubt"),
     Column("unexplained"),
+    Column("said on replay"),
     Column("whole run", "s"),
 )
 
@@ -67,8 +70,14 @@ class Outcome:
     stories: Sequence[str]
     remarks: Sequence[str]
     letters: int
+    said_on_replay: int
     seconds: float
     happened: Sequence[str] = field(default_factory=tuple[str, ...])
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing that must not be."""
+        return self.verdict.is_good and self.said_on_replay == 0
 
     def row(self) -> Row:
         """Its figures."""
@@ -77,7 +86,8 @@ class Outcome:
             "learners": self.asked.learners, "messages": self.letters, "faults": len(self.plan),
             "lost": len(verdict.lost), "stuck": len(verdict.stuck), "said twice": len(verdict.twice),
             "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
-            "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained), "whole run": self.seconds,
+            "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
+            "said on replay": self.said_on_replay, "whole run": self.seconds,
         }  # fmt: skip
         return Row(f"{self.asked.on}, {self.asked.in_doubt}, seed {self.asked.seed}", figures)
 
@@ -85,7 +95,7 @@ class Outcome:
 def table_of(outcomes: Sequence[Outcome]) -> Table:
     """All runs as a table with its targets."""
     rows = [outcome.row() for outcome in outcomes]
-    figures = ("lost", "stuck", "said twice", "told wrongly", "unexplained")
+    figures = ("lost", "stuck", "said twice", "told wrongly", "unexplained", "said on replay")
     targets = [
         Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0) for row in rows for figure in figures
     ]  # fmt: skip
@@ -128,15 +138,33 @@ async def run(asked: Asked, *, say: "Say") -> Outcome:
         stories = [
             await tell(house, learner, evidence, events, begin_at) for learner in verdict.learners()[:STORIES]
         ]  # fmt: skip
-        if not verdict.is_good:
+        said_on_replay = await _replay(house, feed, events, begin_at)
+        if said_on_replay or not verdict.is_good:
             say.kept(_keep_logs(house, asked))
         progress.done()
         remarks = [f"left out: {fault}, as {why}" for fault, why in missing.items()] if not asked.is_short else []
         remarks += [f"ended by itself: {line}" for line in house.ended]
         return Outcome(
             asked, verdict, plan, stories, remarks, sum(letter.was_kept for letter in evidence.letters),
-            time.monotonic() - began, sorted(trouble.happened),
+            said_on_replay, time.monotonic() - began, sorted(trouble.happened),
         )  # fmt: skip
+
+
+async def _replay(house: House, feed: Feed, events: Sequence[Coming], begin_at: float) -> int:
+    """Bring the whole input once more, and answer how many letters came of it. Markers that come after it tell when it
+    has been taken in: each partition keeps its order.
+    """
+    known = {event.learner for event in events}
+    before = sum(letter.learner in known for letter in house.providers.letters())
+    await feed.bring(events, begin_at=begin_at)
+    markers = coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
+    await feed.bring([replace(m, road="kafka") for m in markers if m.type == ENTERS], begin_at=time.time())
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len({letter.learner for letter in house.providers.letters()} - known) < MARKERS:
+        if time.monotonic() > deadline:
+            raise TimeoutError("what came after the replay was never told anybody")
+        await asyncio.sleep(0.5)
+    return sum(letter.learner in known for letter in house.providers.letters()) - before
 
 
 class Say:
@@ -176,7 +204,7 @@ async def _grow_quiet(house: House, learners: int, progress: Progress) -> None:
 
 async def _gather(house: House, asked: Asked, feed: Feed, events: Sequence[Coming], trouble: Troublemaker) -> Evidence:
     by_id = {event.id: event for event in events}
-    entries = {event.id for event in events if event.type == "hr.learner.promoted"}
+    entries = {event.id for event in events if event.type == ENTERS}
     in_log = [orjson.loads(record.value or b"{}").get("id") for record in await house.produced(["hr.events"])]
     by_http = {id_ for id_ in feed.taken if by_id[id_].road == "http"}
     entered = {by_id[id_].learner for id_ in entries & ({str(id_) for id_ in in_log} | by_http)}

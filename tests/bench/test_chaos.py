@@ -21,16 +21,16 @@ from connectors.channels.webhook import Webhook, WebhookSettings
 from connectors.errors import InDoubt, Retryable
 from connectors.outgoing import Outgoing
 
-LEARNERS = 60
+LEARNERS = 40
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_minute_of_chaos() -> None:
     """Worker, bridge, API, Temporal and Kafka are killed, SQLite is locked, providers refuse and drop the line: nothing
     is lost, nobody is stuck, nothing is said twice, and what is in doubt was open when somebody died.
     """
-    outcome = await run(Asked(seed=2026, learners=LEARNERS, seconds=30.0, is_short=True), say=Say())
-    assert outcome.verdict.is_good, "\n".join([*map(str, outcome.plan), *outcome.stories, *outcome.remarks])
+    outcome = await run(Asked(seed=2026, learners=LEARNERS, seconds=25.0, is_short=True), say=Say())
+    assert outcome.is_good, "\n".join([*map(str, outcome.plan), *outcome.stories, *outcome.remarks])
     assert len(SHORT) - 1 == len(outcome.plan) == len(outcome.happened)  # connections are cut on PostgreSQL only
     figures = outcome.row().figures
     assert LEARNERS * len(CHANNEL_OF) >= figures["messages"] >= LEARNERS * len(CHANNEL_OF) - figures["in doubt"]
@@ -77,19 +77,19 @@ def test_everybody_enters_and_completes() -> None:
 # the count
 
 
-ADA = "ada"
+ANN = "ann"
 
 
 def evidence(**changes: object) -> Evidence:
-    """Ada entered, was told everything once, and has ended."""
-    letters = [Letter(float(n), channel, ADA, name, f"d-{name}", True, True) for n, (name, channel) in enumerate(CHANNEL_OF.items())]  # fmt: skip  # noqa: E501
-    told = [Told(f"d-{name}", ADA, name, "sent") for name in CHANNEL_OF]
-    good = Evidence({ADA}, letters, [Enrolled(ADA, "ended", OUTCOME)], told, set())
+    """Ann entered, was told everything once, and has ended."""
+    letters = [Letter(float(n), channel, ANN, name, f"d-{name}", True, True) for n, (name, channel) in enumerate(CHANNEL_OF.items())]  # fmt: skip  # noqa: E501
+    told = [Told(f"d-{name}", ANN, name, "sent") for name in CHANNEL_OF]
+    good = Evidence({ANN}, letters, [Enrolled(ANN, "ended", OUTCOME)], told, set())
     return replace(good, **changes)  # type: ignore[arg-type]
 
 
 def told(**status: str) -> list[Told]:
-    return [Told(f"d-{name}", ADA, name, status.get(name, "sent")) for name in CHANNEL_OF]
+    return [Told(f"d-{name}", ANN, name, status.get(name, "sent")) for name in CHANNEL_OF]
 
 
 GOOD = evidence()
@@ -129,12 +129,12 @@ def found(verdict: Verdict) -> set[str]:
         (evidence(told=told(two="failed")), {"wrong"}),
         (evidence(told=GOOD.told[:2]), {"wrong"}),
         (evidence(enrolled=[]), {"stuck"}),
-        (evidence(enrolled=[Enrolled(ADA, "active", None)]), {"stuck"}),
-        (evidence(enrolled=[Enrolled(ADA, "ended", "failed")]), {"stuck"}),
+        (evidence(enrolled=[Enrolled(ANN, "active", None)]), {"stuck"}),
+        (evidence(enrolled=[Enrolled(ANN, "ended", "failed")]), {"stuck"}),
         (evidence(enrolled=[*GOOD.enrolled, *GOOD.enrolled]), {"stuck"}),
         (evidence(letters=[*GOOD.letters, replace(GOOD.letters[0], learner="eve")]), {"strange"}),
         (evidence(letters=[replace(GOOD.letters[0], channel="webhook"), *GOOD.letters[1:]]), {"strange"}),
-        (evidence(entered={ADA, "bob"}), {"lost", "stuck"}),
+        (evidence(entered={ANN, "bob"}), {"lost", "stuck"}),
     ],
 )
 def test_each_discrepancy_is_found(seen: Evidence, expected: set[str]) -> None:
@@ -150,18 +150,25 @@ def test_each_discrepancy_is_found(seen: Evidence, expected: set[str]) -> None:
 
 def outgoing(delivery: str) -> Outgoing:
     return Outgoing(
-        delivery_id=delivery, enrolment_id="e-1", journey="chaos", message="one", learner=ADA,
-        address="ada@example.org", subject="one", text="Hello", link=None, sent_at=datetime.now(UTC),
+        delivery_id=delivery, enrolment_id="e-1", journey="chaos", message="one", learner=ANN,
+        address=f"{ANN}@example.org", subject="one", text="Hello", link=None, sent_at=datetime.now(UTC),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["smtp", "webhook"])
 @pytest.mark.parametrize(
-    ("mode", "raises", "kept"),
-    [("takes", None, [True]), ("refuse", Retryable, []), ("drop", InDoubt, [True]), ("hang", InDoubt, [True])],
+    ("mode", "delivery", "raises", "kept"),
+    [
+        ("takes", "d-1", None, [True]),
+        ("refuse", "d-1", Retryable, []),
+        ("drop", "d-1", InDoubt, [True]),
+        ("drop", "d-4", InDoubt, [False]),
+        ("hang", "d-1", InDoubt, [True]),
+        ("hang", "d-4", InDoubt, [False]),
+    ],
 )
 async def test_a_provider_does_as_it_is_told(
-    tmp_path: Path, name: str, mode: Mode, raises: type[Exception] | None, kept: list[bool]
+    tmp_path: Path, name: str, mode: Mode, delivery: str, raises: type[Exception] | None, kept: list[bool]
 ) -> None:
     """To our own channels; what it kept is in its log, whatever it answered."""
     providers = await open_providers(tmp_path / "letters.log")
@@ -175,7 +182,6 @@ async def test_a_provider_does_as_it_is_told(
         secret = SecretStr(WEBHOOK_SECRET)
         channel = Webhook(WebhookSettings(WAYMARK_WEBHOOK_URL=url, WAYMARK_WEBHOOK_SECRET=secret), limits=limits)
     providers[name].mode = mode
-    delivery = "d-7"  # of those that are kept
     if raises is None:
         await channel.send(outgoing(delivery))
     else:
@@ -184,7 +190,7 @@ async def test_a_provider_does_as_it_is_told(
     await channel.close()
     providers.close()
     said = [(letter.learner, letter.message, letter.delivery, letter.was_kept) for letter in providers.letters()]
-    assert [(ADA, "one", delivery, each) for each in kept] == said
+    assert [(ANN, "one", delivery, each) for each in kept] == said
     assert len(kept) == len((tmp_path / "letters.log").read_text().splitlines())
 
 

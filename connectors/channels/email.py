@@ -17,7 +17,7 @@ from connectors.channels.base import Channel, ChannelSettings, Limits, channel
 from connectors.errors import Permanent
 from connectors.mail.mime import written
 from connectors.mail.smtp import Letter, Lines, Server
-from connectors.mail.wording import html_part, one_line, text_part
+from connectors.mail.wording import both_parts, one_line
 from connectors.outgoing import Outgoing, Receipt
 
 _ADDRESS = re.compile(r"""[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s<>@"(),:;\\\[\]\x00-\x1f\x7f]{1,253}""")
@@ -134,10 +134,11 @@ class Email(Channel):
             "Message-ID": self._message_id(outgoing),
             "Auto-Submitted": "auto-generated",
         }
+        text, html = both_parts(outgoing.text, outgoing.link, why=outgoing.why)
         return written(
             headers,
-            text=text_part(outgoing.text, outgoing.link, why=outgoing.why),
-            html=html_part(outgoing.text, outgoing.link, why=outgoing.why),
+            text=text,
+            html=html,
             key=outgoing.delivery_id,
             policy=_WIRE if recipient.isascii() else _WIRE_UTF8,
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
+from functools import lru_cache
 
 _SIMPLE = re.compile(r"[ -~]{0,60}")
 _SIMPLE_ADDRESS = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -40,7 +41,17 @@ def header(name: str, value: str | Address, *, policy: "EmailPolicy[EmailMessage
         is_simple = _SIMPLE.fullmatch(value) and "=?" not in value and value == value.strip()
     if is_simple:
         return f"{name}: {value}\n".encode()
+    if isinstance(value, Address) and value.display_name:
+        return _from_somebody(name, value.display_name, value.username, value.domain, policy)
     return policy.fold_binary(*policy.header_store_parse(name, value))
+
+
+@lru_cache(maxsize=16)
+def _from_somebody(
+    name: str, display_name: str, username: str, domain: str, policy: "EmailPolicy[EmailMessage]"
+) -> bytes:
+    """Who has a name in a letter is its sender, the same in all of them; the recipients are addresses alone."""
+    return policy.fold_binary(*policy.header_store_parse(name, Address(display_name, username, domain)))
 
 
 def _part(subtype: str, content: str) -> bytes:

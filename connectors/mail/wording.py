@@ -52,7 +52,10 @@ def html_part(text: str, link: OutgoingLink | None, *, why: str | None = None) -
     """The HTML body: the text, then the link as a button unless the text has it already; last and quiet, where the
     reader learns why she got it.
     """
-    tokens = _parse(cleaned(text))
+    return _html(_parse(cleaned(text)), text, link, why)
+
+
+def _html(tokens: Sequence[Token], text: str, link: OutgoingLink | None, why: str | None) -> str:
     body = nh3.clean(_markdown.renderer.render(tokens, _markdown.options, {}), url_schemes=LINK_SCHEMES)
     has_button = link is not None and not _is_in(link, text) and urlsplit(link.url).scheme.lower() in LINK_SCHEMES
     button = _BUTTON.format(url=escape(link.url), label=escape(_label(link))) if link is not None and has_button else ""
@@ -64,8 +67,18 @@ def text_part(text: str, link: OutgoingLink | None, *, why: str | None = None) -
     """The plain body: the text without marks, then the link unless the text has it already; below the line that mail
     programs take for the end of the text, where the reader learns why she got it.
     """
+    return _plain(_parse(cleaned(text)), text, link, why)
+
+
+def both_parts(text: str, link: OutgoingLink | None, *, why: str | None = None) -> tuple[str, str]:
+    """The plain and the HTML body; the text is parsed once."""
+    tokens = _parse(cleaned(text))
+    return _plain(tokens, text, link, why), _html(tokens, text, link, why)
+
+
+def _plain(tokens: Sequence[Token], text: str, link: OutgoingLink | None, why: str | None) -> str:
     footer = "" if why is None else f"{SEPARATOR}{_WHY} {why}\n"
-    blocks = _Plain(_parse(cleaned(text))).text()
+    blocks = _Plain(tokens).text()
     if link is None or _is_in(link, text):
         return f"{blocks}\n{footer}"
     return f"{blocks}\n\n{_label(link)}: {cleaned(link.url)}\n{footer}".lstrip("\n")

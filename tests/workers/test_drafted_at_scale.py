@@ -313,9 +313,9 @@ async def test_nothing_is_sent_unapproved_and_what_is_sent_is_right_for_its_lear
     drafted = sum(draft is not None for _, _, draft in went)
     with capsys.disabled():
         print(
-            f"\npublished in {published_after:.1f} s, {SIZE.texts} texts drafted in {len(play.server.asked)} calls, "
-            f"checked and decided after {decided_after:.0f} s; {len(learners)} learners, {len(went)} messages in {took:.0f} s: {drafted} drafted "
-            f"and approved, {len(went) - drafted} in their own words"
+            f"\npublished in {published_after:.1f} s; {SIZE.texts} texts drafted in {len(play.server.asked)} calls, "
+            f"checked and decided after {decided_after:.0f} s; {len(learners)} learners, {len(went)} messages in "
+            f"{took:.0f} s: {drafted} drafted and approved, {len(went) - drafted} in their own words"
         )
 
 

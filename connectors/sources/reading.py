@@ -51,16 +51,20 @@ def unfit(value: Json) -> Refused | None:
         is_nested = False
         for item in level:
             match item:
+                case str():
+                    if "\0" in item:
+                        return Refused(
+                            "nul_character", "a text holds the character NUL (\\u0000), which no database keeps"
+                        )
+                    if not item.isascii() and _SURROGATE.search(item):  # asked first, because it is known already
+                        return Refused("lone_surrogate", LONE_SURROGATE)
                 case dict():
-                    below += [*item, *item.values()]
+                    below += item
+                    below += item.values()
                     is_nested = True
                 case list():
                     below += item
                     is_nested = True
-                case str() if "\0" in item:
-                    return Refused("nul_character", "a text holds the character NUL (\\u0000), which no database keeps")
-                case str() if _SURROGATE.search(item):
-                    return Refused("lone_surrogate", LONE_SURROGATE)
                 case float() if not math.isfinite(item):
                     return Refused("number_out_of_range", OUT_OF_RANGE)
                 case int() if not SMALLEST_INTEGER <= item <= LARGEST_INTEGER:

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, cast
@@ -156,12 +157,21 @@ async def open_drafting(
     assert writer is not None, "a writer is set up"
     budget = Budget(settings.writer_tokens_per_day, settings.writer_tokens_per_journey, MOST_TOKENS)
     writing = Drafting(
-        house.database, house.programs, writer, budget, real_clock, pacing or Pacing(), settings.writer_answer
-    )
+        house.database, house.programs, writer, budget, real_clock, pacing or Pacing(), settings.writer_answer,
+        prepare=_load_for_drafting,
+    )  # fmt: skip
     try:
         yield DraftActivities(writing, telling)
     finally:
         await writer.close()
+
+
+def _load_for_drafting() -> None:
+    """The model's client and the detector of languages: a second, and more on a busy machine."""
+    from journeys.drafting.tongues import detect
+
+    import_module("openai")
+    detect("Your course is waiting.")
 
 
 def build_reviewers(house: House, channels: Mapping[str, Channel]) -> "Reviewers":

@@ -102,7 +102,9 @@ class _Later(Exception):
 
 @dataclass
 class Drafting:
-    """Has texts drafted. `clock` is the real one, for records; `answer_limit` is what the writer gives an answer."""
+    """Has texts drafted. `clock` is the real one, for records; `answer_limit` is what the writer gives an answer.
+    `prepare` loads what takes its time to load, once, before the first call and beside the loop, on which turns wait.
+    """
 
     database: Database
     programs: Programs
@@ -111,8 +113,10 @@ class Drafting:
     clock: Callable[[], datetime]
     pacing: Pacing = field(default_factory=Pacing)
     answer_limit: timedelta = timedelta(minutes=2)
+    prepare: Callable[[], None] | None = None
     breath: Breath = field(init=False)
     _under_way: int = 0
+    _preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.breath = Breath(self.pacing, monotonic)
@@ -132,9 +136,16 @@ class Drafting:
             return await self._reuse(step)
         self._under_way += 1
         try:
+            await self._be_prepared()
             return await self._call(step, attempt)
         finally:
             self._under_way -= 1
+
+    async def _be_prepared(self) -> None:
+        async with self._preparing:
+            if self.prepare is not None:
+                await asyncio.to_thread(self.prepare)
+                self.prepare = None
 
     # --- before the call
 

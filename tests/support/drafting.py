@@ -143,7 +143,7 @@ class Drafting:
                 setattr(row, name, value)
             session.add(row)
 
-    async def settled(self, id_: str, *, timeout: float = 60.0) -> DraftRow:
+    async def settled(self, id_: str, *, timeout: float = 120.0) -> DraftRow:
         """The draft, once it is wanted no more."""
 
         async def found() -> DraftRow | None:
@@ -153,7 +153,7 @@ class Drafting:
 
         return await until(found, timeout=timeout)
 
-    async def waits(self, id_: str, *, timeout: float = 60.0) -> str:
+    async def waits(self, id_: str, *, timeout: float = 120.0) -> str:
         """Why it is still wanted, once its row says so."""
 
         async def why() -> str | None:
@@ -212,7 +212,7 @@ async def drafting_house(
         "openai_api_key": server.key,
         "openai_base_url": server.url,
         "writer_model": server.model,
-        "writer_answer": timedelta(seconds=20),
+        "writer_answer": timedelta(seconds=60),
         **overrides,
     }
     async with running_house(

@@ -3,6 +3,7 @@
     python -m bench.chaos [--seed 1] [--learners 1500] [--minutes 5] [--on sqlite|postgresql|both]
                           [--in-doubt leave|resend] [--plan FILE] [--calm] [--quick] [--json] [--save]
     python -m bench.chaos soak [--minutes 30] [--on ...]
+    python -m bench.chaos poison [--records 10000] [--on ...]
 
 Exit status 0 where nothing was lost, stuck, said twice, told wrongly or in doubt without a cause; 1 otherwise.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from bench.chaos import soak
+from bench.chaos import poison, soak
 from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
 from bench.figures import Machine, as_json, table_json
@@ -35,9 +36,13 @@ class _Aloud(Say):
 def main() -> None:
     """Read the arguments, run, print, and tell by the exit status."""
     given = _arguments()
+    if given.what != "run" and given.on == "both":
+        sys.exit(f"{given.what} runs on one database: give --on sqlite or --on postgresql")
     machine = Machine()
     if given.what == "soak":
         table, is_good = asyncio.run(soak.run(on=given.on, minutes=given.minutes or 30.0))
+    elif given.what == "poison":
+        table, is_good = asyncio.run(poison.run(records=given.records, on=given.on, seed=given.seed))
     else:
         outcomes = [asyncio.run(_run(given, on)) for on in _databases(given.on)]
         table, is_good = table_of(outcomes), all(outcome.is_good for outcome in outcomes)
@@ -52,9 +57,12 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description="Whether anything is lost.")
-    parser.add_argument("what", nargs="?", choices=("run", "soak"), default="run", help="soak: memory, without faults")
+    parser.add_argument(
+        "what", nargs="?", choices=("run", "soak", "poison"), default="run", help="soak: memory; poison: bad records"
+    )
     parser.add_argument("--seed", type=int, default=1, help="from which the plan and the feed are drawn")
     parser.add_argument("--learners", type=int, help="how many enter (1500; quick: 60)")
+    parser.add_argument("--records", type=int, default=10_000, help="poison: how many of each sort")
     parser.add_argument("--minutes", type=float, help="how long events come (5; quick: half a minute; soak: 30)")
     parser.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="sqlite", help="the database")
     parser.add_argument("--in-doubt", choices=("leave", "resend"), default="leave", help="WAYMARK_IN_DOUBT")

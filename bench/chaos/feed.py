@@ -121,6 +121,7 @@ class Feed:
                 both.create_task(self._bring(road, begin_at, send))
         if self._producer is not None:
             await asyncio.to_thread(self._producer.close)
+            self._producer = None
 
     async def _bring(self, events: Sequence[Coming], begin_at: float, send: "_Send") -> None:
         left = list(events)

@@ -43,7 +43,7 @@ def resident_mib(pid: int) -> float:
 async def run(*, on: str, minutes: float, per_second: float = PER_SECOND) -> tuple[Table, bool]:
     """The table, and whether every process of ours was flat."""
     seconds = minutes * 60
-    async with open_house("sqlite" if on == "both" else on, with_disk=False) as house:
+    async with open_house(on, with_disk=False) as house:
         events = coming(0, learners=int(seconds * per_second), seconds=seconds)
         feeding = asyncio.create_task(Feed(house.bootstrap, house.http).bring(events, begin_at=time.time()))
         samples = await _sample(house, feeding)

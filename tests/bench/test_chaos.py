@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bench.chaos import plan as planning
+from bench.chaos import poison
 from bench.chaos.feed import CHANNEL_OF, OUTCOME, coming
 from bench.chaos.house import WEBHOOK_SECRET
 from bench.chaos.judge import Enrolled, Evidence, Told, Verdict, judge
@@ -199,3 +200,15 @@ def test_a_slope_is_that_of_the_line() -> None:
     assert 60.0 == pytest.approx(slope_per_hour([(float(s), 100 + s / 60) for s in range(0, 600, 10)]))
     assert 0.0 == slope_per_hour([(float(s), 100.0) for s in range(0, 600, 10)])
     assert Planned(1.0, "kill", "api", 0.5) == planning.read("1 kill api 0.5")[0]
+
+
+@pytest.mark.timeout(600)
+async def test_poison_stands_aside() -> None:
+    """Records that cannot be used, each between two good ones: through the bridge itself, each is a dead letter with
+    its reason, and every good one is taken.
+    """
+    table, is_good = await poison.run(records=150, on="sqlite")
+    assert is_good, str(table)
+    assert {"learners": 150, "dead letters": 150, "misplaced": 0} == {
+        name: table.rows[0].figures[name] for name in ("learners", "dead letters", "misplaced")
+    }

@@ -66,7 +66,7 @@ async def measure(
                 await waymark.produce([_entry(f"sleeper-{number}", "manager", now) for number in range(enrolments)])
                 await until_asleep(stage, waymark.database, enrolments, said=said)
                 figures[f"{said}: goal, to the end"] = await _goals(stage, waymark, round(seconds * PER_SECOND))
-                figures[f"{said}: pause, to the last letter"] = await _pause(waymark)
+                figures[f"{said}: pause, to the last letter"] = await _pause(stage, waymark)
         stage.progress.done()
     title = (
         f"goals: {PER_SECOND:g} a second among {enrolments:,} enrolments in a long wait; and the whole journey paused"
@@ -139,29 +139,37 @@ async def _closed(stage: Servers, waymark: Waymark) -> dict[str, float]:
 # the pause
 
 
-async def _pause(waymark: Waymark) -> Figures:
+async def _pause(stage: Servers, waymark: Waymark) -> Figures:
     """Entries that each send a letter go on to come; the journey is paused in between."""
+    came_before = waymark.arrived.count()
     before, after = round(BEFORE_PAUSE_SECONDS * PER_SECOND), round(AFTER_PAUSE_SECONDS * PER_SECOND)
-    paused_at = 0.0
-
-    async def act(place: int) -> None:
-        nonlocal paused_at
-        if place == before:
-            paused_at = time.time()
-            await _ask_for_pause(waymark)
-        await waymark.produce([_entry(f"late-{place}", "director", time.time())])
-
-    await paced(before + after, PER_SECOND, act)
-    enrolled = await _settled(waymark, before + after)
+    await _enter(waymark, range(before))
+    await stage.wait_for(waymark.arrived, came_before + 1, said="letters before the pause")
+    going_on = asyncio.create_task(_enter(waymark, range(before, before + after)))
+    paused_at = time.time()
+    await _ask_for_pause(waymark)
+    await going_on
+    entries = before + after
+    await _enter(waymark, range(entries, entries + after))
+    entered = await _settled(waymark, entries + after)
+    too_late = entered & {f"late-{place}" for place in range(entries, entries + after)}
     letters = [(to.partition("@")[0], float(at)) for at, to, _ in waymark.arrived.lines()]
-    if len(letters) != len(set(letters)) or len(letters) < before / 2 or enrolled > before + 2 * PER_SECOND:
-        raise Wrong(f"{enrolled} entered and {len(letters)} got a letter, though {before} came before the pause")
-    last = max(at for _, at in letters)
-    return {"number": len(letters), "the longest": max(0.0, last - paused_at)}
+    if too_late or len(letters) != len({name for name, _ in letters}) or not {name for name, _ in letters} <= entered:
+        raise Wrong(
+            f"{len(too_late)} entered after the pause; {len(letters)} letters came for {len(entered)} enrolments"
+        )
+    return {"number": len(letters), "the longest": max(0.0, max(at for _, at in letters) - paused_at)}
 
 
-async def _settled(waymark: Waymark, entries: int) -> int:
-    """Wait until all who came are in the log and nothing is under way any more; answers how many of them entered."""
+async def _enter(waymark: Waymark, places: Sequence[int]) -> None:
+    async def one(place: int) -> None:
+        await waymark.produce([_entry(f"late-{places[place]}", "director", time.time())])
+
+    await paced(len(places), PER_SECOND, one)
+
+
+async def _settled(waymark: Waymark, entries: int) -> set[str]:
+    """Wait until all who came are in the log and nothing is under way any more; answers who of them entered."""
     late = select(func.count()).select_from(LoggedEvent).where(col(LoggedEvent.event_id).startswith("late-"))
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -176,7 +184,13 @@ async def _settled(waymark: Waymark, entries: int) -> int:
         if time.monotonic() > deadline:
             raise Wrong(f"{logged} of {entries} entries are in the log, and {busy} enrolments are not at rest")
         await asyncio.sleep(0.2)
-    return await count_enrolments(waymark.database, col(Enrolment.entry)["data"]["to_level"].as_string() == "director")
+    query = (
+        select(col(Learner.source_id))
+        .join(Enrolment, col(Enrolment.learner) == col(Learner.id))
+        .where(col(Learner.source_id).startswith("late-"))
+    )
+    async with waymark.database.read() as session:
+        return set((await (await session.connection()).execute(query)).scalars().all())
 
 
 async def _ask_for_pause(waymark: Waymark) -> None:

@@ -27,12 +27,9 @@ async def want(session: AsyncSession, wanted: Sequence[Wanted], *, program: str,
     """
     if not wanted:
         return []
-    core = await session.connection()
     new = insert_new(session, DraftRow).returning(col(DraftRow.id))
-    found: list[str] = []
-    for each in wanted:
-        found += (await core.execute(new, [_first(each, program, at)])).scalars().all()
-    return found
+    rows = [_first(each, program, at) for each in wanted]
+    return (await (await session.connection()).execute(new, rows)).scalars().all()
 
 
 def _first(wanted: Wanted, program: str, at: datetime) -> dict[str, object]:

@@ -9,10 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import load_only
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.tables import DeadLetter, DeliveryRow, Enrolment, Identity, Learner
+
+_SHOWN: Sequence[Any] = (
+    Enrolment.id, Enrolment.journey, Enrolment.version, Enrolment.entry_key, Enrolment.status, Enrolment.outcome,
+    Enrolment.arm, Enrolment.step, Enrolment.waiting_for, Enrolment.due_at, Enrolment.entered_at, Enrolment.ended_at,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +92,13 @@ async def list_learners(session: AsyncSession, *, after: str | None, limit: int)
 async def list_enrolments(
     session: AsyncSession, wanted: EnrolmentFilter, *, after: str | None, limit: int
 ) -> Sequence[Listed]:
-    """Enrolments in order of id."""
+    """Enrolments in order of id, as lists show them: not what they hold (`run`, `entry`)."""
     filters = _matching(
         (Enrolment.journey, wanted.journey), (Enrolment.learner, wanted.learner), (Enrolment.status, wanted.status)
     )
     query = (
         select(Enrolment, Learner.source_id)
+        .options(load_only(*_SHOWN, raiseload=True))
         .join(Learner, col(Learner.id) == col(Enrolment.learner))
         .where(*filters, *_past(Enrolment.id, after))
         .order_by(col(Enrolment.id))

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.serve import CannotListen, serve
+from api.serve import CannotListen, listen, serve
 from store.database import Database
 from tests.support.api import KEY, Api, event
 
@@ -114,3 +114,22 @@ async def test_unexpected(api: Api, caplog: pytest.LogCaptureFixture, capfd: pyt
     said = capfd.readouterr()
     assert "request_failed" in said.out + said.err
     assert "Lovelace" not in answer.text + caplog.text + said.out + said.err
+
+
+async def test_answers_are_sent_at_once() -> None:
+    """No answer waits for the client to acknowledge the part of it that went first: 40 ms each, on a connection that is
+    kept.
+    """
+    is_at_once: asyncio.Queue[int] = asyncio.Queue()
+
+    class Line(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted = transport.get_extra_info("socket")
+            is_at_once.put_nowait(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    listening = listen("127.0.0.1", 0)
+    async with await asyncio.get_running_loop().create_server(Line, sock=listening):
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        assert await is_at_once.get()
+        writer.close()

@@ -167,7 +167,9 @@ class Enrolment(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("journey", "learner", "entry_key", "ordinal"),
         Index("ix_enrolments_learner_status", "learner", "status"),
+        Index("ix_enrolments_journey", "journey", "id"),
         Index("ix_enrolments_journey_status", "journey", "status", "id"),
+        Index("ix_enrolments_status", "status", "id"),
         Index(
             "ix_enrolments_wake_wanted",
             "wake_wanted_at",
@@ -513,14 +515,15 @@ class DraftRow(SQLModel, table=True):
     texts of one journey, message and key from 1. `origin` is model, person (who edited `based_on`) or reuse (the text
     of `based_on`, which the same order of another message had already).
 
-        wanted ─> proposed ─> approved ─> replaced (by another approved one)
+        wanted ─> proposed ─> approved ─> replaced (by another approved one, or taken back: then nothing is approved)
            │          └──────> rejected, or replaced (edited: the new text is a row of its own)
            └────> failed (`reason` says why nothing can be proposed), or replaced (nobody orders it any more)
 
     `prompt` is the last one that was sent, `answer` what came back, for diagnosis. `calls` counts the calls to the
-    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, or failed, or
-    why it is still wanted.
-    `written_by` is the person of `origin` person. `told_at` is when the reviewers were told of it.
+    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, taken back, or
+    failed, or why it is still wanted. `decided_*` says who approved or rejected it, also once an approved one is
+    replaced; `taken_back_*` who took the approval back. `written_by` is the person of `origin` person. `told_at` is
+    when the reviewers were told of it.
     """
 
     __tablename__ = "drafts"
@@ -554,6 +557,8 @@ class DraftRow(SQLModel, table=True):
     reason: str | None = _text(is_optional=True)
     decided_by: str | None = _text(is_optional=True)
     decided_at: datetime | None = _instant(is_optional=True)
+    taken_back_by: str | None = _text(is_optional=True)
+    taken_back_at: datetime | None = _instant(is_optional=True)
     told_at: datetime | None = _instant(is_optional=True)
     created_at: datetime = _instant()
     updated_at: datetime = _instant()

@@ -1,8 +1,10 @@
-"""Drafts as people decide on them: listed, compared, approved, rejected, written anew, counted.
+"""Drafts as people decide on them: listed, compared, approved, rejected, taken back, written anew, counted.
 
     wanted ─> proposed ─ approve ─> approved      the approved one of the same order before it is `replaced`
                  ├────── reject ──> rejected      another text of the same order is wanted, where somebody wants one
                  └────── edit ────> replaced      the new text is a row of its own, proposed
+
+    approved ─ take back ─> replaced              nothing is approved then; another text is wanted, as after a rejection
 
 Whoever decides locks every text of the order (`lock_order`), so that two who decide at once do so one after the other.
 A text never changes once it is proposed, so what was found wrong with it before the lock is true after it.
@@ -30,6 +32,9 @@ OrderOf = tuple[str, str, str]
 
 WITH_TEXT = ("proposed", "approved")
 """The states in which a text goes, or may go."""
+
+WAITING = ("wanted", "proposed")
+"""The states in which a text is still to be decided on."""
 
 _ROWS = 300
 T = TypeVar("T")
@@ -73,6 +78,8 @@ class Listed:
     reason: str | None
     decided_by: str | None
     decided_at: datetime | None
+    taken_back_by: str | None
+    taken_back_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -91,7 +98,9 @@ class Listed:
 class Refused:
     """Why it was not done, and what can be done instead."""
 
-    code: Literal["draft_not_written", "draft_decided", "draft_replaced", "draft_failed", "draft_not_over"]
+    code: Literal[
+        "draft_not_written", "draft_decided", "draft_replaced", "draft_failed", "draft_not_over", "draft_not_approved"
+    ]
     detail: str
 
 
@@ -230,20 +239,34 @@ async def reject(session: AsyncSession, draft: Listed, *, reason: str, by: str, 
     )
 
 
+async def take_back(session: AsyncSession, draft: Listed, *, reason: str, by: str, at: datetime) -> None:
+    """Take back the approval of a text of a locked order: nothing is approved then. Who had approved it stays."""
+    change = update(DraftRow).where(col(DraftRow.id) == draft.id)
+    await (await connection_of(session)).execute(
+        change.values(state="replaced", reason=reason, taken_back_by=by, taken_back_at=at, updated_at=at)
+    )
+
+
 async def want_again(
     session: AsyncSession, draft: Listed, texts: Sequence[Listed], *, program: str, at: datetime
 ) -> str:
-    """Want another text of a locked order than this rejected or failed one (`texts` are all of it); answers its id.
+    """Want another text of a locked order than this one (`texts` are all of it), which was rejected or taken back, or
+    failed; answers its id.
 
     Where another one is wanted or proposed already, that is it. A failed one is replaced.
     """
-    others = [text for text in texts if text.id != draft.id and text.state in ("wanted", "proposed")]
-    if others:
-        return others[-1].id
+    waiting = waiting_beside(draft, texts)
+    if waiting is not None:
+        return waiting
     row = _next(texts, program=program, at=at)
     await _insert(session, row)
     await _replace(session, draft, if_in=("failed",), at=at)
     return row.id
+
+
+def waiting_beside(draft: Listed, texts: Sequence[Listed]) -> str | None:
+    """Another one of these texts that is written, or waits for a decision: the last."""
+    return next((each.id for each in reversed(texts) if each.id != draft.id and each.state in WAITING), None)
 
 
 async def edit(
@@ -273,6 +296,10 @@ def may_decide(draft: Listed) -> Refused | None:
             why = draft.reason or "writing it failed"
             detail = f"there is no text, because {why}: have it written again, or write it yourself"
             return Refused("draft_failed", detail)
+        case "replaced" if draft.taken_back_at is not None:
+            when = draft.taken_back_at.isoformat(timespec="seconds")
+            detail = f"{draft.taken_back_by or 'somebody'} has taken it back at {when}: to have it sent, edit it"
+            return Refused("draft_decided", detail)
         case "replaced":
             return Refused("draft_replaced", "another text stands in its place: look at the later texts of its order")
         case _:
@@ -281,17 +308,30 @@ def may_decide(draft: Listed) -> Refused | None:
             return Refused("draft_decided", detail)
 
 
+def may_be_taken_back(draft: Listed) -> Refused | None:
+    """Why nobody can take back the approval of this draft."""
+    match draft.state:
+        case "approved":
+            return None
+        case "proposed":
+            detail = "nobody has approved it, so it is sent to nobody: reject it (POST /v1/drafts/{id}/reject)"
+            return Refused("draft_not_approved", detail)
+        case _:
+            return may_decide(draft)
+
+
 def may_be_written_again(draft: Listed) -> Refused | None:
     """Why nobody can have another text written in place of this one."""
     match draft.state:
         case "failed" | "rejected":
             return None
-        case "replaced" if draft.text is None:  # nobody ordered it any more
+        case "replaced" if draft.text is None or draft.taken_back_at is not None:  # without text: nobody ordered it
             return None
         case "wanted" | "replaced":
             return may_decide(draft)
         case _:
-            detail = f"it is {draft.state}: another text is written once it is rejected (`again`)"
+            way = "taken back" if draft.state == "approved" else "rejected"
+            detail = f"it is {draft.state}: another text is written once it is {way} (`again`)"
             return Refused("draft_not_over", detail)
 
 

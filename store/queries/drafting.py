@@ -73,12 +73,12 @@ async def has_earlier_wanted(session: AsyncSession, row: DraftRow) -> bool:
 
 
 async def list_rejections(session: AsyncSession, row: DraftRow) -> Sequence[str]:
-    """Why persons refused earlier texts of this order, oldest first."""
+    """Why persons rejected earlier texts of this order, or took them back, oldest first."""
     query = (
         select(DraftRow.reason)
         .where(
             col(DraftRow.journey) == row.journey, col(DraftRow.message) == row.message, col(DraftRow.key) == row.key,
-            col(DraftRow.state) == "rejected",
+            or_(col(DraftRow.state) == "rejected", col(DraftRow.taken_back_at).is_not(None)),
         )
         .order_by(col(DraftRow.number))
     )  # fmt: skip

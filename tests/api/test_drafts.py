@@ -1,4 +1,4 @@
-"""`/v1/drafts`: listed, shown, approved, rejected, edited, written again; many at once."""
+"""`/v1/drafts`: listed, shown, approved, rejected, taken back, edited, written again; many at once."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from journeys.drafting.order import DraftText
-from store.queries import drafts
+from store.queries import drafting, drafts
 from tests.support.api import Api
 from tests.support.proposing import BETTER, BROKEN, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want, write
 
@@ -282,6 +282,124 @@ async def test_a_repeated_decision_gets_the_same_answer(api: Api) -> None:
     first = await post(api, f"{draft}/approve", **key)
     await post(api, f"{draft}/edit", {"subject": BETTER.subject, "body": BETTER.body})
     assert first == await post(api, f"{draft}/approve", **key)
+
+
+# --- taken back ---------------------------------------------------------------------------------------------------
+
+
+async def approved_of(api: Api, draft: str) -> str | None:
+    """The id of the text that is sent for this draft's order; None: the message goes in its own words."""
+    async with api.parts.database.read() as session:
+        row = await drafts.find(session, draft)
+        assert row is not None
+        found = await drafts.find_approved(session, row.journey, row.message, row.key)
+    return None if found is None else found.id
+
+
+async def test_an_approved_text_that_is_taken_back_is_sent_no_more(api: Api) -> None:
+    """Who had approved it stays, beside who took it back and why; another one is wanted, and told; once, however often
+    it is said.
+    """
+    draft = await propose(api.parts.database)
+    approved = await post(api, f"{draft}/approve")
+    assert draft == await approved_of(api, draft)
+
+    answer = await post(api, f"{draft}/take-back", {"reason": " the course takes 6 days "})
+
+    assert await approved_of(api, draft) is None
+    taken = answer["draft"]
+    assert ["replaced", "the course takes 6 days"] == [taken["state"], taken["reason"]]
+    assert ["tests", approved["decided_at"]] == [taken["decided_by"], taken["decided_at"]]
+    assert "tests" == taken["taken_back_by"]
+    assert approved["decided_at"] < taken["taken_back_at"]
+    again = await api.get(f"/v1/drafts/{answer['again']}")
+    assert ("wanted", 2, "nurse") == (again["state"], again["number"], again["value"])
+    earlier = [(one["id"], one["reason"], one["taken_back_by"]) for one in again["earlier"]]
+    assert [(draft, "the course takes 6 days", "tests")] == earlier
+    async with api.parts.database.read() as session:
+        row = await drafts.find(session, again["id"])
+        assert row is not None
+        assert ["the course takes 6 days"] == await drafting.list_rejections(session, row)
+    assert answer == await post(api, f"{draft}/take-back", {"reason": "another", "again": False})
+    assert {draft: "replaced", again["id"]: "wanted"} == await states(api.parts.database)
+
+
+async def test_after_a_text_is_taken_back_there_may_be_none(api: Api) -> None:
+    """With `again` false; a reason is wanted in any case. It is not ordered anew by itself; a person may want another
+    one later, or send the same words again after all.
+    """
+    draft = await propose(api.parts.database)
+    await post(api, f"{draft}/approve")
+    for given in ({}, {"reason": " "}, {"reason": "no", "more": 1}):
+        assert (422, "invalid_request") == await refused(api, f"{draft}/take-back", given)
+    assert draft == await approved_of(api, draft)
+
+    assert (await post(api, f"{draft}/take-back", {"reason": "not needed", "again": False}))["again"] is None
+
+    assert {draft: "replaced"} == await states(api.parts.database)
+    for action, body in (("approve", {"despite_findings": True}), ("reject", {"reason": "no"})):
+        assert (409, "draft_decided") == await refused(api, f"{draft}/{action}", body)
+    told = (await api.client.post(f"/v1/drafts/{draft}/approve", json={})).json()["detail"]
+    assert "tests has taken it back at" in told
+    edited = await post(api, f"{draft}/edit", {"subject": ENGLISH.subject, "body": ENGLISH.body})
+    assert ("proposed", 2, draft) == (edited["state"], edited["number"], edited["based_on"])
+    await post(api, f"{edited['id']}/approve")
+    assert edited["id"] == await approved_of(api, draft)
+    again = await post(api, f"{draft}/again")
+    assert ("wanted", 3) == (again["state"], again["number"])
+
+
+async def test_only_what_is_approved_is_taken_back(api: Api) -> None:
+    """Anything else is left as it is, and the answer says what it is instead."""
+    proposed, rejected, first = [await propose(api.parts.database, value=value) for value in ("one", "two", "three")]
+    wanted, failed = [await want(api.parts.database, value=value) for value in ("four", "five")]
+    await write(api.parts.database, failed, ENGLISH, state="failed", reason="refused", subject=None, body=None)
+    await post(api, f"{rejected}/reject", {"reason": "no", "again": False})
+    await post(api, f"{first}/approve")
+    second = (await post(api, f"{first}/edit", {"subject": BETTER.subject, "body": BETTER.body}))["id"]
+    await post(api, f"{second}/approve")
+    before = await states(api.parts.database)
+
+    for draft, code in (
+        (proposed, "draft_not_approved"), (wanted, "draft_not_written"), (failed, "draft_failed"),
+        (rejected, "draft_decided"), (first, "draft_replaced"),
+    ):  # fmt: skip
+        assert (409, code) == await refused(api, f"{draft}/take-back", {"reason": "wrong"})
+    assert (404, "draft_not_found") == await refused(api, "drf-none/take-back", {"reason": "wrong"})
+
+    assert before == await states(api.parts.database)
+    assert (await api.get(f"/v1/drafts/{first}"))["taken_back_at"] is None
+
+
+async def test_the_edit_of_a_text_that_is_taken_back_stands_in_its_place(api: Api) -> None:
+    """Nothing else is written; the text before it does not come back by itself."""
+    first = await propose(api.parts.database)
+    await post(api, f"{first}/approve")
+    second = (await post(api, f"{first}/edit", {"subject": BETTER.subject, "body": BETTER.body}))["id"]
+    await post(api, f"{second}/approve")
+    third = (await post(api, f"{second}/edit", {"subject": "A course", "body": ENGLISH.body}))["id"]
+
+    answer = await post(api, f"{second}/take-back", {"reason": "wrong"})
+
+    assert third == answer["again"]
+    assert await approved_of(api, first) is None
+    assert {first: "replaced", second: "replaced", third: "proposed"} == await states(api.parts.database)
+
+
+async def test_a_text_is_taken_back_or_replaced_whoever_comes_first(api: Api) -> None:
+    """One takes it back while another approves its edit: the edit is sent, and the other one hears what happened."""
+    for number in range(4):
+        first = await propose(api.parts.database, value=f"role {number}")
+        await post(api, f"{first}/approve")
+        second = (await post(api, f"{first}/edit", {"subject": BETTER.subject, "body": BETTER.body}))["id"]
+        taken, approved = await asyncio.gather(
+            api.client.post(f"/v1/drafts/{first}/take-back", json={"reason": "wrong"}),
+            api.client.post(f"/v1/drafts/{second}/approve", json={}),
+        )
+        assert 200 == approved.status_code
+        assert (taken.status_code, taken.json().get("code")) in {(200, None), (409, "draft_replaced")}
+        assert second == await approved_of(api, first)
+        assert (taken.status_code == 200) == bool((await api.get(f"/v1/drafts/{first}"))["taken_back_at"])
 
 
 # --- edited -------------------------------------------------------------------------------------------------------

@@ -149,6 +149,14 @@ class Sitting:
         await self.tab.until(f"document.querySelector({selector!r}) && !document.querySelector({selector!r}).disabled")
         await self.tab.run(f"document.querySelector({selector!r}).click()")
 
+    async def put_away(self) -> None:
+        """Cancel what is asked; the page is ready for the next key then."""
+        await self.tab.run(
+            "new Promise(done => { const ask = document.querySelector('#ask');"
+            " ask.addEventListener('close', () => setTimeout(done), { once: true });"
+            " ask.querySelector('button.plain').click() })"
+        )
+
     async def choose(self, selector: str, value: str) -> None:
         await self.tab.run(
             f"(s => {{ s.value = {value!r}; s.dispatchEvent(new Event('change')) }})"
@@ -253,6 +261,37 @@ async def test_a_rejection_has_a_reason_and_another_text_is_wanted(sitting: Sitt
     (rejected,) = await _rows(sitting.api, "rejected")
     assert ("Too dry for us.", "tests") == ((rejected.reason or "").strip(), rejected.decided_by)
     assert [2] == [row.number for row in await _rows(sitting.api, "wanted")]
+
+
+@in_browser
+async def test_an_approved_text_is_taken_back_with_a_reason(sitting: Sitting) -> None:
+    """By button or key, which both ask first; put away, it is sent on. Both persons are told of."""
+    await _propose(sitting.api, [GOOD, GOOD])
+    await sitting.begin()
+    await sitting.sees("the course is open")
+    await sitting.tab.press("t")
+    await sitting.tab.press("a")
+    await sitting.hears("Approved: hello, own language, role 0.")
+    await sitting.click("#states button:nth-child(3)")
+    await sitting.sees("approved by tests")
+    await sitting.click("[data-act=take-back]")
+    await sitting.sees("It is sent no more", "#ask")
+    await sitting.put_away()
+    assert 1 == len(await _rows(sitting.api, "approved"))
+    await sitting.tab.press("t")
+    await sitting.tab.until("document.querySelector('#ask').open && document.activeElement.id === 'reason'")
+    await sitting.tab.write("The course is not open.")
+    await sitting.click("#ask [data-act=yes]")
+    await sitting.hears("Taken back: hello, own language, role 0. Another one is to stand in its place.")
+    (taken,) = await _rows(sitting.api, "replaced")
+    assert ("The course is not open.", "tests", "tests") == (taken.reason, taken.decided_by, taken.taken_back_by)
+    assert [2] == [row.number for row in await _rows(sitting.api, "wanted")]
+    await sitting.click("#states button:nth-child(6)")
+    await sitting.sees("; taken back by tests, ")
+    await sitting.sees("The course is not open.")
+    assert await sitting.tab.run("document.querySelector('[data-act=take-back]')") is None
+    await sitting.click("[data-act=again]")
+    await sitting.hears("Another text (2) is being written")
 
 
 @in_browser

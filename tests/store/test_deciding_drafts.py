@@ -12,7 +12,7 @@ from journeys.drafting.order import DraftText
 from journeys.identity import draft_id
 from store.database import Database
 from store.migrate import upgrade
-from store.queries import deciding_drafts
+from store.queries import deciding_drafts, drafting, drafts
 from store.queries.deciding_drafts import DraftFilter, Listed, NewText
 from store.tables import DraftRow
 
@@ -71,8 +71,8 @@ async def test_the_last_approved_text_is_of_the_same_value_and_language(database
     second = await keep(database, "k6", state="approved", of={**of, "decided_at": AT + timedelta(hours=1)})
     new = await keep(database, "k7")
     async with database.read() as session:
-        drafts = await deciding_drafts.find_all(session, [first, second, new])
-        last = {id_: await deciding_drafts.find_last_approved(session, draft) for id_, draft in drafts.items()}
+        listed = await deciding_drafts.find_all(session, [first, second, new])
+        last = {id_: await deciding_drafts.find_last_approved(session, draft) for id_, draft in listed.items()}
     assert {first: None, second: first, new: second} == {id_: one and one.id for id_, one in last.items()}
 
 
@@ -98,6 +98,27 @@ async def test_at_most_one_of_an_order_is_approved(database: Database) -> None:
     by_key = {key: sorted(row.state for row in rows if row.key == key) for key in ("k1", "k2", "k3")}
     assert {"k1", "k2", "k3"} == {row.key for row in rows if row.state == "approved"}
     assert [["approved", "replaced", "replaced"]] * 3 == list(by_key.values())
+
+
+async def test_of_a_text_that_is_taken_back_both_persons_are_kept(database: Database) -> None:
+    """Nothing is approved then, and the next text is told why, after what was rejected before."""
+    await keep(database, "k1", state="rejected", of={"reason": "too long", "decided_by": "a", "decided_at": AT})
+    draft = await keep(database, "k1", number=2, state="approved", of={"decided_by": "a", "decided_at": AT})
+    other = await keep(database, "k2", state="approved", of={"decided_by": "a", "decided_at": AT})
+    later = AT + timedelta(hours=1)
+    async with database.write() as session:
+        texts = await deciding_drafts.lock_order(session, draft)
+        await deciding_drafts.take_back(session, texts[-1], reason="wrong", by="b", at=later)
+        wanted = await deciding_drafts.want_again(session, texts[-1], texts, program="q", at=later)
+    taken = await found(database, draft)
+    assert ("replaced", "wrong", "a", AT) == (taken.state, taken.reason, taken.decided_by, taken.decided_at)
+    assert ("b", later) == (taken.taken_back_by, taken.taken_back_at)
+    assert (draft_id("j", "m", "k1", 3), "approved") == (wanted, (await found(database, other)).state)
+    async with database.read() as session:
+        assert await drafts.find_approved(session, "j", "m", "k1") is None
+        row = await drafts.find(session, wanted)
+        assert row is not None
+        assert ["too long", "wrong"] == await drafting.list_rejections(session, row)
 
 
 async def test_texts_of_an_order_are_numbered_on(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""`drafts list|show|approve|reject|edit|again`: the texts that a model drafted, looked at and decided."""
+"""`drafts list|show|approve|reject|take-back|edit|again`: the texts that a model drafted, looked at and decided."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +37,9 @@ def add(app: typer.Typer) -> None:
     group.command("show", epilog="Example: waymark drafts show drf-1b4d...")(show)
     group.command("approve", epilog="Example: waymark drafts approve --all --journey first-time-manager")(approve)
     group.command("reject", epilog="Example: waymark drafts reject drf-1b4d... --reason 'too long'")(reject)
+    group.command("take-back", epilog="Example: waymark drafts take-back drf-1b4d... --reason 'the date is wrong'")(
+        take_back
+    )
     group.command("edit", epilog="Example: waymark drafts edit drf-1b4d... --file better.txt")(edit)
     group.command("again", epilog="Example: waymark drafts again drf-1b4d...")(again)
     app.add_typer(group, name="drafts")
@@ -136,6 +139,22 @@ def reject(
     )
 
 
+def take_back(
+    drafts: Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="What is wrong; the next text is told.", show_default=False)],
+    again: Annotated[bool, typer.Option(help="Whether another text is to be written.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Take back the approval of texts: from then on the message's own words are sent, until another is approved."""
+    api, body = connect(load_settings()), {"reason": reason, "again": again}
+    act_on_each(
+        drafts,
+        lambda draft: api.post(path_of("drafts", draft, "take-back"), body),
+        lambda draft, answer: f"{draft} is sent no more{_to_come(answer['again'])}",
+        as_json=as_json,
+    )
+
+
 def edit(
     draft: Draft,
     file: Annotated[
@@ -161,7 +180,7 @@ def again(
     drafts: Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Have another text written in place of one that failed, or was rejected."""
+    """Have another text written in place of one that failed, was rejected or taken back."""
     api = connect(load_settings())
     act_on_each(
         drafts,
@@ -217,7 +236,7 @@ def _about(body: Body) -> str:
 def _standing(body: Body) -> str:
     wrote = f"by {body['written_by']}" if body["origin"] == "person" else f"by {body['model'] or 'a model'}"
     cost = body["cost"]
-    told = [f"{body['state']}{_decided(body)}", f"text {body['number']}, {wrote}"]
+    told = [_became(body), f"text {body['number']}, {wrote}"]
     if cost["calls"]:
         tokens = cost["tokens_in"] + cost["tokens_out"]
         told.append(f"{counted_words(cost['calls'], 'call')}, {counted_words(tokens, 'token')}")
@@ -228,9 +247,22 @@ def _standing(body: Body) -> str:
     return "; ".join(told)
 
 
-def _decided(body: Body) -> str:
-    at = instant(body["decided_at"] or "")
-    return "" if at is None else f" by {body['decided_by']} on {in_words(at)}"
+def _became(body: Body) -> str:
+    """Its state, and by whom: of one that is replaced, who had approved it, and who took that back."""
+    parts = [body["state"]]
+    approved = _by(body, "decided")
+    if body["state"] != "replaced":
+        return f"{body['state']}{approved}"
+    if approved:
+        parts = [f"approved{approved}", "replaced"]
+    if body["taken_back_at"]:
+        parts[-1] = f"taken back{_by(body, 'taken_back')}"
+    return ", ".join(parts)
+
+
+def _by(body: Body, what: str) -> str:
+    at = instant(body[f"{what}_at"] or "")
+    return "" if at is None else f" by {body[f'{what}_by']} on {in_words(at)}"
 
 
 def _findings(body: Body) -> Iterator[str]:
@@ -283,7 +315,7 @@ def _marked(kind: str, text: str, is_coloured: bool) -> str:
 def _other(text: Body) -> str:
     language = f" ({text['language'] or 'own language'})"
     why = f": {text['reason']}" if text["reason"] else f": {text['subject']}" if text["subject"] else ""
-    return f"{text['id']}{language} {text['state']}{_decided(text)}{why}"
+    return f"{text['id']}{language} {_became(text)}{why}"
 
 
 def _titled(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -335,6 +367,11 @@ def _left(answer: Body) -> list[str]:
 
 def _instead(wanted: str | None) -> str:
     return "" if wanted is None else f"; {wanted} is written in its place"
+
+
+def _to_come(wanted: str | None) -> str:
+    """It may be written already, and wait for its approval."""
+    return "" if wanted is None else f"; {wanted} is to stand in its place"
 
 
 def _in_editor(body: Body) -> str:

@@ -9,6 +9,7 @@
     ["failed", "Failed"], ["replaced", "Replaced"],
   ];
   const STATE = { proposed: "waits for a person", wanted: "is being written", approved: "approved", rejected: "rejected", failed: "failed", replaced: "replaced" };
+  const stateOf = (text) => text.taken_back_at ? "taken back" : STATE[text.state];
   const here = { key: sessionStorage.getItem(KEY), state: "proposed", items: [], shown: [], page: 0, current: null, draft: null, chosen: new Set(), round: 0, isBusy: false, hasMore: false };
 
   // -- small things ----------------------------------------------------------------------------------------------
@@ -369,8 +370,16 @@
     ["Without it", draft.fallback.body && el("div", { class: "body" }, draft.fallback.subject ? el("strong", {}, withChips(draft.fallback.subject), "\n") : "", withChips(draft.fallback.body))],
   ]);
 
-  const otherText = (text) => el("li", {}, el("p", {}, el("strong", {}, `${text.language === undefined ? "" : tongue(text.language)} text ${text.number}, ${STATE[text.state]}`),
-    text.decided_by ? ` by ${text.decided_by}, ${when(text.decided_at)}` : "", text.reason ? `: ${text.reason}` : ""),
+  // Who decided what, and why. Of a text that went once it is told who approved it, whatever became of it then.
+  const decided = (text) => {
+    const did = text.state === "replaced" ? "approved" : text.state;
+    return [
+      text.decided_by && `${did} by ${text.decided_by}, ${when(text.decided_at)}`,
+      text.taken_back_at ? `taken back by ${text.taken_back_by}, ${when(text.taken_back_at)}` : text.state === "replaced" && "replaced",
+    ].filter(Boolean).join("; ") + (text.reason ? `: ${text.reason}` : "");
+  };
+  const otherText = (text) => el("li", {}, el("p", {}, el("strong", {}, `${text.language === undefined ? "" : tongue(text.language)} text ${text.number}, ${text.decided_by ? "" : stateOf(text)}`),
+    text.decided_by ? decided(text) : text.reason ? `: ${text.reason}` : ""),
   text.body === null ? "" : el("details", {}, el("summary", {}, text.subject || "The text"), el("div", { class: "body" }, withChips(text.body))));
   const others = (title, texts) => texts.length ? folded(`${title} (${texts.length})`, el("ul", {}, texts.map(otherText))) : "";
 
@@ -394,8 +403,9 @@
       act("Approve", "A", "approve", approve, draft.unsendable.length ? { disabled: true, title: `It cannot be sent: ${draft.unsendable[0]}` } : {});
       act("Reject …", "R", "reject", reject, { class: "danger" });
     }
+    if (draft.state === "approved") act("Take back …", "T", "take-back", takeBack, { class: "danger" });
     if (draft.body !== null || ["wanted", "failed"].includes(draft.state)) act("Edit …", "E", "edit", edit, { class: "plain" });
-    if (["failed", "rejected"].includes(draft.state)) buttons.push(el("button", { type: "button", class: "plain", "data-act": "again", onclick: writeAgain }, "Have it written again"));
+    if (["failed", "rejected"].includes(draft.state) || draft.taken_back_at) buttons.push(el("button", { type: "button", class: "plain", "data-act": "again", onclick: writeAgain }, "Have it written again"));
     return el("div", { class: "bar", role: "group", "aria-label": "Decide" }, buttons);
   };
 
@@ -407,9 +417,9 @@
     place.replaceChildren(
       el("h2", { id: "draft-title" }, draft.subject || `${draft.message}: ${STATE[draft.state]}`),
       el("ul", { class: "tags", "aria-label": "About this draft" },
-        ...[draft.journey, draft.message, tongue(draft.language), draft.learner ? forWhom(draft) : draft.per ? `${draft.per} = ${draft.value}` : "for all", `text ${draft.number}`, STATE[draft.state], written(draft), costOf(draft),
+        ...[draft.journey, draft.message, tongue(draft.language), draft.learner ? forWhom(draft) : draft.per ? `${draft.per} = ${draft.value}` : "for all", `text ${draft.number}`, stateOf(draft), written(draft), costOf(draft),
           draft.is_ordered ? null : "the running version asks for another text"].filter(Boolean).map((text) => el("li", {}, text))),
-      draft.decided_by ? el("p", { class: "hint" }, `${draft.state} by ${draft.decided_by}, ${when(draft.decided_at)}${draft.reason ? `: ${draft.reason}` : ""}`) : draft.reason ? el("p", { class: "fault" }, draft.reason) : "",
+      draft.decided_by ? el("p", { class: "hint" }, decided(draft)) : draft.reason ? el("p", { class: "fault" }, draft.reason) : "",
       bar(draft),
       draft.body === null ? el("p", {}, "There is no text yet.") : el("div", { class: "beside" }, section("The text", textOf(draft, findings)), drawFindings(draft, findings)),
       differenceOf(draft), previewOf(draft),
@@ -508,16 +518,25 @@
     await gone(draft.id, `Approved: ${called(draft)}.`);
   });
 
-  const reject = () => here.draft && here.draft.state === "proposed" && decide("Rejecting", async (draft) => {
+  // Why not: the reason, and whether another text is to be written.
+  const refuse = (draft, what, title, words, yes) => {
     const reason = el("textarea", { id: "reason", rows: "3", maxlength: "1000", required: true }), again_ = el("input", { type: "checkbox", checked: true });
-    const said = await put("Reject this text", null, {
-      yes: "Reject", kind: "danger",
+    return put(title, words, {
+      yes, kind: "danger",
       inside: [el("label", { class: "legend", for: "reason" }, "Why? The next text is told."), reason, el("label", { class: "switch" }, again_, "Have another one written")],
       read: () => reason.value.trim() ? { reason: reason.value.trim(), again: again_.checked } : "Say what is wrong with it: the next text is told.",
-      act: (given) => ask("POST", at(draft, "reject"), given),
+      act: (given) => ask("POST", at(draft, what), given),
     });
+  };
+  const reject = () => here.draft && here.draft.state === "proposed" && decide("Rejecting", async (draft) => {
+    const said = await refuse(draft, "reject", "Reject this text", null, "Reject");
     if (!said) return;
     await gone(draft.id, `Rejected: ${called(draft)}.${said.again ? " Another one is being written." : ""}`);
+  });
+  const takeBack = () => here.draft && here.draft.state === "approved" && decide("Taking it back", async (draft) => {
+    const said = await refuse(draft, "take-back", "Take back this text", "It is sent no more, from now on. The message goes in its own words until another text is approved.", "Take back");
+    if (!said) return;
+    await gone(draft.id, `Taken back: ${called(draft)}.${said.again ? " Another one is to stand in its place." : ""}`);
   });
 
   const edit = () => here.draft && decide("Keeping the text", async (draft) => {
@@ -580,7 +599,7 @@
   const keys = one("#keys");
   keys.checked = sessionStorage.getItem(KEYS) !== "off";
   keys.addEventListener("change", () => sessionStorage.setItem(KEYS, keys.checked ? "on" : "off"));
-  const KEYED = { j: () => step(1), k: () => step(-1), a: approve, r: reject, e: edit, x: () => here.current && choose(here.current, !here.chosen.has(here.current)) };
+  const KEYED = { j: () => step(1), k: () => step(-1), a: approve, r: reject, t: takeBack, e: edit, x: () => here.current && choose(here.current, !here.chosen.has(here.current)) };
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target instanceof Element && event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (!here.key || dialog.open || isTyping || !keys.checked || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -25,6 +25,8 @@ from api.resources.drafts.schemas import (
     LeftOut,
     Rejected,
     Rejecting,
+    TakenBack,
+    TakingBack,
 )
 from api.resources.drafts.writing import start
 from journeys.drafting.findings import House, has_hard
@@ -77,6 +79,25 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
     return Rejected(draft=await show(parts, draft), again=again)
 
 
+async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> TakenBack:
+    """Take back the approval of a text; one that was taken back stays as it is. Raises NotThere, Conflicting."""
+
+    async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
+        if row.taken_back_at is not None:
+            return deciding_drafts.waiting_beside(row, texts)
+        _raise(deciding_drafts.may_be_taken_back(row))
+        await deciding_drafts.take_back(session, row, reason=given.reason, by=by, at=at)
+        if not given.again:
+            return None
+        program = await _program_for(session, parts, row)
+        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+
+    again = await _decide(parts, draft, do)
+    if again is not None:
+        await start(parts, [again])
+    return TakenBack(draft=await show(parts, draft), again=again)
+
+
 async def edit(parts: Parts, draft: str, given: Editing, *, by: str) -> DraftOut:
     """Make another text of this one, which waits for its own approval; the same text again is the same draft. Raises
     NotThere, Unfit.
@@ -98,7 +119,9 @@ async def edit(parts: Parts, draft: str, given: Editing, *, by: str) -> DraftOut
 
 
 async def write_again(parts: Parts, draft: str) -> DraftOut:
-    """Want another text in place of one that failed or was rejected; answers that one. Raises NotThere, Conflicting."""
+    """Want another text in place of one that failed, was rejected or taken back; answers that one. Raises NotThere,
+    Conflicting.
+    """
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str:
         known = _next_of(row, texts)

@@ -1,4 +1,4 @@
-"""Drafted texts: listed, shown, approved, rejected, edited, written again."""
+"""Drafted texts: listed, shown, approved, rejected, taken back, edited, written again."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -21,6 +21,8 @@ from api.resources.drafts.schemas import (
     Editing,
     Rejected,
     Rejecting,
+    TakenBack,
+    TakingBack,
 )
 from api.security import Caller
 from store.queries import deciding_drafts
@@ -30,8 +32,8 @@ router = APIRouter(prefix="/v1/drafts", tags=["drafts"], route_class=IdempotentR
 CONFLICTS: dict[int | str, dict[str, Any]] = {
     409: {
         "description": "`draft_decided` (it says by whom), `draft_replaced`, `draft_not_written`, `draft_failed`, "
-        "`draft_not_over`: the state it is in does not allow it. `hard_findings`: approve it with `despite_findings`, "
-        "or have it changed. `draft_cannot_be_sent`: no message can be made of it."
+        "`draft_not_over`, `draft_not_approved`: the state it is in does not allow it. `hard_findings`: approve it "
+        "with `despite_findings`, or have it changed. `draft_cannot_be_sent`: no message can be made of it."
     }
 }
 
@@ -79,6 +81,14 @@ async def reject(
     return await deciding.reject(parts, draft, given, by=caller.name)
 
 
+@router.post("/{draft}/take-back", openapi_extra=documented(TakingBack), responses=CONFLICTS)
+async def take_back(
+    draft: str, parts: PartsOf, caller: Caller, given: Annotated[TakingBack, in_body(TakingBack)]
+) -> TakenBack:
+    """Take back the approval of a text: no message that goes from now on has it; the next text is told why."""
+    return await deciding.take_back(parts, draft, given, by=caller.name)
+
+
 @router.put("/{draft}/edit", status_code=201, openapi_extra=documented(Editing))
 @router.post("/{draft}/edit", status_code=201, openapi_extra=documented(Editing))
 async def edit(draft: str, parts: PartsOf, caller: Caller, given: Annotated[Editing, in_body(Editing)]) -> DraftOut:
@@ -90,7 +100,7 @@ async def edit(draft: str, parts: PartsOf, caller: Caller, given: Annotated[Edit
 async def write_again(
     draft: str, parts: PartsOf, _caller: Caller, _given: Annotated[Given, in_body(Given)]
 ) -> DraftOut:
-    """Have another text written in place of one that failed, or was rejected; answers the new one."""
+    """Have another text written in place of one that failed, was rejected or taken back; answers the new one."""
     return await deciding.write_again(parts, draft)
 
 

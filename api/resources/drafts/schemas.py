@@ -46,6 +46,13 @@ class Rejecting(Given):
     again: bool = True
 
 
+class TakingBack(Given):
+    """Why the text must not go on being sent, which the next one is told; `again`: whether there is to be one."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+    again: bool = True
+
+
 class Editing(Given):
     """The text as it is to be: templates, whose only variables are the draft's `placeholders`."""
 
@@ -88,7 +95,8 @@ class DraftItem(BaseModel):
     `language` null is the message's own. `per` is the expression, `value` its value; of a text for one learner alone
     `learner` is her id as the source has it. `number` counts the texts of one order. `origin` is model, person (who
     edited `based_on`: `written_by`) or reuse (the text that `based_on` had already). `is_ordered`: the running version
-    asks for it. `reason` is why it was rejected, or failed.
+    asks for it. `reason` is why it was rejected, taken back, or failed. Of one that was taken back `decided_by` is who
+    had approved it.
     """
 
     id: str
@@ -111,6 +119,8 @@ class DraftItem(BaseModel):
     reason: str | None
     decided_by: str | None
     decided_at: datetime | None
+    taken_back_by: str | None
+    taken_back_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -196,6 +206,8 @@ class TextOut(BaseModel):
     written_by: str | None
     decided_by: str | None
     decided_at: datetime | None
+    taken_back_by: str | None
+    taken_back_at: datetime | None
     created_at: datetime
 
 
@@ -235,6 +247,15 @@ class DraftCounts(BaseModel):
 
 class Rejected(BaseModel):
     """The rejected draft, and the one that is written in its place, where one is."""
+
+    draft: DraftOut
+    again: str | None
+
+
+class TakenBack(BaseModel):
+    """The draft that is sent no more, and the one that is to stand in its place, where one is: until somebody approves
+    that, the message goes in its own words.
+    """
 
     draft: DraftOut
     again: str | None

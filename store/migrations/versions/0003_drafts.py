@@ -1,4 +1,4 @@
-"""Drafted messages: their texts, what they cost, and which of them a delivery brought."""
+"""Drafted messages: their texts, what they cost, which of them a delivery brought; and lists of enrolments in order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,6 +41,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", INSTANT, nullable=True),
+        sa.Column("taken_back_by", sa.Text(), nullable=True),
+        sa.Column("taken_back_at", INSTANT, nullable=True),
         sa.Column("told_at", INSTANT, nullable=True),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("updated_at", INSTANT, nullable=False),
@@ -49,6 +51,8 @@ def upgrade() -> None:
     op.create_index("ix_drafts_order", "drafts", ["journey", "message", "key", "state"], unique=False)
     op.create_index("ix_drafts_key", "drafts", ["key", "state"], unique=False)
     op.create_index("ix_drafts_state", "drafts", ["state", "id"], unique=False)
+    op.create_index("ix_enrolments_journey", "enrolments", ["journey", "id"], unique=False)
+    op.create_index("ix_enrolments_status", "enrolments", ["status", "id"], unique=False)
     op.create_table(
         "draft_spending",
         sa.Column("day", sa.String(), nullable=False),

@@ -1,6 +1,7 @@
-"""`waymark drafts`: listed, shown, approved, rejected, edited, written again."""
+"""`waymark drafts`: listed, shown, approved, rejected, taken back, edited, written again."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,23 @@ async def test_drafts_are_rejected_and_written_again(api: Api) -> None:
     wanted = await run(api, "drafts", "again", second)
     assert (0, True) == (wanted.status, wanted.output.endswith(f" is wanted, in place of {second}\n"))
     assert 2 == (await run(api, "drafts", "reject", first)).status
+
+
+async def test_an_approval_is_taken_back(api: Api) -> None:
+    """It says what is to come; who had approved it is still told, with who took that back, and why."""
+    first, second = [await propose(api.parts.database, value=value) for value in ("nurse", "clerk")]
+    early = await run(api, "drafts", "take-back", first, "--reason", "wrong")
+    assert (1, True) == (early.status, "draft_not_approved" in early.errors)
+    await run(api, "drafts", "approve", first, second)
+    done = await run(api, "drafts", "take-back", first, "--reason", "it takes 6 days")
+    again = (await api.get("/v1/drafts", value="nurse", state="wanted"))["items"][0]["id"]
+    assert (0, f"{first} is sent no more; {again} is to stand in its place\n") == (done.status, done.output)
+    shown = (await run(api, "drafts", "show", first)).output
+    assert re.search(r"\napproved by tests on [^;]*, taken back by tests on [^;]*; text 1,", shown), shown
+    assert "because: it takes 6 days" in shown
+    last = await run(api, "drafts", "take-back", second, "--reason", "no", "--no-again")
+    assert f"{second} is sent no more\n" == last.output
+    assert 2 == (await run(api, "drafts", "take-back", first)).status
 
 
 async def test_a_draft_is_edited_from_a_file(api: Api, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Select, and_, delete, false, or_, select, union, update
+from sqlalchemy import Select, and_, delete, false, func, or_, select, union, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -51,11 +51,9 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
     waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
     if found:
-        await core.execute(
-            update(Enrolment)
-            .where(col(Enrolment.id).in_(found), col(Enrolment.wake_wanted_at).is_(None))
-            .values(wake_wanted_at=at)
-        )
+        # not only those that want nothing: a turn may be clearing what this transaction still sees
+        wanted = func.coalesce(col(Enrolment.wake_wanted_at), at)
+        await core.execute(update(Enrolment).where(col(Enrolment.id).in_(found)).values(wake_wanted_at=wanted))
     return found
 
 

@@ -177,6 +177,12 @@ class Enrolment(SQLModel, table=True):
             postgresql_where=text("wake_wanted_at IS NOT NULL"),
         ),
         Index(
+            "ix_enrolments_held",
+            "journey",
+            sqlite_where=text("depends_on = 'journey'"),
+            postgresql_where=text("depends_on = 'journey'"),
+        ),
+        Index(
             "ix_enrolments_due",
             "due_at",
             sqlite_where=text("status <> 'ended'"),

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.leases import LONGEST
 from store.queries import attention, deliveries
-from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, RequestRow, UnjudgedEntry
+from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, JourneyRow, RequestRow, UnjudgedEntry
 
 
 async def list_unwoken(
@@ -22,8 +22,9 @@ async def list_unwoken(
     limit: int,
 ) -> Sequence[str]:
     """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
-    were due before `due_before`, or wait for a message, or for another system, that nobody has touched since before
-    `tried_before`, though it was due by then, unless messages are halted. What was written down as far ahead, by a
+    were due before `due_before`, are held by the pause of a journey that goes on again, or wait for a message, or
+    for another system, that nobody has touched since before `tried_before`, though it was due by then, unless messages
+    are halted. What was written down as far ahead, by a
     clock that was wrong, is as old as it can be.
 
     In order of id, those after `after`.
@@ -38,6 +39,9 @@ async def list_unwoken(
         select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) <= wanted_before, col(BidRow.enrolment) > after),
         select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) > ahead, col(BidRow.enrolment) > after),
         select(id_).where(is_running, due <= due_before, id_ > after),
+        select(id_)
+        .join(JourneyRow, col(JourneyRow.name) == col(Enrolment.journey))
+        .where(text("depends_on = 'journey'"), col(JourneyRow.status) != "paused", id_ > after),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),
             or_(col(DeliveryRow.updated_at) <= tried_before, col(DeliveryRow.updated_at) > ahead),

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from store import migrate
 from store.database import Database
 from store.queries import installation, outbox
-from store.tables import DeliveryRow, Enrolment, RequestRow
+from store.tables import DeliveryRow, Enrolment, JourneyRow, RequestRow
 from tests.support.ingesting import Feed, event, journey
 from workers.sweeper import UNTRIED_FOR, Sweeper
 
@@ -40,7 +40,7 @@ async def _delivery(feed: Feed) -> dict[str, object]:
     ).model_dump()  # fmt: skip
 
 
-async def change(feed: Feed, table: type[DeliveryRow] | type[Enrolment], **values: object) -> None:
+async def change(feed: Feed, table: type[DeliveryRow | Enrolment | JourneyRow], **values: object) -> None:
     async with feed.database.write() as session:
         await (await session.connection()).execute(update(table).values(**values))
 
@@ -114,6 +114,16 @@ async def test_an_enrolment_that_was_ended_by_hand_is_woken_too(feed: Feed) -> N
     """Its workflow is to end, and what was open is to fall, though the poke was lost."""
     await change(feed, DeliveryRow, status="sent")
     await change(feed, Enrolment, status="ended", outcome="withdrawn", wake_wanted_at=feed.clock.now)
+    assert 1 == await swept(feed)
+
+
+async def test_who_is_held_by_a_pause_that_is_over_is_woken(feed: Feed) -> None:
+    """Its turn may have read the pause as it ended; who is held by one that lasts sleeps on."""
+    await change(feed, DeliveryRow, status="sent")
+    await change(feed, Enrolment, depends_on="journey", due_at=None)
+    await change(feed, JourneyRow, status="paused")
+    assert 0 == await swept(feed)
+    await change(feed, JourneyRow, status="live")
     assert 1 == await swept(feed)
 
 

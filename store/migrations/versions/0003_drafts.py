@@ -53,6 +53,8 @@ def upgrade() -> None:
     op.create_index("ix_drafts_state", "drafts", ["state", "id"], unique=False)
     op.create_index("ix_enrolments_journey", "enrolments", ["journey", "id"], unique=False)
     op.create_index("ix_enrolments_status", "enrolments", ["status", "id"], unique=False)
+    is_held = sa.text("depends_on = 'journey'")
+    op.create_index("ix_enrolments_held", "enrolments", ["journey"], sqlite_where=is_held, postgresql_where=is_held)
     op.create_table(
         "draft_spending",
         sa.Column("day", sa.String(), nullable=False),

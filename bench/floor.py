@@ -30,6 +30,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.pacing import paced
+from waymark import garbage
 from workers.worker import carrying
 from workflows.gateway import CONCURRENCY, connect
 
@@ -115,6 +116,7 @@ async def work(address: str, file: Path, ready_file: Path | None) -> None:
     client = await connect(address)
     with file.open("ab", buffering=0) as calls:
         async with worker(client, calls):
+            garbage.settle()  # as Waymark's own processes do
             if ready_file is not None:
                 ready_file.touch()
             await stop.wait()

@@ -176,8 +176,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     """WAL for readers beside a writer; NORMAL loses nothing that a killed process had committed."""
     connection.isolation_level = None  # transactions are begun by us, see below
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    sqlite.write_ahead(cursor, busy_seconds=BUSY_SECONDS)
     cursor.close()
 
 

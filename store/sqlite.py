@@ -66,6 +66,22 @@ class Dialect(SQLiteDialect_pysqlite):
 registry.register("sqlite.direct", __name__, "Dialect")
 
 
+def write_ahead(cursor: Any, *, busy_seconds: float) -> None:
+    """Turn the write-ahead log on. While others do so on a file that is new, SQLite says `busy` and waits for nobody,
+    whatever `busy_timeout` is. Raises OperationalError after `busy_seconds`.
+    """
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSES_SECONDS[-1])
+        else:
+            return
+
+
 def never_block(connection: sqlite3.Connection) -> None:
     """A connection that finds the database busy says so at once."""
     sqlite3.Connection.execute(connection, "PRAGMA busy_timeout=0")

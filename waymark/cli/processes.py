@@ -3,14 +3,13 @@ migration.
 """
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import typer
 
-from waymark import logs
+from waymark import garbage, logs
 from waymark.settings import Settings, load_settings
 
 
@@ -85,15 +84,10 @@ async def _until_stopped(body: Callable[[Settings, asyncio.Event], Awaitable[Non
 
 
 def _ready(file: Path | None) -> Callable[[], None]:
-    """Says to who started this process that it is ready.
-
-    What is there by then stays for good: the collector of garbage need not look through it each time, which takes long
-    enough (a tenth of a second) for a request or a turn to notice.
-    """
+    """Says to who started this process that it is ready."""
 
     def say() -> None:
-        gc.collect()
-        gc.freeze()
+        garbage.settle()
         if file is not None:
             file.touch()
 

@@ -73,7 +73,7 @@ def _rehearsal(asked: Asked) -> Table:
 
 
 def _sleepers(asked: Asked) -> Table:
-    number, seconds = {"quick": (200, 10), "full": (20_000, 60)}.get(asked.size, (500, 20))
+    number, seconds = {"quick": (200, 30), "full": (20_000, 60)}.get(asked.size, (500, 20))
     return asyncio.run(sleepers.measure(sleepers=number, seconds=seconds, on=asked.on))
 
 

@@ -25,7 +25,7 @@ from store.tables import ActionItem, ActionRow
 from workers.ingest import Poker, TryLater
 from workers.outages import is_outage
 
-EVERY = timedelta(milliseconds=500)
+EVERY = timedelta(seconds=1)
 STEP = 20
 """The most items that one transaction does: on SQLite nobody else writes meanwhile."""
 LONGEST_PAUSE = timedelta(seconds=30)

@@ -29,7 +29,7 @@ from workers.sweeper import Drafter, Sweeper
 from workers.troubled import Guard, Rule
 
 GROUP = "waymark"
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 """After so long with one batch the partitions are paused."""
 LONGEST_PAUSE_SECONDS = 30.0

@@ -20,6 +20,8 @@ Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
 
 SESSION_MS = 10_000
+FETCH_MS = 2_000
+"""How long a broker that has nothing keeps us waiting; what comes meanwhile it gives at once."""
 """So long a bridge that was killed keeps its partitions, and its successor waits for them."""
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
@@ -44,6 +46,7 @@ class Consumer:
                 auto_offset_reset="earliest",
                 max_poll_records=most,
                 session_timeout_ms=SESSION_MS,
+                fetch_max_wait_ms=FETCH_MS,
                 check_crcs=importlib.util.find_spec("crc32c")
                 is not None,  # in pure Python it costs six records of seven
             )

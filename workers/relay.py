@@ -20,7 +20,7 @@ from workers.kafka import Passing, Producer
 from workers.outages import is_outage
 
 PAGE = 500
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 LEASE = timedelta(seconds=60)
 

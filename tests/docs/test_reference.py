@@ -13,7 +13,8 @@ def test_the_reference_is_current() -> None:
 
 def test_every_page_is_a_generated_one() -> None:
     """No page lies there that nobody writes any more."""
-    assert set(PAGES) == {file.name for file in FOLDER.iterdir()}
+    written_here = {name for name in PAGES if not name.startswith("../")}
+    assert written_here == {file.name for file in FOLDER.iterdir() if file.is_file()}
 
 
 def test_nothing_is_left_out() -> None:

@@ -215,7 +215,8 @@ async def record_drafting(name: str, temporal_address: str, folder: Path) -> Non
     await server.start()
     async with drafting_house(
         server, database_url=f"sqlite+aiosqlite:///{folder / 'waymark.db'}", temporal_address=temporal_address,
-        smtp_url=sink.url, home=folder, reviewers="email:ld@firm.example", writer_tokens_per_day=200 if name == "draft-put-off" else 100_000,
+        smtp_url=sink.url, home=folder, reviewers="email:ld@firm.example",
+        writer_tokens_per_day=200 if name == "draft-put-off" else 100_000,
     ) as house:  # fmt: skip
         id_ = await DRAFTING_SCENARIOS[name](house)
         await house.ended(id_)

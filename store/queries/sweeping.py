@@ -24,8 +24,7 @@ async def list_unwoken(
     """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
     were due before `due_before`, are held by the pause of a journey that goes on again, or wait for a message, or
     for another system, that nobody has touched since before `tried_before`, though it was due by then, unless messages
-    are halted. What was written down as far ahead, by a
-    clock that was wrong, is as old as it can be.
+    are halted. What was written down as far ahead, by a clock that was wrong, is as old as it can be.
 
     In order of id, those after `after`.
     """
@@ -41,7 +40,12 @@ async def list_unwoken(
         select(id_).where(is_running, due <= due_before, id_ > after),
         select(id_)
         .join(JourneyRow, col(JourneyRow.name) == col(Enrolment.journey))
-        .where(text("depends_on = 'journey'"), col(JourneyRow.status) != "paused", id_ > after),
+        .where(
+            text("depends_on = 'journey'"),
+            col(Enrolment.status) != "ended",  # who ended while it was held keeps that mark
+            col(JourneyRow.status) != "paused",
+            id_ > after,
+        ),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),
             or_(col(DeliveryRow.updated_at) <= tried_before, col(DeliveryRow.updated_at) > ahead),

@@ -127,6 +127,13 @@ async def test_who_is_held_by_a_pause_that_is_over_is_woken(feed: Feed) -> None:
     assert 1 == await swept(feed)
 
 
+async def test_who_ended_while_a_pause_held_her_is_left_alone(feed: Feed) -> None:
+    """Withdrawn, or out by an exit: her row says of the pause what it said, and nobody is to be woken for good."""
+    await change(feed, DeliveryRow, status="sent")
+    await change(feed, Enrolment, depends_on="journey", due_at=None, status="ended", outcome="withdrawn")
+    assert 0 == await swept(feed)
+
+
 async def test_what_was_noted_by_a_clock_that_was_an_hour_ahead_is_found(feed: Feed) -> None:
     """Its bridge was killed before the poke: nobody waits an hour for the next one."""
     await change(feed, DeliveryRow, status="sent")

@@ -156,12 +156,13 @@ class _Stepped:
 def _allowance(row: ActionRow, now: datetime, *, most: int) -> tuple[int, Callable[[int], datetime]]:
     """How many items the rate allows now, and from when they are counted once so many are done.
 
-    What was not used for longer than a second is not saved up.
+    What was not used for longer than a second is not saved up. An instant ahead of ours was written by a clock that
+    is, and counts as now: no number is below none.
     """
     if row.rate is None:
         return most, lambda _done: now
     rate = row.rate
-    since = max(row.paced_at, now - max(timedelta(seconds=1), timedelta(seconds=1 / rate)))
+    since = min(now, max(row.paced_at, now - max(timedelta(seconds=1), timedelta(seconds=1 / rate))))
     allowed = min(most, int((now - since).total_seconds() * rate + 1e-6))
     return allowed, lambda done: since + timedelta(seconds=done / rate)
 

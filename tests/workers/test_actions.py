@@ -133,6 +133,21 @@ async def test_a_rate_is_kept(feed: Feed) -> None:
     assert [0, 1, 2, 2, 3, 5, 5] == counts
 
 
+@pytest.mark.parametrize("ahead", [0.6, 3600.0])
+async def test_a_clock_that_was_ahead_neither_stops_a_rate_nor_lets_all_go_at_once(feed: Feed, ahead: float) -> None:
+    """Whoever asked for it, or did the last of it, by such a clock: from now on it goes at its rate."""
+    feed.clock.now += timedelta(seconds=ahead)
+    await asked_for(feed, [NewItem(id_) for id_ in await learners(feed)], rate=2.0)
+    feed.clock.now -= timedelta(seconds=ahead)
+    counts: list[int] = []
+    for pause in (0.0, 0.5, 0.5):
+        feed.clock.now += timedelta(seconds=pause)
+        await actions_of(feed).work()
+        counts.append((await the_action(feed))["done"])
+
+    assert [0, 1, 2] == counts
+
+
 async def test_a_slow_rate_gets_there(feed: Feed) -> None:
     """One in five seconds."""
     await asked_for(feed, [NewItem(id_) for id_ in (await learners(feed))[:3]], rate=0.2)

@@ -1,6 +1,6 @@
 """Statements that every turn runs, at a fraction of what SQLAlchemy asks for running one.
 
-A `Prepared` is a statement of SQLAlchemy's, compiled once for each dialect and set of parameters. Where a transaction
+A `Prepared` is a statement of SQLAlchemy's, compiled once for each set of parameters. Where a transaction
 writes to SQLite (`store.sqlite`) it goes straight to the driver, in the transaction's own connection, with the types of
 SQLAlchemy on the way in and out; elsewhere SQLAlchemy runs it. The same rows come either way.
 """
@@ -61,8 +61,8 @@ class Prepared:
         if driver is None:
             return cast("Sequence[Row]", (await connection.execute(self.statement, dict(values))).all())
         compiled = self._for(connection, tuple(values))
-        found = _run(driver, compiled.sql, compiled.parameters(values))
-        return [compiled.row(row) for row in found.fetchall()]
+        found, _ = _run(driver, compiled, values)
+        return [compiled.row(row) for row in found]
 
     async def first(self, session: AsyncSession, values: Mapping[str, Any]) -> Row | None:
         """The first row, if there is any."""
@@ -76,7 +76,8 @@ class Prepared:
         if driver is None:
             return changed(await connection.execute(self.statement, dict(values)))
         compiled = self._for(connection, tuple(values))
-        return _run(driver, compiled.sql, compiled.parameters(values)).rowcount
+        _, number = _run(driver, compiled, values)
+        return number
 
     async def change_each(self, session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run it for each of these, which name the same values."""
@@ -86,8 +87,7 @@ class Prepared:
             await connection.execute(self.statement, [dict(row) for row in rows])
             return
         for row in rows:
-            compiled = self._for(connection, tuple(row))
-            _run(driver, compiled.sql, compiled.parameters(row))
+            _run(driver, self._for(connection, tuple(row)), row)
 
     def _for(self, connection: AsyncConnection, names: tuple[str, ...]) -> _Compiled:
         compiled = self._compiled.get(names)
@@ -103,13 +103,16 @@ def _driver_of(connection: AsyncConnection) -> DirectConnection | None:
     return driver if isinstance(driver, DirectConnection) else None
 
 
-def _run(driver: DirectConnection, sql: str, parameters: list[Any]) -> sqlite3.Cursor:
-    """Run it; what the driver raises is raised as SQLAlchemy's own, without the values, which are personal."""
+def _run(driver: DirectConnection, compiled: _Compiled, values: Mapping[str, Any]) -> tuple[list[Any], int]:
+    """Run it to its last row; answers the rows, and how many it changed. What the driver raises, at whichever row, is
+    raised as SQLAlchemy's own, without the values, which are personal.
+    """
     try:
-        return sqlite3.Connection.execute(driver, sql, parameters)
+        cursor = sqlite3.Connection.execute(driver, compiled.sql, compiled.parameters(values))
+        return cursor.fetchall(), cursor.rowcount
     except sqlite3.Error as error:
         kind = getattr(exc, type(error).__name__, exc.DBAPIError)
-        raise kind(sql, None, error, hide_parameters=True) from error
+        raise kind(compiled.sql, None, error, hide_parameters=True) from error
 
 
 def _compile(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> _Compiled:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import col
 
@@ -96,6 +96,19 @@ async def test_a_database_that_is_away_is_an_outage(sqlite_url: str) -> None:
         async with database.write() as session:
             await Prepared(select(col(JournalRow.seq))).rows(session, {})
     assert is_outage(away.value)
+    await database.close()
+
+
+async def test_what_the_driver_raises_at_a_later_row_is_sqlalchemys_too(sqlite_url: str) -> None:
+    """SQLite looks for a row only when it is asked for it."""
+    await migrate.upgrade(sqlite_url)
+    database = Database(sqlite_url)
+    find = Prepared(select(func.json_extract(col(JournalRow.text), "$.a")).order_by(col(JournalRow.seq)))
+    async with database.write() as session:
+        await Prepared(insert(JournalRow)).change_each(session, [{**LINE, "text": '{"a": 1}'}, LINE])
+    with pytest.raises(OperationalError, match="malformed JSON"):
+        async with database.write() as session:
+            await find.rows(session, {})
     await database.close()
 
 

@@ -7,6 +7,9 @@ the clock has been set back since. It is no lease, or what it holds would stand 
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import Mapped
+
 LONGEST = timedelta(minutes=10)
 """No lease lasts as long; nor is anything written down as so far ahead."""
 
@@ -14,3 +17,10 @@ LONGEST = timedelta(minutes=10)
 def is_alive(until: datetime | None, *, clock: datetime) -> bool:
     """Whether a lease that ends then is one now."""
     return until is not None and clock < until <= clock + LONGEST
+
+
+def is_past(instant: Mapped[datetime | None], when: datetime) -> ColumnElement[bool]:
+    """In a statement: whether what a column holds was over by then, or lies so far ahead that no right clock has written
+    it.
+    """
+    return or_(instant <= when, instant > when + LONGEST)

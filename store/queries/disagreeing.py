@@ -1,6 +1,7 @@
 """Where the store and Temporal may disagree, or somebody who should have acted has not: for `waymark doctor`.
 
-Pages in order of id, those after `after`. Ids are enrolments', because they are what is woken.
+Pages in order of id, those after `after`. Ids are enrolments', because they are what is woken. What a clock that was
+wrong has written far ahead counts as past, as everywhere (`store.leases`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.database import connection_of
+from store.leases import is_past
 from store.tables import DeadLetter, DeliveryRow, Enrolment, InboxRow, JourneyRow, LoggedEvent, OutboxRow, RequestRow
 
 _ID = col(Enrolment.id)
@@ -44,9 +46,9 @@ async def list_running(
     query = select(_ID).where(
         _IS_RUNNING,
         after < _ID,
-        col(Enrolment.created_at) <= settled_before,
-        or_(col(Enrolment.wake_wanted_at).is_(None), col(Enrolment.wake_wanted_at) <= settled_before),
-        or_(col(Enrolment.lease_until).is_(None), col(Enrolment.lease_until) <= at),
+        is_past(col(Enrolment.created_at), settled_before),
+        or_(col(Enrolment.wake_wanted_at).is_(None), is_past(col(Enrolment.wake_wanted_at), settled_before)),
+        or_(col(Enrolment.lease_until).is_(None), is_past(col(Enrolment.lease_until), at)),
     )
     return await _page(session, query, limit)
 
@@ -67,7 +69,7 @@ async def list_unwoken(
 ) -> Sequence[str]:
     """Enrolments that have wanted waking since before `wanted_before`, or were due before `due_before`."""
     is_late = or_(
-        col(Enrolment.wake_wanted_at) <= wanted_before,
+        is_past(col(Enrolment.wake_wanted_at), wanted_before),
         and_(_IS_RUNNING, col(Enrolment.due_at) <= due_before),
     )
     return await _page(session, select(_ID).where(is_late, after < _ID), limit)
@@ -89,13 +91,13 @@ async def list_abandoned(session: AsyncSession, *, before: datetime, after: str,
     """Enrolments of messages and requests with an attempt whose time was over before `before`, and no answer."""
     messages = select(col(DeliveryRow.enrolment)).where(
         col(DeliveryRow.attempt).is_not(None),
-        col(DeliveryRow.attempt_until) <= before,
+        is_past(col(DeliveryRow.attempt_until), before),
         col(DeliveryRow.status).in_(_OPEN),
         col(DeliveryRow.enrolment) > after,
     )
     requests = select(col(RequestRow.enrolment)).where(
         col(RequestRow.attempt).is_not(None),
-        col(RequestRow.attempt_until) <= before,
+        is_past(col(RequestRow.attempt_until), before),
         col(RequestRow.status).in_(_OPEN),
         col(RequestRow.enrolment) > after,
     )
@@ -110,14 +112,14 @@ async def list_untried(session: AsyncSession, *, before: datetime, after: str, l
     messages = _unheld(DeliveryRow).where(
         col(DeliveryRow.status) == "queued",
         col(DeliveryRow.attempt).is_(None),
-        col(DeliveryRow.updated_at) <= before,
+        is_past(col(DeliveryRow.updated_at), before),
         or_(col(DeliveryRow.due_at).is_(None), col(DeliveryRow.due_at) <= before),
         col(DeliveryRow.enrolment) > after,
     )
     requests = _unheld(RequestRow).where(
         col(RequestRow.status) == "queued",
         col(RequestRow.attempt).is_(None),
-        col(RequestRow.updated_at) <= before,
+        is_past(col(RequestRow.updated_at), before),
         col(RequestRow.enrolment) > after,
     )
     both = union(messages, requests).subquery()

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.database import changed, connection_of
-from store.leases import LONGEST
+from store.leases import is_past
 from store.tables import RequestRow
 
 FINAL = frozenset({"done", "failed"})
@@ -37,8 +37,7 @@ async def claim(session: AsyncSession, request: str, *, attempt: str, until: dat
     """Begin an attempt on a request that is not done with and that nobody is trying, or whose attempt is over by now:
     a request may be repeated. False where that is not so.
     """
-    until_when = col(RequestRow.attempt_until)
-    is_free = col(RequestRow.attempt).is_(None) | (until_when <= clock) | (until_when > clock + LONGEST)
+    is_free = col(RequestRow.attempt).is_(None) | is_past(col(RequestRow.attempt_until), clock)
     change = update(RequestRow).where(col(RequestRow.id) == request, _OPEN, is_free)
     change = change.values(
         attempt=attempt, attempt_until=until, attempts=col(RequestRow.attempts) + 1, status="queued", updated_at=clock

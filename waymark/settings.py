@@ -224,11 +224,16 @@ class Settings(BaseModel):
         description="A journey holds itself where most of its last so many messages ended badly for one cause, within "
         "an hour; 0: never.",
     )
+    # together they must stay below the longest lease, or an attempt would be taken for given up while it is made
     hand_over: Annotated[timedelta, BeforeValidator(_duration)] = Field(
-        timedelta(seconds=5), description="How long an attempt may take until the message is handed over, as 5s."
+        timedelta(seconds=5),
+        le=timedelta(minutes=1),
+        description="How long an attempt may take until the message is handed over, as 5s.",
     )
     answer: Annotated[timedelta, BeforeValidator(_duration)] = Field(
-        timedelta(seconds=20), description="How long a provider may take to answer after that, before it is in doubt."
+        timedelta(seconds=20),
+        le=timedelta(minutes=5),
+        description="How long a provider may take to answer after that, before it is in doubt.",
     )
     event_lead: Annotated[timedelta, BeforeValidator(_duration)] = Field(
         timedelta(hours=24), description="How far ahead of the clock an event's time may be, as 24h or 3d."

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from connectors.writers.openai import OpenAISettings
+from store.leases import LONGEST
 from waymark.settings import HIDDEN, Loaded, SettingsError, load, setting_name, unknown_settings
+from waymark.wiring import ATTEMPT_SLACK
+from workers.turns import LEASE
 
 
 @pytest.fixture
@@ -98,6 +101,8 @@ def test_an_empty_value_is_none(read) -> None:
         ("WAYMARK_DELIVER", "only:", "only:ADDRESS"),
         ("WAYMARK_DELIVER", "redirect:a@example.org,b@example.org", "redirect:ADDRESS"),
         ("WAYMARK_IN_DOUBT", "guess", "'leave' or 'resend'"),
+        ("WAYMARK_HAND_OVER", "2m", "1 minute"),
+        ("WAYMARK_ANSWER", "10m", "5 minutes"),
         ("WAYMARK_EVENT_LEAD", "one day", "30s 15m 4h 3d 2w"),
         ("WAYMARK_EVENT_LEAD", "-3d", "30s 15m 4h 3d 2w"),
         ("WAYMARK_SECRET", "short", "16 characters"),
@@ -110,6 +115,12 @@ def test_a_wrong_value_names_the_setting_and_what_is_allowed(read, name: str, va
     assert name in str(refused.value)
     assert allowed in str(refused.value)
     assert "from environment" in str(refused.value)
+
+
+def test_no_attempt_may_last_longer_than_a_lease_is_believed(read) -> None:
+    """However long a provider is waited for: one that is under way is nobody's to take over."""
+    longest = read(WAYMARK_HAND_OVER="1m", WAYMARK_ANSWER="5m").settings
+    assert longest.hand_over + longest.answer + ATTEMPT_SLACK + LEASE < LONGEST
 
 
 def test_all_wrong_values_are_named_at_once(read) -> None:

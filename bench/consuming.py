@@ -1,9 +1,9 @@
 """The floor of taking events in: kafka-python reads the records of a topic and their JSON is decoded, nothing else.
 
-    python -m bench.consuming --bootstrap 127.0.0.1:9092 --topic hr.events --file read.txt --skip 100 --number 20000
+    python -m bench.consuming --bootstrap 127.0.0.1:9092 --topic hr.events --file read.txt --number 20000
 
-A process of its own, as the bridge is, with the bridge's options; it reads from the topic's beginning. Each line of the
-file is one batch: when it was decoded, and how many records have been by then; the first `--skip` are not counted.
+A process of its own, as the bridge is, with batches of the bridge's size; it reads from the topic's beginning. Each
+line of the file is one batch: when it was decoded, and how many records have been by then.
 """
 
 import argparse

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then one attempt may try it again.
+    """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then it may be tried again, and the first bad
+    attempt opens it anew.
 
     `clock` is a monotonic one, in seconds. An attempt is bad when it was refused for now, timed out or took longer
     than `slow_seconds`. It is open, too, while `hanging` attempts have been under way for `hangs_after_seconds`: by the

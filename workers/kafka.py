@@ -20,9 +20,9 @@ Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
 
 SESSION_MS = 10_000
+"""So long a bridge that was killed keeps its partitions, and its successor waits for them."""
 FETCH_MS = 2_000
 """How long a broker that has nothing keeps us waiting; what comes meanwhile it gives at once."""
-"""So long a bridge that was killed keeps its partitions, and its successor waits for them."""
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 

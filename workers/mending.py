@@ -228,7 +228,9 @@ class Mending:
         return dict.fromkeys(enrolments, False)
 
     async def _terminate(self, runs: Sequence[Running]) -> int:
-        """End those that the store does not know by now either; answers how many are no more."""
+        """End those that the store does not know by now either; those that it knows by now need no mending. Answers how
+        many are settled so: all of them.
+        """
         async with self.database.read() as session:
             known = await disagreeing.find_known(session, [run.enrolment for run in runs])
         await self.carrying.end([run for run in runs if run.enrolment not in known], reason=REASON)

@@ -259,12 +259,3 @@ async def record_arms(session: AsyncSession, enrolment: str, arms: Sequence[ArmC
             for a in arms
         ]
         await (await connection_of(session)).execute(insert_new(session, Assignment), rows)
-
-
-async def want_waking(session: AsyncSession, enrolments: Sequence[str], *, at: datetime) -> None:
-    """Set `wake_wanted_at` where it is empty: the sweeper pokes them unless somebody does so sooner."""
-    await (await session.connection()).execute(
-        update(Enrolment)
-        .where(col(Enrolment.id).in_(enrolments), col(Enrolment.wake_wanted_at).is_(None))
-        .values(wake_wanted_at=at)
-    )

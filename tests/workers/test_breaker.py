@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 
 def test_it_opens_after_bad_attempts_in_a_row_and_rests(clock: Clock) -> None:
-    """A good one in between begins the count again; after the rest one may try."""
+    """A good one in between begins the count again; after the rest it may be tried, and a bad one opens it anew."""
     breaker = Breaker(clock, threshold=3, rest_seconds=15.0)
     for saw in (breaker.saw_bad, breaker.saw_bad, lambda: breaker.saw_good(0.1), breaker.saw_bad, breaker.saw_bad):
         saw()
@@ -34,6 +34,8 @@ def test_it_opens_after_bad_attempts_in_a_row_and_rests(clock: Clock) -> None:
     assert breaker.is_open
     clock.now += 15.0
     assert not breaker.is_open
+    breaker.saw_bad()
+    assert breaker.is_open
 
 
 def test_a_slow_answer_is_a_bad_one(clock: Clock) -> None:

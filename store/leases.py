@@ -20,7 +20,5 @@ def is_alive(until: datetime | None, *, clock: datetime) -> bool:
 
 
 def is_past(instant: Mapped[datetime | None], when: datetime) -> ColumnElement[bool]:
-    """In a statement: whether what a column holds was over by then, or lies so far ahead that no right clock has written
-    it.
-    """
+    """In a statement: whether what a column holds was over by then, or lies so far ahead that no right clock wrote it."""
     return or_(instant <= when, instant > when + LONGEST)

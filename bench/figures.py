@@ -82,6 +82,8 @@ class Target:
     @property
     def wanted(self) -> str:
         """What it is to reach, in words."""
+        if self.at_least is not None and self.at_least == self.at_most:
+            return f"exactly {self.shown(self.at_least)}"
         least = "" if self.at_least is None else f"at least {self.shown(self.at_least)}"
         return least if self.at_most is None else f"at most {self.shown(self.at_most)}"
 

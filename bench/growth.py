@@ -99,7 +99,7 @@ def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]
     """Linear: the last of many costs not much more than the first."""
     thousands = _thousands(sizes)
     last, first = cpu[f"{said}, her events: {thousands[-1]:,}"], cpu[f"{said}, her events: {thousands[0]:,}"]
-    figure = f"{said}: a learner's {thousands[-1]:,}th event, as a multiple of her first"
+    figure = f"{said}: an event of the last tenth of a learner's {thousands[-1]:,}, as a multiple of the first tenth's"
     yield Target(figure, last / first, at_most=1.5, decimals=2)
     steps = sizes.steps[-1]
     turn, short = cpu[f"{said}, steps: {steps:,}"], cpu[f"{said}, steps: {sizes.steps[0]:,}"]

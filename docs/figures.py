@@ -71,6 +71,8 @@ def _verdict(target: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
 
 
 def _wanted(target: Mapping[str, Any]) -> str:
+    if target["at_least"] is not None and target["at_least"] == target["at_most"]:
+        return f"= {_number(target, 'at_least')}"
     return f"≥ {_number(target, 'at_least')}" if target["at_least"] is not None else f"≤ {_number(target, 'at_most')}"
 
 

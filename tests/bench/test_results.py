@@ -26,6 +26,14 @@ def test_a_target_is_reached_within_its_bounds(measured: float, is_reached: bool
     assert is_reached == Target("share", measured, at_least=0.7, at_most=1.0).is_reached
 
 
+def test_a_target_that_is_one_number_says_so(tmp_path: Path) -> None:
+    """On a terminal and on the page: neither more nor less will do."""
+    exact = Target("learners", 9, at_least=10, at_most=10)
+    assert "exactly 10" in str(exact)
+    save("poison", table_json(Table("poison", "poison: ten", (), targets=[exact])), Machine(), folder=tmp_path)
+    assert "| [learners](#poison) | 9 |  | = 10 |" in figures.page(tmp_path)
+
+
 def test_what_is_kept_is_what_was_measured(tmp_path: Path) -> None:
     """Figures to six digits, the machine, the targets and whether they are reached."""
     kept = orjson.loads(save("burst", table_json(TABLE), Machine(), folder=tmp_path).read_bytes())

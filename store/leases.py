@@ -20,5 +20,5 @@ def is_alive(until: datetime | None, *, clock: datetime) -> bool:
 
 
 def is_past(instant: Mapped[datetime | None], when: datetime) -> ColumnElement[bool]:
-    """In a statement: whether what a column holds was over by then, or lies so far ahead that no right clock wrote it."""
+    """In a statement: whether what a column holds was over by then, or lies farther ahead than a right clock writes."""
     return or_(instant <= when, instant > when + LONGEST)

@@ -18,7 +18,7 @@ from bench.counting import until_asleep
 from bench.figures import Column, Row, Table, Target, percentile
 from bench.pacing import paced
 from bench.processes import OfBench
-from bench.stage import FLOOR, SQLITE, SUBJECT_OF, Servers, Waymark, Written, Wrong, installed, promoted, servers
+from bench.stage import FLOOR, SUBJECT_OF, Servers, Waymark, Written, Wrong, installed, promoted, servers
 from waymark.stack.run import running
 
 PER_SECOND = 10.0
@@ -72,13 +72,13 @@ async def measure(
 
 
 def _targets(figures: Mapping[str, Mapping[str, float]]) -> Sequence[Target]:
-    if SQLITE not in figures:
-        return ()
-    ours, floor = figures[SQLITE], figures.get(FLOOR, {})
-    return (
-        Target("steady: p50 from the event to the letter", ours["p50"], "ms", at_most=150, floor=floor.get("p50")),
-        Target("steady: p99 from the event to the letter", ours["p99"], "ms", at_most=1000, floor=floor.get("p99")),
-    )
+    floor = figures.get(FLOOR, {})
+    return [
+        Target(f"{said}: {name} from the event to the letter", ours[name], "ms", at_most=most, floor=floor.get(name))
+        for said, ours in figures.items()
+        if said != FLOOR
+        for name, most in (("p50", 150), ("p99", 1000))
+    ]
 
 
 def _figures(began_at: Mapping[str, float], came_at: Sequence[tuple[str, float]], cores: float) -> dict[str, float]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Select, and_, delete, false, func, or_, select, union, update
+from sqlalchemy import Select, and_, delete, false, or_, select, union, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from journeys.resending import AGAIN
 from store.inserting import insert_new
+from store.queries.turns import wanted_since
 from store.tables import DeliveryRow, Enrolment, Installation, RequestRow
 
 HALTED = "halted"
@@ -51,9 +52,8 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
     waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
     if found:
-        # not only those that want nothing: a turn may be clearing what this transaction still sees
-        wanted = func.coalesce(col(Enrolment.wake_wanted_at), at)
-        await core.execute(update(Enrolment).where(col(Enrolment.id).in_(found)).values(wake_wanted_at=wanted))
+        change = update(Enrolment).where(col(Enrolment.id).in_(found))
+        await core.execute(change.values(wake_wanted_at=wanted_since(at)))
     return found
 
 
@@ -113,10 +113,6 @@ async def wake_dependents(session: AsyncSession, *, at: datetime) -> None:
     """
     await (await session.connection()).execute(
         update(Enrolment)
-        .where(
-            col(Enrolment.status) == "active",
-            col(Enrolment.depends_on).is_not(None),
-            col(Enrolment.wake_wanted_at).is_(None),
-        )
-        .values(wake_wanted_at=at)
+        .where(col(Enrolment.status) == "active", col(Enrolment.depends_on).is_not(None))
+        .values(wake_wanted_at=wanted_since(at))
     )

@@ -19,6 +19,7 @@ from journeys.resending import AGAIN
 from journeys.turn import HELD_BY_JOURNEY
 from store.database import connection_of
 from store.queries import outbox
+from store.queries.turns import wanted_since
 from store.tables import DeliveryRow, Enrolment, JourneyRow
 
 SYSTEM = "waymark"
@@ -128,12 +129,8 @@ async def _want_waking(session: AsyncSession, journey: str, now: datetime) -> No
         col(Enrolment.status) != "ended",
         or_(col(Enrolment.depends_on) == ",".join(HELD_BY_JOURNEY), col(Enrolment.due_at) <= now),
     )
-    change = update(Enrolment).where(
-        col(Enrolment.journey) == journey,
-        col(Enrolment.wake_wanted_at).is_(None),
-        or_(is_held, col(Enrolment.id).in_(sent_again)),
-    )
-    await (await connection_of(session)).execute(change.values(wake_wanted_at=now))
+    change = update(Enrolment).where(col(Enrolment.journey) == journey, or_(is_held, col(Enrolment.id).in_(sent_again)))
+    await (await connection_of(session)).execute(change.values(wake_wanted_at=wanted_since(now)))
 
 
 async def _tell(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, insert, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -146,6 +146,14 @@ _CALLED = (
     .join(Identity, col(Identity.learner) == col(Learner.id))
     .where(col(Identity.source_id) == bindparam("called"))
 )
+
+
+def wanted_since(at: datetime) -> ColumnElement[datetime]:
+    """What `wake_wanted_at` becomes where waking is wanted: an older wish stays. Who writes it and has not locked the
+    enrolments must not ask in `where` for those that want nothing: a turn may be clearing what this transaction still
+    sees, and they would be passed over.
+    """
+    return func.coalesce(col(Enrolment.wake_wanted_at), at)
 
 
 async def take_lease(

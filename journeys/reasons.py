@@ -82,9 +82,10 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """Whose the words are, where a draft went: `origin` as in the store, who wrote it and who approved it, and when."""
+    """Whose the words are, where a draft went: `origin`, `model`, `written_by` as in the store; who approved it."""
 
     origin: str
+    model: str | None
     written_by: str | None
     approved_by: str | None
     approved_at: datetime | None
@@ -483,8 +484,9 @@ def _words(came: Came) -> Iterator[str]:
     if draft is None:
         yield "They are the journey’s own words: a person published them. No draft of a language model went here."
         return
-    if draft.origin == "person":
-        yield f"A person{_by(draft.written_by)} wrote these words, from a draft of a language model."
+    if draft.written_by is not None or draft.origin == "person":
+        began = "" if draft.model is None else ", from a draft of a language model"
+        yield f"A person{_by(draft.written_by)} wrote these words{began}."
     else:
         yield "A language model drafted these words, as a person had ordered them; it was not told who you are."
     yield f"Rules checked them, and a person{_by(draft.approved_by)} read and approved them{_on(draft.approved_at)}."

@@ -27,7 +27,7 @@ from connectors.writers.base import Unusable, Writer, Written
 from journeys.drafting import agreeing
 from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, taken
 from journeys.drafting.findings import Finding, House, finding_from_json, has_hard, look_at
-from journeys.drafting.judging import Others, judge, others_of
+from journeys.drafting.judging import Others, house_of, judge, others_of
 from journeys.drafting.needing import NOT_PER_LEARNER
 from journeys.drafting.order import DraftOrder, DraftText, Prompt, order_for, order_key, prompt_of
 from journeys.events import Json
@@ -213,7 +213,7 @@ class Drafting:
             await drafting.change(
                 session, ordered.row.id, at=self.clock(), state="proposed", origin="reuse", based_on=source.id,
                 subject=text.subject, body=text.body, findings=_to_json(findings), prompt=source.prompt,
-                model=source.model, reason=None,
+                model=source.model, written_by=source.written_by, reason=None,
             )  # fmt: skip
             row = await drafts.find(session, ordered.row.id)
         return WriteEnded("replaced" if row is None else row.state)
@@ -298,11 +298,6 @@ class Drafting:
         found = {each.order.language: texts[each.key] for each in wanted}
         looked = [await asyncio.to_thread(look_at, texts[each.key], each.order, ordered.house) for each in wanted]
         return {} if any(has_hard(findings) for findings in looked) else found
-
-
-def house_of(policy: Policy) -> House:
-    """What the firm forbids in its texts."""
-    return House(policy.forbidden_words)
 
 
 def _judged(ordered: _Ordered, answer: DraftText | NoText, others: Others) -> tuple[Stand, Ask | Propose | Fail]:

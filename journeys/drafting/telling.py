@@ -10,8 +10,8 @@ from journeys.events import Json
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What is told of the draft in whose words a message went: `origin` is model, person (`written_by`) or reuse; which
-    model drafted it; who approved it, and when.
+    """What is told of the draft in whose words a message went: `origin` as in the store; which model drafted it (None:
+    a person began with no text of a model); who wrote it, if a person did; who approved it, and when.
     """
 
     id: str
@@ -53,8 +53,9 @@ def words_data(gone: Gone) -> dict[str, Json]:
 def told_of(draft: Decided, *, said: Callable[[datetime], str]) -> str:
     """Who wrote a draft and who approved it, in one sentence; `said` writes an instant."""
     wrote = "A language model drafted this text"
-    if draft.origin == "person":
-        wrote = f"{draft.written_by or 'A person'} wrote this text, from what a language model had drafted"
+    if draft.written_by is not None or draft.origin == "person":
+        wrote = f"{draft.written_by or 'A person'} wrote this text"
+        wrote += "" if draft.model is None else ", from what a language model had drafted"
     if draft.approved_by is None:
         return f"{wrote}."
     when = "" if draft.approved_at is None else f" on {said(draft.approved_at)}"

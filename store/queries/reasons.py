@@ -18,8 +18,8 @@ _ABOUT: Any = (
         col(DeliveryRow.status), col(DeliveryRow.reason), col(DeliveryRow.sent_at), col(DeliveryRow.learner),
         col(DeliveryRow.recipient), col(Enrolment.id), col(Enrolment.program), col(Enrolment.entered_at),
         col(LoggedEvent.type), col(LoggedEvent.source), col(LoggedEvent.time), col(DraftRow.origin),
-        col(DraftRow.written_by), col(DraftRow.decided_by), col(DraftRow.decided_at), col(DraftRow.subject),
-        col(DraftRow.body),
+        col(DraftRow.model), col(DraftRow.written_by), col(DraftRow.decided_by), col(DraftRow.decided_at),
+        col(DraftRow.subject), col(DraftRow.body),
     )
     .select_from(DeliveryRow)
     .join(Enrolment, col(Enrolment.id) == col(DeliveryRow.enrolment))
@@ -51,6 +51,7 @@ class About:
     event_source: str | None
     event_time: datetime | None
     origin: str | None
+    model: str | None
     written_by: str | None
     decided_by: str | None
     decided_at: datetime | None

@@ -32,6 +32,7 @@ from tests.support.story import SECRET, Story, told
 
 MONDAY = datetime(2037, 3, 2, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+BO: Mapping[str, str] = {"written_by": "Bo Writer"}
 OFF: Mapping[str, Json] = {"sending": None, "budget": None, "digest": True}
 JOURNEY = """\
 waymark: 1
@@ -214,21 +215,25 @@ async def test_a_manager_is_told_less_and_of_nobody_by_name(place: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("origin", "said"),
+    ("values", "said"),
     [
-        ("model", "A language model drafted these words"),
-        ("reuse", "A language model drafted these words"),
-        ("person", "A person (“Bo Writer”) wrote these words, from a draft of a language model"),
+        ({"origin": "model", "model": "m-1"}, "A language model drafted these words"),
+        ({"origin": "reuse", "model": "m-1"}, "A language model drafted these words"),
+        ({"origin": "person", "model": "m-1", **BO}, "A person (“Bo Writer”) wrote these words, from a draft of"),
+        ({"origin": "reuse", "model": "m-1", **BO}, "A person (“Bo Writer”) wrote these words, from a draft of"),
+        ({"origin": "person", **BO}, "A person (“Bo Writer”) wrote these words. Rules"),
     ],
 )
-async def test_a_draft_says_who_wrote_and_who_approved_it(place: dict[str, Any], origin: str, said: str) -> None:
+async def test_a_draft_says_who_wrote_and_who_approved_it(
+    place: dict[str, Any], values: Mapping[str, str], said: str
+) -> None:
     """By name and day, as the store has them; and the data are those of the draft's text, not of the other."""
     journey = JOURNEY.replace(
         "    subject:", "    draft: {brief: Say hello., uses: [learner.given_name]}\n    subject:"
     )
     program = compiled(journey)
     async with telling(program, **place) as told:
-        await _approve(told.story, program, origin=origin)
+        await _approve(told.story, program, values)
         await _came(told)
         page = await told.page()
         assert "Drafted for Ada" in told.letter().part("plain")
@@ -248,15 +253,14 @@ async def test_without_an_approved_draft_the_words_are_the_journeys_own(place: d
     assert "No draft of a language model went here" in page
 
 
-async def _approve(story: Story, program: Program, *, origin: str) -> None:
+async def _approve(story: Story, program: Program, of: Mapping[str, str]) -> None:
     order = order_for(program, "hello", language=None, value=None)
     assert order is not None
     async with story.database.write() as session:
         (draft,) = await drafts.want(session, [Wanted(order, order_key(order))], program=program.hash, at=MONDAY - DAY)
         values = {
-            "state": "approved", "origin": origin, "subject": "Hello", "body": "Drafted for {{ learner.given_name }}.",
-            "decided_by": "Cy Reviewer", "decided_at": MONDAY - DAY,
-            "written_by": "Bo Writer" if origin == "person" else None,
+            "state": "approved", "subject": "Hello", "body": "Drafted for {{ learner.given_name }}.",
+            "decided_by": "Cy Reviewer", "decided_at": MONDAY - DAY, **of,
         }  # fmt: skip
         core = await session.connection()
         await core.execute(update(DraftRow).where(col(DraftRow.id) == draft).values(**values))

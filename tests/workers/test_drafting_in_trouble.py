@@ -190,6 +190,15 @@ async def test_what_another_message_has_already_is_not_bought_again(house: Draft
     assert (first.subject, first.body, first.prompt) == (second.subject, second.body, second.prompt)
 
 
+async def test_what_a_person_wrote_stays_hers_where_it_is_used_again(house: Drafting) -> None:
+    """No model is told to have written it."""
+    first = await house.draft(await house.publish(drafted()))
+    await house.change(first.id, origin="person", written_by="Max", model=None, state="approved")
+    second = await house.draft(await house.publish(drafted(journey="another")))
+
+    assert ("reuse", "Max", None) == (second.origin, second.written_by, second.model)
+
+
 async def test_what_is_wanted_twice_at_once_is_bought_once(house: Drafting) -> None:
     """The later one waits for the earlier one's text."""
     programs = [await house.publish(drafted(journey=name)) for name in ("one", "two", "three")]

@@ -56,7 +56,13 @@ async def _came(session: AsyncSession, about: About, *, program_of: ProgramOf, r
     draft = None
     if about.origin is not None:
         draft = Drafted(
-            about.origin, about.written_by, about.decided_by, about.decided_at, about.subject or "", about.body or ""
+            about.origin,
+            about.model,
+            about.written_by,
+            about.decided_by,
+            about.decided_at,
+            about.subject or "",
+            about.body or "",
         )
     known = reach.get(about.channel or "")
     return Came(

@@ -51,7 +51,7 @@ def test_what_did_not_go_says_nothing_of_words(status: FinalStatus, text: str) -
 
 
 def test_who_wrote_it_and_who_approved_it() -> None:
-    """A model always drafted it; a person may have written it anew."""
+    """A model drafted it; or a person did, from a text of a model or from none, here or where it is taken from."""
 
     def said(at: datetime) -> str:
         return f"{at:%-d %B}"
@@ -61,4 +61,7 @@ def test_who_wrote_it_and_who_approved_it() -> None:
     assert told_of(person, said=said) == (
         "Max wrote this text, from what a language model had drafted, and Grace approved it on 2 March."
     )
+    assert told_of(replace(person, origin="reuse"), said=said) == told_of(person, said=said)
+    alone = replace(person, model=None, approved_by=None)
+    assert "Max wrote this text." == told_of(alone, said=said)
     assert "A language model drafted this text." == told_of(replace(MODEL, approved_by=None), said=said)

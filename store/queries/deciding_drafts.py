@@ -278,6 +278,7 @@ async def edit(
     """
     row = _next(texts, program=draft.program, at=at)
     row.state, row.origin, row.based_on, row.written_by = "proposed", "person", draft.id, by
+    row.model = None if draft.text is None else draft.model
     row.subject, row.body, row.findings = new.text.subject, new.text.body, [dict(each) for each in new.findings]
     await _insert(session, row)
     await _replace(session, draft, if_in=("wanted", "proposed", "failed"), at=at)
@@ -320,12 +321,12 @@ def may_be_taken_back(draft: Listed) -> Refused | None:
             return may_decide(draft)
 
 
-def may_be_written_again(draft: Listed) -> Refused | None:
-    """Why nobody can have another text written in place of this one."""
+def may_be_written_again(draft: Listed, texts: Sequence[Listed]) -> Refused | None:
+    """Why nobody can have another text written in place of this one; `texts` are all of its order."""
     match draft.state:
         case "failed" | "rejected":
             return None
-        case "replaced" if draft.text is None or draft.taken_back_at is not None:  # without text: nobody ordered it
+        case "replaced" if draft.taken_back_at is not None or _fell(draft, texts):
             return None
         case "wanted" | "replaced":
             return may_decide(draft)
@@ -333,6 +334,11 @@ def may_be_written_again(draft: Listed) -> Refused | None:
             way = "taken back" if draft.state == "approved" else "rejected"
             detail = f"it is {draft.state}: another text is written once it is {way} (`again`)"
             return Refused("draft_not_over", detail)
+
+
+def _fell(draft: Listed, texts: Sequence[Listed]) -> bool:
+    """Whether it is replaced by no other text: nobody ordered it any more when it was to be written."""
+    return draft.decided_at is None and all(text.number <= draft.number for text in texts)
 
 
 def _next(texts: Sequence[Listed], *, program: str, at: datetime) -> DraftRow:

@@ -263,11 +263,32 @@ async def test_what_is_not_written_cannot_be_decided(api: Api) -> None:
 
 
 async def test_what_no_version_asked_for_can_be_had_again(api: Api) -> None:
-    """A text that was wanted, and fell before anybody wrote it."""
+    """A text that was wanted, and fell before anybody wrote it, or while it was written; not one that was edited."""
     fell = await want(api.parts.database)
+    half = await want(api.parts.database, value="clerk")
     await write(api.parts.database, fell, ENGLISH, state="replaced", subject=None, body=None)
-    again = await post(api, f"{fell}/again")
-    assert ("wanted", 2) == (again["state"], again["number"])
+    await write(api.parts.database, half, ENGLISH, state="replaced")
+    for draft in (fell, half):
+        again = await post(api, f"{draft}/again")
+        assert ("wanted", 2) == (again["state"], again["number"])
+    edited = await want(api.parts.database, value="chef")
+    by_hand = (await post(api, f"{edited}/edit", {"subject": BETTER.subject, "body": BETTER.body}))["id"]
+    await post(api, f"{by_hand}/approve")
+    assert (409, "draft_replaced") == await refused(api, f"{edited}/again")
+
+
+async def test_what_no_running_version_asks_for_is_not_written_again(api: Api) -> None:
+    """Whoever drafts would not; it is said, and nothing is promised."""
+    rejected, approved, failed = [await propose(api.parts.database, value=value) for value in ("one", "two", "three")]
+    await post(api, f"{approved}/approve")
+    await write(api.parts.database, failed, ENGLISH, state="failed")
+    changed = DRAFTED.replace("Say kindly", "Say")
+    assert 201 == (await api.publish(changed, "to-lead")).status_code
+
+    assert (await post(api, f"{rejected}/reject", {"reason": "no"}))["again"] is None
+    assert (await post(api, f"{approved}/take-back", {"reason": "no"}))["again"] is None
+    assert (409, "draft_not_ordered") == await refused(api, f"{failed}/again")
+    assert {rejected: "rejected", approved: "replaced", failed: "failed"} == await states(api.parts.database)
 
 
 async def test_what_waits_for_a_decision_is_not_written_again(api: Api) -> None:
@@ -421,8 +442,8 @@ async def test_an_edited_text_is_a_new_draft(api: Api) -> None:
     assert ["numbers"] == [one["check"] for one in edited["findings"]]
     assert {draft: "replaced", edited["id"]: "proposed"} == await states(api.parts.database)
     assert (409, "draft_replaced") == await refused(api, f"{draft}/approve")
-    same = await api.client.put(f"/v1/drafts/{draft}/edit", json={"subject": WRONG.subject, "body": WRONG.body})
-    assert edited["id"] == same.json()["id"]
+    same = await post(api, f"{draft}/edit", {"subject": WRONG.subject, "body": WRONG.body})
+    assert edited["id"] == same["id"]
 
 
 async def test_an_approved_text_is_sent_until_its_edit_is_approved(api: Api) -> None:

@@ -165,6 +165,20 @@ async def test_a_text_that_waits_is_replaced_by_its_edit(database: Database) -> 
         assert (DraftText("s", "new"), [{"check": "tone"}]) == (made.text, made.findings)
 
 
+async def test_an_edit_keeps_whose_text_it_began_with(database: Database) -> None:
+    """The model's; nobody's, where a person wrote what no model had written."""
+    for key, of, expected in (
+        ("k1", {"model": "m-1"}, "m-1"),
+        ("k2", {"model": "m-1", "state": "failed", "subject": None, "body": None}, None),
+    ):
+        draft = await keep(database, key, of=of)
+        async with database.write() as session:
+            texts = await deciding_drafts.lock_order(session, draft)
+            new = NewText(DraftText("s", "new"))
+            id_ = await deciding_drafts.edit(session, texts[0], texts, new, by="a", at=AT)
+        assert expected == (await found(database, id_)).model
+
+
 async def test_many_are_found_at_once(database: Database) -> None:
     """More than go in one statement."""
     rows = [

@@ -68,9 +68,9 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
             return _next_of(row, texts)
         _raise(deciding_drafts.may_decide(row))
         await deciding_drafts.reject(session, row, reason=given.reason, by=by, at=at)
-        if not given.again:
+        program = await _program_for(session, parts, row) if given.again else None
+        if program is None:
             return None
-        program = await _program_for(session, parts, row)
         return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
 
     again = await _decide(parts, draft, do)
@@ -87,9 +87,9 @@ async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> 
             return deciding_drafts.waiting_beside(row, texts)
         _raise(deciding_drafts.may_be_taken_back(row))
         await deciding_drafts.take_back(session, row, reason=given.reason, by=by, at=at)
-        if not given.again:
+        program = await _program_for(session, parts, row) if given.again else None
+        if program is None:
             return None
-        program = await _program_for(session, parts, row)
         return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
 
     again = await _decide(parts, draft, do)
@@ -127,8 +127,14 @@ async def write_again(parts: Parts, draft: str) -> DraftOut:
         known = _next_of(row, texts)
         if known is not None:
             return known
-        _raise(deciding_drafts.may_be_written_again(row))
+        _raise(deciding_drafts.may_be_written_again(row, texts))
         program = await _program_for(session, parts, row)
+        if program is None:
+            raise Conflicting(
+                "draft_not_ordered",
+                "no running version of the journey asks for this text, so nobody would write it: decide on those that "
+                "it asks for (`is_ordered`), or publish a version that asks for this one",
+            )
         return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
 
     wanted = await _decide(parts, draft, do)
@@ -319,11 +325,15 @@ async def _decide(parts: Parts, draft: str, do: Do[T]) -> T:
     return await parts.database.retrying(transaction)
 
 
-async def _program_for(session: AsyncSession, parts: Parts, row: Listed) -> str:
-    """The program that another text is ordered by: the running one where it asks for it."""
+async def _program_for(session: AsyncSession, parts: Parts, row: Listed) -> str | None:
+    """The program that another text is ordered by: the running one. None where it does not ask for it, or is archived:
+    nobody would write it.
+    """
     (looked,) = await look(session, parts, [row])
     running = await journeys.find_journey(session, row.journey)
-    return running.hash if looked.is_ordered and running is not None else row.program
+    if running is None or running.status == "archived" or not looked.is_ordered:
+        return None
+    return running.hash
 
 
 def _next_of(row: Listed, texts: Sequence[Listed]) -> str | None:

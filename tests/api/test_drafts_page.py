@@ -211,6 +211,29 @@ async def test_keys_go_from_draft_to_draft_and_approve(sitting: Sitting) -> None
 
 
 @in_browser
+async def test_nothing_is_decided_on_a_draft_that_was_left(sitting: Sitting) -> None:
+    """J and A at once: the next one is not there yet, and the one before is approved by nobody."""
+    await _propose(sitting.api, [GOOD, GOOD])
+    await sitting.begin()
+    await sitting.hears("1 of 2")
+    await sitting.tab.run(
+        "(() => { const ask = window.fetch; window.held = []; window.posted = 0;"
+        " window.fetch = (path, given) => {"
+        " if (given.method === 'POST') window.posted += 1;"
+        " if (given.method !== 'GET') return ask(path, given);"
+        " return new Promise(go => held.push(() => go(ask(path, given)))) } })()"
+    )
+    for key in "jaret":
+        await sitting.tab.press(key)
+    assert [1, 0, False] == await sitting.tab.run("[held.length, posted, document.querySelector('#ask').open]")
+    await sitting.tab.run("held.forEach(go => go())")
+    await sitting.hears("2 of 2")
+    assert [] == await _rows(sitting.api, "approved")
+    await sitting.tab.press("a")
+    await sitting.tab.until("posted === 1")
+
+
+@in_browser
 async def test_findings_stand_beside_the_text_and_their_places_are_marked(sitting: Sitting) -> None:
     """The hard ones first; a text that could not be sent cannot be approved, by no key."""
     await _propose(sitting.api, [HARD])

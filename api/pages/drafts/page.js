@@ -391,8 +391,8 @@
   };
 
   const written = (draft) => {
-    if (draft.origin === "person") return `written by ${draft.written_by || "a person"}`;
-    return draft.origin === "reuse" ? "the text that the same order has already" : `drafted by ${draft.model || "a model"}`;
+    const by = draft.written_by ? `written by ${draft.written_by}` : `drafted by ${draft.model || "a model"}`;
+    return draft.origin === "reuse" ? `the text that the same order has already, ${by}` : by;
   };
   const costOf = (draft) => draft.cost.calls ? `${count(draft.cost.calls, "call")}, ${(draft.cost.tokens_in + draft.cost.tokens_out).toLocaleString("en-GB")} tokens` : null;
 
@@ -431,6 +431,7 @@
 
   const show = async (id, { hasFocus = false, isQuiet = false } = {}) => {
     const asked = here.current = id;
+    if (here.draft && here.draft.id !== id) here.draft = null; // nothing is decided on one that she has left
     history.replaceState(null, "", `#${encodeURIComponent(id)}`);
     const place = here.shown.findIndex((item) => item.id === id);
     if (place >= 0) here.page = Math.floor(place / PAGE);
@@ -560,7 +561,7 @@
   });
   const itemOf = (draft) => ({ ...draft, found: { hard: draft.findings.filter((f) => f.severity === "hard").length, soft: draft.findings.filter((f) => f.severity !== "hard").length } });
 
-  const writeAgain = () => decide("Asking for another text", async (draft) => {
+  const writeAgain = () => here.draft && decide("Asking for another text", async (draft) => {
     const wanted = await ask("POST", at(draft, "again"), {});
     await gone(draft.id, `Another text (${wanted.number}) is being written for ${called(draft)}.`);
   });

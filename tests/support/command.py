@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +21,23 @@ class Done:
     errors: str
 
 
+async def begin(
+    api: Api | None, *command: str, url: str | None = None, key: str = KEY, stdin: int = PIPE, **settings: str
+) -> Process:
+    """Begin a command against this API; `settings` go to the environment as they are named."""
+    url = url or (f"http://127.0.0.1:{api.port}" if api is not None else "http://127.0.0.1:9")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYMARK_", "TEMPORAL_"))}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "waymark", *command, cwd=ROOT, stdin=stdin, stdout=PIPE, stderr=PIPE,
+        env={**clean, "WAYMARK_HOME": "/nonexistent/home", "WAYMARK_API_URL": url, "WAYMARK_API_KEY": key, **settings},
+    )  # fmt: skip
+
+
 async def run(
     api: Api | None, *command: str, url: str | None = None, key: str = KEY, given: str = "", **settings: str
 ) -> Done:
-    """Run a command against this API; `settings` go to the environment as they are named."""
-    url = url or (f"http://127.0.0.1:{api.port}" if api is not None else "http://127.0.0.1:9")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYMARK_", "TEMPORAL_"))}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "waymark", *command,
-        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={**clean, "WAYMARK_HOME": "/nonexistent/home", "WAYMARK_API_URL": url, "WAYMARK_API_KEY": key, **settings},
-    )  # fmt: skip
+    """Run a command to its end."""
+    process = await begin(api, *command, url=url, key=key, **settings)
     output, errors = await process.communicate(given.encode())
     assert process.returncode is not None
     return Done(process.returncode, output.decode(), errors.decode())

@@ -119,8 +119,12 @@ def approve(
     if journey is None or despite_findings:
         raise WrongUsage("of many, say of which --journey; one with a hard finding is approved by its id alone")
     named = {"journey": journey, "message": message, "language": language, "value": value}
-    wanted = {"filter": {name: given for name, given in named.items() if given is not None}}
-    _approve_all(wanted, is_dry_run=dry_run, yes=yes, as_json=as_json)
+    _approve_all(
+        {name: given for name, given in named.items() if given is not None},
+        is_dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def reject(
@@ -234,7 +238,7 @@ def _about(body: Body) -> str:
 
 
 def _standing(body: Body) -> str:
-    wrote = f"by {body['written_by']}" if body["origin"] == "person" else f"by {body['model'] or 'a model'}"
+    wrote = f"by {body['written_by'] or body['model'] or 'a model'}"
     cost = body["cost"]
     told = [_became(body), f"text {body['number']}, {wrote}"]
     if cost["calls"]:
@@ -329,9 +333,12 @@ def _titled(title: str, lines: Sequence[str]) -> Iterator[str]:
 # --- done ---------------------------------------------------------------------------------------------------------
 
 
-def _approve_all(wanted: Body, *, is_dry_run: bool, yes: bool, as_json: bool) -> None:
+def _approve_all(chosen: Body, *, is_dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Those that are proposed now: what comes while somebody makes up her mind is not among them."""
     api = connect(load_settings())
     with refusals(as_json=as_json):
+        ids = [item["id"] for item in api.list_all("/v1/drafts", {**chosen, "state": "proposed"})]
+        wanted: Body = {"ids": ids[::-1]} if ids else {"filter": chosen}
         looked_at = api.post("/v1/drafts/approve", {**wanted, "dry_run": True})
         may = looked_at["total"] - looked_at["failed"]
         what = f"{may} of {counted_words(looked_at['total'], 'draft')} would be approved"
@@ -344,7 +351,7 @@ def _approve_all(wanted: Body, *, is_dry_run: bool, yes: bool, as_json: bool) ->
         for line in _left(looked_at):
             typer.echo(line, err=True)
         confirm(what, number=may, yes=yes)
-        done = api.post("/v1/drafts/approve", wanted) if may else looked_at
+        done = api.post("/v1/drafts/approve", wanted) if may and ids else looked_at
     if as_json:
         print_json(done)
     else:

@@ -1,6 +1,8 @@
 """`waymark drafts`: listed, shown, approved, rejected, taken back, edited, written again."""
 
 import json
+import os
+import pty
 import re
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from journeys.drafting.order import DraftText
 from tests.support.api import Api
-from tests.support.command import run
+from tests.support.command import begin, run
 from tests.support.proposing import BETTER, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want
 
 
@@ -103,6 +105,30 @@ async def test_all_of_a_journey_are_approved_after_saying_how_many(api: Api) -> 
     assert ["approved", "approved", "proposed"] == [after[id_] for id_ in (*fine, wrong)]
     for wrong_usage in ((), ("--all",), (wrong, "--all"), ("--all", "--journey", "to-lead", "--despite-findings")):
         assert 2 == (await run(api, "drafts", "approve", *wrong_usage)).status, wrong_usage
+
+
+async def test_what_comes_while_somebody_is_asked_is_not_approved(api: Api) -> None:
+    """She agrees to what she was told of, and to nothing else."""
+    told = await propose(api.parts.database)
+    hands, terminal = pty.openpty()
+    try:
+        asked = await begin(api, "drafts", "approve", "--all", "--journey", "to-lead", stdin=terminal)
+        assert asked.stderr is not None
+        assert b"1 of 1 draft would be approved" in await asked.stderr.readuntil(b"Go on?")
+        later = await propose(api.parts.database, value="clerk")
+        os.write(hands, b"y\n")
+        output, _ = await asked.communicate()
+    finally:
+        os.close(hands)
+        os.close(terminal)
+    assert (0, b"1 of 1 draft are approved") == (asked.returncode, output.strip())
+    assert {told: "approved", later: "proposed"} == await states(api.parts.database)
+
+
+async def test_nothing_is_approved_where_nothing_is_proposed(api: Api) -> None:
+    """And that is no failure."""
+    done = await run(api, "drafts", "approve", "--all", "--journey", "to-lead", "--yes")
+    assert (0, "0 of 0 drafts are approved\n") == (done.status, done.output)
 
 
 async def test_drafts_are_rejected_and_written_again(api: Api) -> None:

@@ -6,7 +6,7 @@ What a draft is, and how it goes from state to state, stands at `store.tables.Dr
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import and_, exists, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel import select as select_rows
@@ -54,26 +54,31 @@ async def want_back(session: AsyncSession, wanted: Sequence[Wanted], *, program:
     person has put another text in the place of stays as it is.
     """
     ids = [draft_id(each.order.journey, each.order.message, each.key, 1) for each in wanted]
-    later = aliased(DraftRow)
-    has_later = exists().where(
-        col(later.journey) == col(DraftRow.journey), col(later.message) == col(DraftRow.message),
-        col(later.key) == col(DraftRow.key), col(later.number) > 1,
-    )  # fmt: skip
-    fell = (
+    anew = (
         update(DraftRow)
-        .where(
-            col(DraftRow.id).in_(ids), col(DraftRow.state) == "replaced", col(DraftRow.decided_at).is_(None), ~has_later
-        )
+        .where(col(DraftRow.id).in_(ids), _FELL)
         .values(state="wanted", program=program, updated_at=at)
         .returning(col(DraftRow.id))
     )
-    return (await (await session.connection()).execute(fell)).scalars().all() if ids else []
+    return (await (await session.connection()).execute(anew)).scalars().all() if ids else []
 
 
-async def find_known(session: AsyncSession, ids: Collection[str]) -> set[str]:
-    """Those of these ids that stand for a draft already, in whatever state."""
-    query = select(col(DraftRow.id)).where(col(DraftRow.id).in_(ids))
-    return set((await (await session.connection()).execute(query)).scalars()) if ids else set()
+async def find_known(session: AsyncSession, ids: Collection[str]) -> Mapping[str, bool]:
+    """Those of these ids that stand for a draft already, in whatever state; and whether it is one for `want_back`."""
+    query = select(col(DraftRow.id), _FELL).where(col(DraftRow.id).in_(ids))
+    return {row[0]: bool(row[1]) for row in await (await session.connection()).execute(query)} if ids else {}
+
+
+_later = aliased(DraftRow)
+_FELL = and_(
+    col(DraftRow.state) == "replaced",
+    col(DraftRow.decided_at).is_(None),
+    ~exists().where(
+        col(_later.journey) == col(DraftRow.journey), col(_later.message) == col(DraftRow.message),
+        col(_later.key) == col(DraftRow.key), col(_later.number) > 1,
+    ),
+)  # fmt: skip
+"""Nobody has decided on it, and nothing stands in its place: no version ordered it when it was to be written."""
 
 
 async def find_approved(session: AsyncSession, journey: str, message: str, key: str) -> Approved | None:

@@ -53,9 +53,12 @@ async def want_at_entry(session: AsyncSession, entering: Sequence[Entering], *, 
             order = wanted.order
             found[draft_id(order.journey, order.message, wanted.key, 1)] = (wanted, each.program.hash)
     known = await drafts.find_known(session, found)
-    for id_ in sorted(found.keys() - known):  # in one order everywhere: no two batches meet half-way
+    for id_ in sorted(found):  # in one order everywhere: no two batches meet half-way
         wanted, program = found[id_]
-        await drafts.want(session, [wanted], program=program, at=at)
+        if id_ not in known:
+            await drafts.want(session, [wanted], program=program, at=at)
+        elif known[id_]:
+            await drafts.want_back(session, [wanted], program=program, at=at)
 
 
 async def _needed(

@@ -101,6 +101,21 @@ async def test_what_her_journey_says_is_ordered_when_she_enters(feed: Feed) -> N
     assert {("wanted", program.hash, 1)} == {(row.state, row.program, row.number) for row in rows}
 
 
+async def test_a_text_that_fell_is_ordered_anew_for_who_needs_it(feed: Feed) -> None:
+    """A version had not asked for it when it was to be written; what somebody decided upon stays as it is."""
+    await feed.publish(compiled(JOURNEY))
+    for name, role in (("ada", "cook"), ("ben", "clerk")):
+        await feed.take(event("hr.learner.promoted", learner=name, role=role))
+    async with feed.database.write() as session:
+        for row in (await session.exec(select(DraftRow))).all():
+            row.state, row.decided_at = "replaced", row.created_at if row.value == "clerk" else None
+
+    for name, role in (("cem", "cook"), ("dee", "clerk")):
+        await feed.take(event("hr.learner.promoted", learner=name, role=role))
+
+    assert {"cook": "wanted", "clerk": "replaced"} == {r.value: r.state for r in await drafts_in(feed.database)}
+
+
 async def test_what_cannot_be_told_of_her_yet_is_no_failure_of_the_entry(feed: Feed) -> None:
     """No role, and a `per` over what an event does not have: she has entered, and nothing is ordered for her."""
     await feed.publish(compiled(JOURNEY))

@@ -322,9 +322,9 @@ def _said(remark: Remark) -> str:
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-"""What nobody sees and a model reads: controls, turns of direction, tags, half characters."""
+"""What nobody sees and a model reads: controls, turns of direction, tags and all of their plane, half characters."""
 
 
 def _fenced(what: str, text: str) -> str:

@@ -344,7 +344,7 @@ def test_a_text_that_knows_its_own_mark_cannot_be_made() -> None:
 
 def test_what_nobody_sees_is_left_out() -> None:
     """Tags, turns of direction and controls can carry orders past the person who reads the prompt."""
-    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
+    hidden = "".join(chr(plane + ord(letter)) for plane in (0xE0000, 0xE0100) for letter in "obey")
     prompt = prompt_of(replace(ORDER, value=f"Team\u202e {hidden}Lead\u200b\x07"))
     assert "| Team Lead\n" in prompt.user
 

@@ -42,6 +42,8 @@ LARGEST_BODY = 4 * 1024 * 1024
 """Bytes that are read of an answer with everything around it: a stream has a few hundred around each word."""
 MOST_TOKENS = 8_000
 """Tokens that one answer may take, with what a model thinks before it answers."""
+MOST_COUNTED = 10_000_000
+"""Tokens that a server is believed to have counted for one call, in or out: no model takes as many."""
 LONGEST_CONNECT_SECONDS = 10.0
 
 _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"})
@@ -338,8 +340,8 @@ class OpenAIWriter(Writer):
         model = completion.model or self._model
         raw = _storable(text or choice.message.refusal or body)
         usage = completion.usage or _Usage()
-        tokens_in = max(usage.prompt_tokens, 0) or _estimated(prompt.system + prompt.user)
-        tokens_out = max(usage.completion_tokens, 0) or _estimated(raw)
+        tokens_in = _counted(usage.prompt_tokens) or _estimated(prompt.system + prompt.user)
+        tokens_out = _counted(usage.completion_tokens) or _estimated(raw)
         found = _text_of(choice, text)
         if isinstance(found, DraftText):
             return Written(found, model, tokens_in, tokens_out, raw)
@@ -460,6 +462,10 @@ _T = TypeVar("_T")
 
 def _last(values: Sequence[_T | None]) -> _T | None:
     return next((value for value in reversed(values) if value is not None), None)
+
+
+def _counted(tokens: int) -> int:
+    return min(max(tokens, 0), MOST_COUNTED)
 
 
 def _estimated(text: str) -> int:

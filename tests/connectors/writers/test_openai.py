@@ -14,7 +14,14 @@ import pytest
 from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
 from connectors.writers import WRITERS, Unusable, Written, open_writer, read_writers
 from connectors.writers.base import Writer, writer
-from connectors.writers.openai import LARGEST_BODY, LONGEST_ANSWER, MOST_TOKENS, OpenAISettings, OpenAIWriter
+from connectors.writers.openai import (
+    LARGEST_BODY,
+    LONGEST_ANSWER,
+    MOST_COUNTED,
+    MOST_TOKENS,
+    OpenAISettings,
+    OpenAIWriter,
+)
 from journeys.drafting.order import DraftOrder, DraftText, prompt_of
 from journeys.program import Draft, Wording
 from waymark.demo.writer import KEY, MODEL, Answer, Asked, Raw, Refusal, Reply, WriterServer, obliging
@@ -156,6 +163,14 @@ async def test_tokens_that_nobody_counts_are_estimated(server: WriterServer, is_
     written = await wrote(server, is_streamed=is_streamed)
     assert written.tokens_in > len(PROMPT.system + PROMPT.user) // 4
     assert written.tokens_out > len(SOUND) // 4
+
+
+async def test_tokens_beyond_belief_are_not_believed(server: WriterServer) -> None:
+    """A count that no column holds would have the text bought for ever."""
+    server.replies = [Answer(SOUND, usage=(2**70, -5))]
+    written = await wrote(server)
+    assert written.tokens_in == MOST_COUNTED
+    assert len(SOUND) // 4 < written.tokens_out < len(SOUND)
 
 
 # --- answers that are no text -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """`python -m bench.chaos`: whether anything is lost, stuck or said twice while everything fails.
 
     python -m bench.chaos [--seed 1] [--learners 1500] [--minutes 5] [--on sqlite|postgresql|both]
-                          [--in-doubt leave|resend] [--plan FILE] [--calm] [--quick] [--json] [--save]
+                          [--in-doubt leave|resend|both] [--plan FILE] [--calm] [--quick] [--json] [--save]
     python -m bench.chaos soak [--minutes 30] [--on ...]
     python -m bench.chaos poison [--records 10000] [--on ...]
 
@@ -13,10 +13,12 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import orjson
 
 from bench.chaos import poison, soak
+from bench.chaos.judge import InDoubt
 from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
 from bench.figures import Machine, as_json, table_json
@@ -44,7 +46,7 @@ def main() -> None:
     elif given.what == "poison":
         table, is_good = asyncio.run(poison.run(records=given.records, on=given.on, seed=given.seed))
     else:
-        outcomes = [asyncio.run(_run(given, on)) for on in _databases(given.on)]
+        outcomes = [asyncio.run(_run(given, on, rule)) for on in databases(given.on) for rule in rules(given.in_doubt)]
         table, is_good = table_of(outcomes), all(outcome.is_good for outcome in outcomes)
     if given.json:
         print(orjson.dumps(as_json(machine, [table]), option=orjson.OPT_INDENT_2).decode())
@@ -65,7 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=10_000, help="poison: how many of each sort")
     parser.add_argument("--minutes", type=float, help="how long events come (5; quick: half a minute; soak: 30)")
     parser.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="sqlite", help="the database")
-    parser.add_argument("--in-doubt", choices=("leave", "resend"), default="leave", help="WAYMARK_IN_DOUBT")
+    parser.add_argument("--in-doubt", choices=("leave", "resend", "both"), default="leave", help="WAYMARK_IN_DOUBT")
     parser.add_argument("--plan", type=Path, help="a plan as it was printed, in place of one from the seed")
     parser.add_argument("--calm", action="store_true", help="no faults")
     parser.add_argument("--quick", action="store_true", help="a minute: one fault of each kind")
@@ -74,17 +76,23 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _databases(on: str) -> Sequence[str]:
+def databases(on: str) -> Sequence[str]:
+    """A run on each."""
     return ("sqlite", "postgresql") if on == "both" else (on,)
 
 
-async def _run(given: argparse.Namespace, on: str) -> Outcome:
+def rules(in_doubt: str) -> Sequence[InDoubt]:
+    """A run by each."""
+    return [rule for rule in get_args(InDoubt) if in_doubt in (rule, "both")]
+
+
+async def _run(given: argparse.Namespace, on: str, in_doubt: InDoubt) -> Outcome:
     asked = Asked(
         given.seed,
         given.learners or (60 if given.quick else 1500),
         60 * (given.minutes or (0.5 if given.quick else 5.0)),
         on,
-        given.in_doubt,
+        in_doubt,
         given.calm,
         given.quick,
         read(given.plan.read_text()) if given.plan else None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
 from bench.chaos.feed import CHANNEL_OF, OUTCOME, coming
@@ -35,6 +36,15 @@ async def test_a_minute_of_chaos() -> None:
     assert len(SHORT) - 1 == len(outcome.plan) == len(outcome.happened)  # connections are cut on PostgreSQL only
     figures = outcome.row().figures
     assert LEARNERS * len(CHANNEL_OF) >= figures["messages"] >= LEARNERS * len(CHANNEL_OF) - figures["in doubt"]
+
+
+# what is run
+
+
+def test_one_run_for_each_database_and_each_rule() -> None:
+    """Both rules have their promise: by `leave` nothing is said twice, by `resend` nothing is lost."""
+    assert (["leave"], ["resend"], ["leave", "resend"]) == tuple(map(command.rules, ("leave", "resend", "both")))
+    assert (("sqlite",), ("sqlite", "postgresql")) == tuple(map(command.databases, ("sqlite", "both")))
 
 
 # the plan

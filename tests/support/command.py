@@ -4,8 +4,10 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.api import KEY, Api
 
@@ -22,7 +24,12 @@ class Done:
 
 
 async def begin(
-    api: Api | None, *command: str, url: str | None = None, key: str = KEY, stdin: int = PIPE, **settings: str
+    api: Api | None,
+    *command: str,
+    url: str | None = None,
+    key: str = KEY,
+    stdin: int = PIPE,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Process:
     """Begin a command against this API; `settings` go to the environment as they are named."""
     url = url or (f"http://127.0.0.1:{api.port}" if api is not None else "http://127.0.0.1:9")
@@ -37,7 +44,7 @@ async def run(
     api: Api | None, *command: str, url: str | None = None, key: str = KEY, given: str = "", **settings: str
 ) -> Done:
     """Run a command to its end."""
-    process = await begin(api, *command, url=url, key=key, **settings)
+    process = await begin(api, *command, url=url, key=key, settings=settings)
     output, errors = await process.communicate(given.encode())
     assert process.returncode is not None
     return Done(process.returncode, output.decode(), errors.decode())

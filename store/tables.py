@@ -560,7 +560,7 @@ class DraftRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_drafts_order", "journey", "message", "key", "state"),
         Index("ix_drafts_key", "key", "state"),
-        Index("ix_drafts_state", "state", "id"),
+        Index("ix_drafts_state", "state", "created_at", "id"),
     )
 
     id: str = Field(primary_key=True)

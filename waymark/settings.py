@@ -266,7 +266,10 @@ class Settings(BaseModel):
     )
     writer_stream: bool = Field(False, description="Whether the writer's answers are streamed: true or false.")
     writer_answer: Annotated[timedelta, BeforeValidator(_duration)] = Field(
-        timedelta(minutes=2), description="How long one answer of the writer may take, as 2m."
+        timedelta(minutes=2),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=20),
+        description="How long one answer of the writer may take, as 2m.",
     )
     writer_tokens_per_day: int = Field(
         200_000,

@@ -79,7 +79,11 @@ class OpenAISettings(WriterSettings):
         False, alias="WAYMARK_WRITER_STREAM", description="Whether answers are streamed: for servers that want it."
     )
     answer: Annotated[timedelta, BeforeValidator(_duration)] = Field(
-        timedelta(minutes=2), alias="WAYMARK_WRITER_ANSWER", description="How long one answer may take, as 2m."
+        timedelta(minutes=2),
+        alias="WAYMARK_WRITER_ANSWER",
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=20),
+        description="How long one answer may take, as 2m.",
     )
 
     @property

@@ -135,7 +135,7 @@
     } catch (error) { if (round === here.round) complain(error, "Loading the drafts"); }
     if (round !== here.round || !here.key) return;
     drawList();
-    const named = decodeURIComponent(location.hash.slice(1));
+    const named = location.hash.slice(1);  // an id has nothing that is written otherwise in an address
     const first = here.items.find((item) => item.id === named) || here.shown[0];
     if (named && !here.items.some((item) => item.id === named)) await show(named, { isQuiet: true });
     else if (first) await show(first.id);

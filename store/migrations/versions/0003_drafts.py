@@ -50,7 +50,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_drafts_order", "drafts", ["journey", "message", "key", "state"], unique=False)
     op.create_index("ix_drafts_key", "drafts", ["key", "state"], unique=False)
-    op.create_index("ix_drafts_state", "drafts", ["state", "id"], unique=False)
+    op.create_index("ix_drafts_state", "drafts", ["state", "created_at", "id"], unique=False)
     op.create_index("ix_enrolments_journey", "enrolments", ["journey", "id"], unique=False)
     op.create_index("ix_enrolments_status", "enrolments", ["status", "id"], unique=False)
     is_held = sa.text("depends_on = 'journey'")

@@ -596,7 +596,8 @@ class DraftRow(SQLModel, table=True):
 
 class DraftSpending(SQLModel, table=True):
     """What drafting took on one day (`2026-03-02`, UTC): tokens and calls of one journey, and of all of them together
-    where `journey` is empty. What is reserved for calls under way is among the tokens.
+    where `journey` is empty; `cost` is what the tokens cost, in millionths of the money that the writer's prices are
+    in. What is reserved for calls under way is among both.
     """
 
     __tablename__ = "draft_spending"
@@ -604,4 +605,5 @@ class DraftSpending(SQLModel, table=True):
     day: str = Field(primary_key=True)
     journey: str = Field(primary_key=True)
     tokens: int = Field(default=0, sa_type=BigInteger)
+    cost: int = Field(default=0, sa_type=BigInteger)
     calls: int = 0

@@ -279,6 +279,18 @@ class Settings(BaseModel):
     writer_tokens_per_journey: int = Field(
         100_000, ge=0, description="Tokens that drafting for one journey may take in a day (UTC)."
     )
+    writer_price_in: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="What a million tokens cost that the writer reads, in your money."
+    )
+    writer_price_out: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="What a million tokens cost that the writer writes, in the same."
+    )
+    writer_cost_per_day: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="What drafting may cost in a day (UTC), by these prices."
+    )
+    writer_cost_per_journey: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="What drafting for one journey may cost in a day (UTC)."
+    )
     writer_imitation: bool = Field(
         False,
         description="Whether `waymark up` starts an imitation of a model's server where no key is set: to see how "

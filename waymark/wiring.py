@@ -55,6 +55,7 @@ from workflows.gateway import Gateway, NoAddress, connect
 
 if TYPE_CHECKING:
     from workers.breath import Pacing
+    from workers.drafting import Limits as DraftLimits
     from workers.reviewers import Reviewers
 
 ATTEMPT_SLACK = timedelta(seconds=5)
@@ -149,21 +150,38 @@ async def open_drafting(
     from connectors.writers import open_writer
     from connectors.writers.openai import MOST_TOKENS
     from workers.breath import Pacing
-    from workers.drafting import Budget, Drafting
+    from workers.drafting import Drafting
 
     settings = house.settings
     telling = build_reviewers(house, channels)
     writer = open_writer(settings.of_writer())
     assert writer is not None, "a writer is set up"
-    budget = Budget(settings.writer_tokens_per_day, settings.writer_tokens_per_journey, MOST_TOKENS)
     writing = Drafting(
-        house.database, house.programs, writer, budget, real_clock, pacing or Pacing(), settings.writer_answer,
+        house.database, house.programs, writer, limits_of(settings, per_answer=MOST_TOKENS), real_clock,
+        pacing or Pacing(), settings.writer_answer,
         prepare=_load_for_drafting,
     )  # fmt: skip
     try:
         yield DraftActivities(writing, telling)
     finally:
         await writer.close()
+
+
+def limits_of(settings: Settings, *, per_answer: int) -> "DraftLimits":
+    """What drafting may take in a day: tokens, and their price where one is set."""
+    from store.queries.spending import MILLION, Budget
+    from workers.drafting import Limits as DraftLimits
+    from workers.drafting import Prices
+
+    def budget(tokens: int, cost: float | None) -> Budget:
+        return Budget(tokens, None if cost is None else round(cost * MILLION))
+
+    return DraftLimits(
+        budget(settings.writer_tokens_per_day, settings.writer_cost_per_day),
+        budget(settings.writer_tokens_per_journey, settings.writer_cost_per_journey),
+        per_answer,
+        Prices(settings.writer_price_in, settings.writer_price_out),
+    )
 
 
 def _load_for_drafting() -> None:

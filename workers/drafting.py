@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from math import ceil
 from time import monotonic
 from typing import Any
 
@@ -36,7 +37,7 @@ from journeys.policy import Policy
 from journeys.program import Program
 from store.database import Database
 from store.queries import deliveries, drafting, drafts, spending
-from store.queries.spending import Reserved
+from store.queries.spending import Budget, Reserved, Spent
 from store.tables import DraftRow
 from workers.breath import Breath, Pacing
 from workers.outages import outlast
@@ -56,14 +57,27 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Tokens that drafting may take in a day (UTC), all together and for one journey; and the most that one answer
+class Prices:
+    """What a million tokens cost, in one money, whichever: those that are read, and those that are written."""
+
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+
+    def spent(self, tokens_in: int, tokens_out: int) -> Spent:
+        """So many tokens, with what they cost, rather too much than too little."""
+        return Spent(tokens_in + tokens_out, ceil(tokens_in * self.tokens_in + tokens_out * self.tokens_out))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What drafting may take in a day (UTC), all together and for one journey; and the most tokens that one answer
     takes.
     """
 
-    per_day: int
-    per_journey: int
+    per_day: Budget
+    per_journey: Budget
     per_answer: int = 8_000
+    prices: Prices = Prices()
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class Drafting:
     database: Database
     programs: Programs
     writer: Writer
-    budget: Budget
+    limits: Limits
     clock: Callable[[], datetime]
     pacing: Pacing = field(default_factory=Pacing)
     answer_limit: timedelta = timedelta(minutes=2)
@@ -185,11 +199,10 @@ class Drafting:
         row = ordered.row
         rejections = await drafting.list_rejections(session, row)
         prompt = prompt_of(ordered.order, _remarks(row), rejections)
-        estimate = len(f"{prompt.system}{prompt.user}".encode()) // 3 + self.budget.per_answer
-        reserved = Reserved(f"{now:%Y-%m-%d}", row.journey, estimate)
-        full = await spending.reserve(
-            session, reserved, per_day=self.budget.per_day, per_journey=self.budget.per_journey
-        )
+        limits = self.limits
+        most = limits.prices.spent(len(f"{prompt.system}{prompt.user}".encode()) // 3, limits.per_answer)
+        reserved = Reserved(f"{now:%Y-%m-%d}", row.journey, most)
+        full = await spending.reserve(session, reserved, per_day=limits.per_day, per_journey=limits.per_journey)
         if full is None:
             await drafting.change(session, row.id, at=self.clock(), prompt=prompt.to_json())
             return _Call(ordered, prompt, reserved)
@@ -236,7 +249,8 @@ class Drafting:
             "tokens_in": call.ordered.row.tokens_in + answer.tokens_in,
             "tokens_out": call.ordered.row.tokens_out + answer.tokens_out,
         }  # fmt: skip
-        return await self._take(call, _said(answer), values, tokens=answer.tokens_in + answer.tokens_out)
+        spent = self.limits.prices.spent(answer.tokens_in, answer.tokens_out)
+        return await self._take(call, _said(answer), values, spent=spent)
 
     def _hold_while_in_trouble(self, attempt: int) -> None:
         left = self.breath.left()
@@ -257,7 +271,7 @@ class Drafting:
             async with self.database.write() as session:
                 await self._note(session, call.ordered.row.id, f"waits for the writer: {trouble}")
                 if not may_be_billed:
-                    await spending.settle(session, call.reserved, tokens=0, calls=0)
+                    await spending.settle(session, call.reserved, Spent(), calls=0)
 
         await outlast(note, within=self.answer_limit)
         return _again(str(trouble), max(pause, self.pacing.own(attempt, is_misconfigured=is_ours)), of=trouble)
@@ -265,7 +279,7 @@ class Drafting:
     # --- after the call
 
     async def _take(
-        self, call: _Call, answer: DraftText | NoText, values: dict[str, Any], *, tokens: int = 0
+        self, call: _Call, answer: DraftText | NoText, values: dict[str, Any], *, spent: Spent = Spent()
     ) -> WriteEnded:
         """Judge the answer, and write down what follows from it."""
         ordered = call.ordered
@@ -275,7 +289,7 @@ class Drafting:
         async def conclude() -> WriteEnded:
             async with self.database.write() as session:
                 row = await drafts.lock(session, ordered.row.id)
-                await spending.settle(session, call.reserved, tokens=tokens)
+                await spending.settle(session, call.reserved, spent)
                 if row is None or row.state != "wanted" or row.calls != ordered.row.calls:
                     return WriteEnded("replaced" if row is None else row.state)
                 state, became = _becomes(move)

@@ -7,7 +7,7 @@ import pytest
 
 from store.database import Database
 from store.migrate import upgrade
-from store.queries.spending import Reserved, reserve, settle, spent
+from store.queries.spending import Budget, Reserved, Spent, reserve, settle, spent
 
 DAY = "2026-03-02"
 
@@ -26,12 +26,13 @@ async def reserved(
 ) -> str | None:
     """Why there is no room for so many tokens; None where they are reserved now."""
     async with database.write() as session:
-        return await reserve(session, Reserved(day, journey, tokens), per_day=per_day, per_journey=per_journey)
+        wanted = Reserved(day, journey, Spent(tokens))
+        return await reserve(session, wanted, per_day=Budget(per_day), per_journey=Budget(per_journey))
 
 
 async def taken(database: Database, journey: str = "") -> int:
     async with database.read() as session:
-        return await spent(session, DAY, journey)
+        return (await spent(session, DAY, journey)).tokens
 
 
 async def test_what_is_reserved_is_taken_until_it_is_settled(database: Database) -> None:
@@ -39,7 +40,7 @@ async def test_what_is_reserved_is_taken_until_it_is_settled(database: Database)
     assert await reserved(database, 40) is None
     assert (40, 40, 0) == (await taken(database), await taken(database, "one"), await taken(database, "two"))
     async with database.write() as session:
-        await settle(session, Reserved(DAY, "one", 40), tokens=7)
+        await settle(session, Reserved(DAY, "one", Spent(40)), Spent(7))
     assert (7, 7) == (await taken(database), await taken(database, "one"))
 
 
@@ -67,3 +68,18 @@ async def test_of_many_who_ask_at_once_as_many_get_it_as_there_is_room_for(datab
 
     assert 9 == answers.count(None)
     assert 90 == await taken(database)
+
+
+async def test_beyond_its_money_nobody_gets_anything(database: Database) -> None:
+    """However many tokens are left; what was not needed of what was reserved is there again."""
+    dear = Reserved(DAY, "one", Spent(10, 600_000))
+    budgets = {"per_day": Budget(1_000, 1_300_000), "per_journey": Budget(1_000, 700_000)}
+    async with database.write() as session:
+        assert await reserve(session, dear, **budgets) is None
+        told = await reserve(session, dear, **budgets)
+        assert "its budget is used up: 0.6 of 0.7 (money)" in (told or "")
+        told = await reserve(session, Reserved(DAY, "two", Spent(10, 800_000)), **budgets)
+        assert "the day's budget is used up: 0.6 of 1.3 (money)" in (told or "")
+        await settle(session, dear, Spent(8, 100_000))
+        assert Spent(8, 100_000) == await spent(session, DAY)
+        assert await reserve(session, dear, **budgets) is None

@@ -168,6 +168,21 @@ async def test_beyond_its_budget_drafting_waits_until_tomorrow(
         assert (str(tomorrow), ONE) == ((await house.spent())[""].day, (await house.spent())[""].tokens)
 
 
+async def test_beyond_its_money_drafting_waits_until_tomorrow(server: WriterServer, places: dict[str, Any]) -> None:
+    """By what a million tokens cost, where that is set; the call that has been made is paid."""
+    money: dict[str, Any] = {"writer_price_in": 2.5, "writer_price_out": 10.0, "writer_cost_per_day": 0.01}
+    async with drafting_house(server, **places, **money) as house:
+        program = await house.publish(drafted(BY_ROLE))
+        first = await house.draft(program, value="one")
+        second = await house.want(program, value="two")
+        await house.start(second)
+
+        paid = 2.5 * first.tokens_in + 10 * first.tokens_out
+        assert f"the day's budget is used up: {paid / 1_000_000:g} of 0.01 (money)" in await house.waits(second)
+        assert paid == (await house.spent())[""].cost
+        assert 1 == len(server.asked)
+
+
 async def test_without_any_budget_nothing_is_bought(server: WriterServer, places: dict[str, Any]) -> None:
     """0 is none."""
     async with drafting_house(server, **places, writer_tokens_per_day=0) as house:

@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("day", sa.String(), nullable=False),
         sa.Column("journey", sa.String(), nullable=False),
         sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "journey"),
     )

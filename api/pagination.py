@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar, cast
 
 import orjson
@@ -64,3 +65,17 @@ def page(
     items = rows[:limit]
     following = encode(*key(items[-1])) if len(rows) > limit else None
     return Page(items=[shown(row) for row in items], next=following)
+
+
+def decode_place(cursor: str | None) -> tuple[datetime, str] | None:
+    """The instant and the id of the last one of the page before, of a list with the latest first; raises Unfit."""
+    keys = decode(cursor, str, str)
+    if keys is None:
+        return None
+    try:
+        at = datetime.fromisoformat(str(keys[0]))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Unfit("bad_cursor", "the cursor is none of this list: leave it out, or pass `next` of the page before")
+    return at, str(keys[1])

@@ -16,6 +16,9 @@ from waymark.cli.printable import printable
 from waymark.settings import load_settings
 
 Draft = Annotated[str, typer.Argument(help="The draft's id.", show_default=False)]
+SomeDrafts = Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="What is wrong; the next text is told.", show_default=False)]
+Again = Annotated[bool, typer.Option(help="Whether another text is to be written.")]
 Drafts = Annotated[list[str] | None, typer.Argument(metavar="[DRAFT]...", help="Drafts, by id.", show_default=False)]
 Journey = Annotated[str | None, typer.Option(help="Only of this journey.")]
 Message = Annotated[str | None, typer.Option(help="Only of this message.")]
@@ -128,9 +131,9 @@ def approve(
 
 
 def reject(
-    drafts: Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="What is wrong; the next text is told.", show_default=False)],
-    again: Annotated[bool, typer.Option(help="Whether another text is to be written.")] = True,
+    drafts: SomeDrafts,
+    reason: Reason,
+    again: Again = True,
     as_json: AsJson = False,
 ) -> None:
     """Reject texts; others are written in their place, and told why."""
@@ -144,9 +147,9 @@ def reject(
 
 
 def take_back(
-    drafts: Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="What is wrong; the next text is told.", show_default=False)],
-    again: Annotated[bool, typer.Option(help="Whether another text is to be written.")] = True,
+    drafts: SomeDrafts,
+    reason: Reason,
+    again: Again = True,
     as_json: AsJson = False,
 ) -> None:
     """Take back the approval of texts: from then on the message's own words are sent, until another is approved."""
@@ -181,7 +184,7 @@ def edit(
 
 
 def again(
-    drafts: Annotated[list[str], typer.Argument(metavar="DRAFT...", help="Drafts, by id.", show_default=False)],
+    drafts: SomeDrafts,
     as_json: AsJson = False,
 ) -> None:
     """Have another text written in place of one that failed, was rejected or taken back."""

@@ -1,16 +1,15 @@
 """Records that could not be used: listed, shown, tried again, let go."""
 
 import base64
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from api.bodies import Given, documented, in_body
 from api.idempotency import IdempotentRoute
-from api.pagination import Page, decode, page
+from api.pagination import Page, decode_place, page
 from api.parts import PartsOf
-from api.problems import NotThere, Unfit
+from api.problems import NotThere
 from api.resources.dead_letters.schemas import DeadLetterFilter, DeadLetterItem, DeadLetterOut, ReplayedOut
 from api.security import Caller
 from store.queries import dead_letters, listing
@@ -24,7 +23,7 @@ async def list_dead_letters(
     wanted: Annotated[DeadLetterFilter, Query()], parts: PartsOf, _caller: Caller
 ) -> Page[DeadLetterItem]:
     """Dead letters, the latest first."""
-    before = _before(wanted.cursor)
+    before = decode_place(wanted.cursor)
     async with parts.database.read() as session:
         rows = await listing.list_dead_letters(
             session, reason=wanted.reason, topic=wanted.topic, before=before, limit=wanted.limit + 1
@@ -96,16 +95,3 @@ def _readable(key: bytes | None, value: bytes | None) -> tuple[str | None, str |
     except UnicodeDecodeError:
         encoded = [None if part is None else base64.b64encode(part).decode() for part in (key, value)]
         return encoded[0], encoded[1], False
-
-
-def _before(cursor: str | None) -> tuple[datetime, str] | None:
-    keys = decode(cursor, str, str)
-    if keys is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(keys[0]))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Unfit("bad_cursor", "the cursor is none of this list: leave it out, or pass `next` of the page before")
-    return at, str(keys[1])

@@ -68,14 +68,9 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
             return _next_of(row, texts)
         _raise(deciding_drafts.may_decide(row))
         await deciding_drafts.reject(session, row, reason=given.reason, by=by, at=at)
-        program = await _program_for(session, parts, row) if given.again else None
-        if program is None:
-            return None
-        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+        return await _another(session, parts, row, texts, at) if given.again else None
 
-    again = await _decide(parts, draft, do)
-    if again is not None:
-        await start(parts, [again])
+    again = await _decide_and_start(parts, draft, do)
     return Rejected(draft=await show(parts, draft), again=again)
 
 
@@ -87,14 +82,9 @@ async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> 
             return deciding_drafts.waiting_beside(row, texts)
         _raise(deciding_drafts.may_be_taken_back(row))
         await deciding_drafts.take_back(session, row, reason=given.reason, by=by, at=at)
-        program = await _program_for(session, parts, row) if given.again else None
-        if program is None:
-            return None
-        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+        return await _another(session, parts, row, texts, at) if given.again else None
 
-    again = await _decide(parts, draft, do)
-    if again is not None:
-        await start(parts, [again])
+    again = await _decide_and_start(parts, draft, do)
     return TakenBack(draft=await show(parts, draft), again=again)
 
 
@@ -323,6 +313,24 @@ async def _decide(parts: Parts, draft: str, do: Do[T]) -> T:
             return await do(session, row, texts, parts.clock())
 
     return await parts.database.retrying(transaction)
+
+
+async def _decide_and_start(parts: Parts, draft: str, do: Do[str | None]) -> str | None:
+    """Do it, as `_decide`, and have the text written that `do` answers, where it answers one."""
+    wanted = await _decide(parts, draft, do)
+    if wanted is not None:
+        await start(parts, [wanted])
+    return wanted
+
+
+async def _another(
+    session: AsyncSession, parts: Parts, row: Listed, texts: Sequence[Listed], at: datetime
+) -> str | None:
+    """Want another text of a locked order; answers its id, None where no running version asks for it."""
+    program = await _program_for(session, parts, row)
+    if program is None:
+        return None
+    return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
 
 
 async def _program_for(session: AsyncSession, parts: Parts, row: Listed) -> str | None:

@@ -1,15 +1,13 @@
 """Drafted texts: listed, shown, approved, rejected, taken back, edited, written again."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from api.bodies import Given, documented, in_body
 from api.idempotency import IdempotentRoute
-from api.pagination import Page, decode, page
+from api.pagination import Page, decode_place, page
 from api.parts import PartsOf
-from api.problems import Unfit
 from api.resources.drafts import deciding, reading
 from api.resources.drafts.schemas import (
     ApprovedMany,
@@ -44,7 +42,9 @@ async def list_drafts(wanted: Annotated[DraftFilter, Query()], parts: PartsOf, _
     """Drafts, the newest first."""
     chosen = deciding.filter_of(**wanted.model_dump(exclude={"limit", "cursor"}))
     async with parts.database.read() as session:
-        rows = await deciding_drafts.list_drafts(session, chosen, before=_before(wanted.cursor), limit=wanted.limit + 1)
+        rows = await deciding_drafts.list_drafts(
+            session, chosen, before=decode_place(wanted.cursor), limit=wanted.limit + 1
+        )
         looked = await reading.look(session, parts, rows)
     items = await reading.shown_items(looked)
     return page(
@@ -102,16 +102,3 @@ async def write_again(
 ) -> DraftOut:
     """Have another text written in place of one that failed, was rejected or taken back; answers the new one."""
     return await deciding.write_again(parts, draft)
-
-
-def _before(cursor: str | None) -> tuple[datetime, str] | None:
-    keys = decode(cursor, str, str)
-    if keys is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(keys[0]))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Unfit("bad_cursor", "the cursor is none of this list: leave it out, or pass `next` of the page before")
-    return at, str(keys[1])

@@ -8,9 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST_SECONDS = 60.0
+"""Who waits so long in vain waits for something that does not come: many times what anything takes on a machine whose
+cores are shared by ten others. It costs nothing where a test passes.
+"""
+
 
 async def until(
-    condition: Callable[[], T | Awaitable[T | None] | None], *, timeout: float = 20.0, every: float = 0.05
+    condition: Callable[[], T | Awaitable[T | None] | None], *, timeout: float = LONGEST_SECONDS, every: float = 0.05
 ) -> T:
     """What `condition` answers once that is true; an AssertionError in it counts as not yet.
 

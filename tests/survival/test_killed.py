@@ -19,7 +19,7 @@ from temporalio.client import Client
 
 from store.tables import DeliveryRow, Enrolment, JournalRow, OutboxRow
 from tests.support.api import event
-from tests.support.processes import Installation, Kind, installation, own_temporal
+from tests.support.processes import START_SECONDS, Installation, Kind, installation, own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 
@@ -77,7 +77,7 @@ class Killer:
         await until(lambda: self.sink.arrived)
         for number in range(KILLS):
             await asyncio.sleep(self.chance.uniform(0.5, 3.0))  # chance is the matter here, and no condition
-            running = await until(self._running)
+            running = await until(self._running, timeout=2 * START_SECONDS)  # all may be starting at once
             await self._kill(running if number in {2, 7} else [self.chance.choice(running)])
         await asyncio.gather(*self._starting.values())
 

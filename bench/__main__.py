@@ -2,13 +2,15 @@
 
 python -m bench [--only throughput] [--quick | --full] [--json] [--save]
 
-`--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`.
+`--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`: those of its full
+size, and no others. What another run has kept of the same table, on another database perhaps, stays beside them.
 """
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -28,97 +30,133 @@ from bench import (
 )
 from bench.figures import Machine, Table, as_json, table_json
 from bench.results import save
+from bench.stage import SUBJECT_OF
+
+Size = TypeVar("Size")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asked for; `entries` and `on` are None where the size decides."""
+    """What the command line asked for; `entries` is None where the size decides."""
 
     size: str
     entries: int | None
     on: tuple[str, ...]
 
-
-def _attention(asked: Asked) -> Table:
-    return attention.table(learners={"quick": 100}.get(asked.size, 1_000))
-
-
-def _goals(asked: Asked) -> Table:
-    enrolments, seconds = {"quick": (100, 5), "full": (5_000, 60)}.get(asked.size, (1_000, 20))
-    return asyncio.run(goals.measure(enrolments=enrolments, seconds=seconds, on=_databases(asked)))
+    @property
+    def databases(self) -> Sequence[str]:
+        """For what has no floor of its own, or takes it beside the first."""
+        return [each for each in self.on if each != "floor"]
 
 
-def _growth(asked: Asked) -> Table:
-    sizes = {
-        "quick": growth.Sizes((100, 1_000), (1, 10), (10, 50), 500, 200),
-        "full": growth.Sizes(
-            (1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000), (10, 50, 100, 250, 500), 10_000, 2_000
-        ),
-    }.get(asked.size, growth.Sizes((1_000, 10_000), (1, 10, 100), (10, 100), 2_000, 500))
-    return asyncio.run(growth.measure(sizes, on=_databases(asked)))
+@dataclass(frozen=True)
+class Benchmark(Generic[Size]):
+    """One benchmark in its sizes: for whoever is changing something, for `make bench`, and the one that is kept.
+    `is_burst`: its size is a number of entries, which the command line may give.
+    """
+
+    measure: Callable[[Size, Asked], Table]
+    quick: Size
+    usual: Size
+    full: Size
+    is_burst: bool = False
+
+    def size(self, asked: Asked) -> Size | int:
+        """The one that was asked for."""
+        if self.is_burst and asked.entries is not None:
+            return asked.entries
+        return {"quick": self.quick, "usual": self.usual, "full": self.full}[asked.size]
+
+    def may_keep(self, asked: Asked) -> bool:
+        """Whether that is the size at which its figures are kept."""
+        return self.size(asked) == self.full
+
+    def taken(self, asked: Asked) -> Table:
+        """Its figures, now."""
+        return self.measure(self.size(asked), asked)  # type: ignore[arg-type] - where it is an int, Size is one
 
 
-def _ingest(asked: Asked) -> Table:
-    events, sleepers = {"quick": (5_000, 50), "full": (100_000, 1_000)}.get(asked.size, (20_000, 200))
-    return asyncio.run(ingest.measure(events=events, sleepers=sleepers, on=_databases(asked)))
+def _attention(learners: int, _: Asked) -> Table:
+    return attention.table(learners=learners)
 
 
-def _listing(asked: Asked) -> Table:
-    enrolments, pages = {"quick": (20_000, 5), "full": (1_000_000, 100)}.get(asked.size, (100_000, 25))
-    return asyncio.run(listing.measure(enrolments=enrolments, pages=pages, on=_databases(asked)))
+def _goals(size: tuple[int, int], asked: Asked) -> Table:
+    enrolments, seconds = size
+    return asyncio.run(goals.measure(enrolments=enrolments, seconds=seconds, on=asked.databases))
 
 
-def _rehearsal(asked: Asked) -> Table:
-    return rehearsal.table(learners={"quick": 100}.get(asked.size, 1_000))
+def _growth(sizes: growth.Sizes, asked: Asked) -> Table:
+    return asyncio.run(growth.measure(sizes, on=asked.databases))
 
 
-def _sleepers(asked: Asked) -> Table:
-    number, seconds = {"quick": (200, 30), "full": (20_000, 60)}.get(asked.size, (500, 20))
+def _ingest(size: tuple[int, int], asked: Asked) -> Table:
+    events, sleeping = size
+    return asyncio.run(ingest.measure(events=events, sleepers=sleeping, on=asked.databases))
+
+
+def _listing(size: tuple[int, int], asked: Asked) -> Table:
+    enrolments, pages = size
+    return asyncio.run(listing.measure(enrolments=enrolments, pages=pages, on=asked.databases))
+
+
+def _rehearsal(learners: int, _: Asked) -> Table:
+    return rehearsal.table(learners=learners)
+
+
+def _sleepers(size: tuple[int, int], asked: Asked) -> Table:
+    number, seconds = size
     return asyncio.run(sleepers.measure(sleepers=number, seconds=seconds, on=asked.on))
 
 
-def _slow_provider(asked: Asked) -> Table:
-    seconds = {"quick": 10, "full": 60}.get(asked.size, 20)
-    return asyncio.run(slow_provider.measure(seconds=seconds, on=_databases(asked)))
+def _slow_provider(seconds: int, asked: Asked) -> Table:
+    return asyncio.run(slow_provider.measure(seconds=seconds, on=asked.databases))
 
 
-def _steady(asked: Asked) -> Table:
-    seconds = {"quick": 20, "full": 180}.get(asked.size, 60)
+def _steady(seconds: int, asked: Asked) -> Table:
     return asyncio.run(steady.measure(seconds=seconds, on=asked.on))
 
 
-def _steering(asked: Asked) -> Table:
-    return asyncio.run(steering.measure(learners={"quick": 20}.get(asked.size, 100)))
+def _steering(learners: int, _: Asked) -> Table:
+    return asyncio.run(steering.measure(learners=learners))
 
 
-def _throughput(asked: Asked) -> Table:
-    entries = asked.entries or {"quick": 200}.get(asked.size, 2_000)
+def _throughput(entries: int, asked: Asked) -> Table:
     return asyncio.run(throughput.measure(entries=entries, on=asked.on))
 
 
-def _turns(asked: Asked) -> Table:
-    entries = asked.entries or {"quick": 100}.get(asked.size, 500)
-    return asyncio.run(turns.measure(entries=entries, on=_databases(asked)))
+def _turns(entries: int, asked: Asked) -> Table:
+    return asyncio.run(turns.measure(entries=entries, on=asked.databases))
 
 
-def _databases(asked: Asked) -> list[str]:
-    return [each for each in asked.on if each != "floor"]
+GROWTH = (
+    growth.Sizes((100, 1_000), (1, 10), (10, 50), 500, 200),
+    growth.Sizes((1_000, 10_000), (1, 10, 100), (10, 100), 2_000, 500),
+    growth.Sizes((1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000), (10, 50, 100, 250, 500), 10_000, 2_000),
+)
 
-
-BENCHMARKS: Mapping[str, Callable[[Asked], Table]] = {
-    "attention": _attention,
-    "rehearsal": _rehearsal,
-    "steady": _steady,
-    "ingest": _ingest,
-    "goals": _goals,
-    "growth": _growth,
-    "listing": _listing,
-    "slow_provider": _slow_provider,
-    "sleepers": _sleepers,
-    "steering": _steering,
-    "turns": _turns,
-    "throughput": _throughput,
+BENCHMARKS: Mapping[str, Benchmark[Any]] = {
+    "attention": Benchmark(_attention, 100, 1_000, 1_000),
+    "rehearsal": Benchmark(_rehearsal, 100, 1_000, 1_000),
+    "steady": Benchmark(_steady, 20, 60, 180),
+    "ingest": Benchmark(_ingest, (5_000, 50), (20_000, 200), (100_000, 1_000)),
+    "goals": Benchmark(_goals, (100, 5), (1_000, 20), (5_000, 60)),
+    "growth": Benchmark(_growth, *GROWTH),
+    "listing": Benchmark(_listing, (20_000, 5), (100_000, 25), (1_000_000, 100)),
+    "slow_provider": Benchmark(_slow_provider, 10, 20, 60),
+    "sleepers": Benchmark(_sleepers, (200, 30), (500, 20), (20_000, 60)),
+    "steering": Benchmark(_steering, 20, 100, 100),
+    "turns": Benchmark(_turns, 100, 500, 500, is_burst=True),
+    "throughput": Benchmark(_throughput, 200, 2_000, 2_000, is_burst=True),
 }
+
+
+def not_kept(names: Sequence[str], asked: Asked) -> str | None:
+    """Why these are not to be kept at this size, and what to do; None where they are."""
+    small = [name for name in names if not BENCHMARKS[name].may_keep(asked)]
+    if not small:
+        return None
+    with_full = "give --full without --entries, or leave --save out"
+    return f"--save keeps figures of the full size alone, and {', '.join(small)} would not be: {with_full}"
 
 
 def main() -> None:
@@ -129,7 +167,7 @@ def main() -> None:
     size.add_argument("--quick", action="store_true", help="small, while something is being changed")
     size.add_argument("--full", action="store_true", help="the long ones too")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--save", action="store_true", help="keep them for docs/reference/figures.md")
+    parser.add_argument("--save", action="store_true", help="keep them for docs/reference/figures.md (full size only)")
     parser.add_argument("--entries", type=int, help="how many entries the burst has")
     parser.add_argument(
         "--on", default="floor,sqlite,postgresql", help="what the burst runs on: floor, sqlite, postgresql"
@@ -137,13 +175,18 @@ def main() -> None:
     given = parser.parse_args()
     chosen = "quick" if given.quick else "full" if given.full else "usual"
     asked = Asked(chosen, given.entries, tuple(given.on.split(",")))
+    if unknown := set(asked.on) - set(SUBJECT_OF):
+        parser.error(f"--on {', '.join(sorted(unknown))} is nothing to run on: give some of {', '.join(SUBJECT_OF)}")
+    names = [given.only] if given.only else list(BENCHMARKS)
+    if given.save and (why := not_kept(names, asked)):
+        parser.error(why)
     machine = Machine()
     tables: list[Table] = []
     if not given.json:
         print(machine, end="\n\n")
-    for name in [given.only] if given.only else BENCHMARKS:
+    for name in names:
         before = Machine()
-        tables.append(BENCHMARKS[name](asked))
+        tables.append(BENCHMARKS[name].taken(asked))
         if given.save:
             save(name, table_json(tables[-1]), before)
         if not given.json:

@@ -1,5 +1,5 @@
 """How the price of one event and of one turn grows with learners, with journeys, with steps, and with what a learner
-has behind her. CPU of one process with its database, without Temporal and Kafka.
+has behind her. CPU of one process and of the database's server, without Temporal and Kafka.
 
     learners       an event of some learner, by how many the store knows (put into the tables directly)
     idle journeys  an event that concerns no journey, by how many are live
@@ -7,12 +7,14 @@ has behind her. CPU of one process with its database, without Temporal and Kafka
     steps          a turn with its letter, by how many steps its journey has
     her events     one learner's next event, which her enrolment listens to in vain, by how many she has had
 
-Events go in batches of a hundred. At the end of each it is checked that all are in the log, and that every letter came.
+Bytes are what the database has grown by, for each event of hers and for each letter of a journey, with all that is
+written about it. Events go in batches of a hundred. At the end of each it is checked that all are in the log, and that
+every letter came.
 """
 
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,8 +24,10 @@ from uuid import uuid4
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from bench.counting import held_bytes
 from bench.figures import Column, Row, Table, Target
 from bench.filling import add_learners, analyse
+from bench.processes import cpu_seconds
 from bench.stage import SUBJECT_OF, Written, Wrong, open_database, open_sink, promoted, publish_all
 from bench.turns import NobodyWakes
 from connectors.channels.base import Limits
@@ -67,6 +71,8 @@ COLUMNS = (
     Column("steps"),
     Column("her events"),
     Column("CPU", "ms", 3),
+    Column("of it the database", "ms", 3),
+    Column("bytes"),
 )
 
 
@@ -92,7 +98,11 @@ async def measure(sizes: Sizes, *, on: Sequence[str] = ("sqlite", "postgresql"))
                 rows += [Row(f"{said}, {row.subject}", row.figures) for row in await measured(house, sizes)]
         targets += _targets(said, {row.subject: row.figures["CPU"] for row in rows}, sizes)
     title = "growth: CPU of one event and of one turn, by how much there is"
-    return Table("growth", title, COLUMNS, rows, ["Means of CPU time, the database server's own not counted."], targets)
+    remarks = [
+        "Means of CPU time. PostgreSQL's is its server's, all that it does meanwhile; SQLite works in our own process.",
+        "Bytes: what the database has grown by for each of her events, and for each letter with its lines of journal.",
+    ]
+    return Table("growth", title, COLUMNS, rows, remarks, targets)
 
 
 def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]:
@@ -108,13 +118,32 @@ def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]
 
 
 @dataclass(frozen=True)
+class Used:
+    """CPU seconds so far: of this process, and of the database's server where it has one."""
+
+    own: float
+    server: float
+
+    def each(self, before: "Used", number: int) -> dict[str, float]:
+        """What one of so many has cost since `before`, in ms."""
+        own, server = self.own - before.own, self.server - before.server
+        figures = {"CPU": (own + server) * 1000 / number}
+        return {**figures, "of it the database": server * 1000 / number} if self.server else figures
+
+
+@dataclass(frozen=True)
 class House:
-    """Ingest and turns over one database, in this process."""
+    """Ingest and turns over one database, in this process; `pids` are the servers that work for it."""
 
     database: Database
     ingest: Ingest
     turns: Turns
     arrived: Written
+    pids: Mapping[str, int]
+
+    def used(self) -> Used:
+        """What has been spent so far."""
+        return Used(time.process_time(), sum(map(cpu_seconds, self.pids.values())))
 
     async def publish(self, definitions: Sequence[str]) -> None:
         """These journeys are live."""
@@ -122,12 +151,12 @@ class House:
         async with self.database.write() as session:
             await installation.keep_policy(session, UNLIMITED, at=datetime.now(UTC))
 
-    async def take(self, events: Sequence[Event]) -> float:
+    async def take(self, events: Sequence[Event]) -> dict[str, float]:
         """Take them in; answers the CPU of one, in ms. Raises Wrong unless all are in the log."""
-        before, used = await self.logged(), time.process_time()
+        before, used = await self.logged(), self.used()
         for start in range(0, len(events), BATCH):
             await self.ingest.store([Incoming(event) for event in events[start : start + BATCH]])
-        cpu = (time.process_time() - used) * 1000 / len(events)
+        cpu = self.used().each(used, len(events))
         if await self.logged() - before != len(events):
             raise Wrong(f"{await self.logged() - before} of {len(events)} events are in the log")
         return cpu
@@ -142,7 +171,7 @@ class House:
 async def _house(database: str) -> AsyncGenerator[House]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-")))
-        url, _ = await open_database(stack, database, folder)
+        url, pids = await open_database(stack, database, folder)
         arrived, smtp, _ = await open_sink(stack, folder)
         await upgrade(url)
         opened = Database(url)
@@ -155,7 +184,7 @@ async def _house(database: str) -> AsyncGenerator[House]:
         ingest = Ingest(opened, programs, settings.signing_secret(), timedelta(hours=1), real_clock, NobodyWakes())
         delivering, requesting = build_delivering(settings, channels), build_requesting(settings, {})
         turns = Turns(opened, programs, delivering, real_clock, Queues(), requesting)
-        yield House(opened, ingest, turns, arrived)
+        yield House(opened, ingest, turns, arrived, pids)
 
 
 async def _by_learners(house: House, sizes: Sizes) -> Sequence[Row]:
@@ -169,7 +198,7 @@ async def _by_learners(house: House, sizes: Sizes) -> Sequence[Row]:
         stride = max(1, size // sizes.sampled)
         await house.take(_changes(BATCH, size, stride=stride))
         cpu = await house.take(_changes(sizes.sampled, size, stride=stride))
-        rows.append(Row(f"learners: {size:,}", {"learners": size, "CPU": cpu}))
+        rows.append(Row(f"learners: {size:,}", {"learners": size, **cpu}))
     return rows
 
 
@@ -184,7 +213,7 @@ async def _by_journeys(house: House, sizes: Sizes) -> Sequence[Row]:
             events = _changes if kind == "keen" else _promotions
             await house.take(events(BATCH, number))
             cpu = await house.take(events(number, number))
-            rows.append(Row(f"{kind} journeys: {size:,}", {"journeys": size, "CPU": cpu}))
+            rows.append(Row(f"{kind} journeys: {size:,}", {"journeys": size, **cpu}))
     return rows
 
 
@@ -205,21 +234,22 @@ async def _by_steps(house: House, sizes: Sizes) -> Sequence[Row]:
             promoted(f"of-{size}-{n}", now).replace('"to_level":"manager"', f'"to_level":"{size}"')
             for n in range(enrolments)
         ]
-        came = house.arrived.count()
+        came, held = house.arrived.count(), await held_bytes(house.database)
         await house.ingest.store([i for r in records for i in translate(Record("hr.events", 0, 0, value=r.encode()))])
         cpu = await _turn_all(house, f"steps-{size}", letters)
         if house.arrived.count() - came != enrolments * letters:
             raise Wrong(f"{house.arrived.count() - came} letters came, of {enrolments * letters}")
-        rows.append(Row(f"steps: {size:,}", {"steps": size, "CPU": cpu}))
+        grown = (await held_bytes(house.database) - held) / (enrolments * letters)
+        rows.append(Row(f"steps: {size:,}", {"steps": size, **cpu, "bytes": grown}))
     return rows
 
 
-async def _turn_all(house: House, journey: str, letters: int) -> float:
+async def _turn_all(house: House, journey: str, letters: int) -> dict[str, float]:
     """Take all turns of all its enrolments, moving their clocks; answers the CPU of one turn, in ms."""
     query = select(col(Enrolment.id)).where(col(Enrolment.journey) == journey)
     async with house.database.read() as session:
         ids = (await (await session.connection()).execute(query)).scalars().all()
-    used, taken = time.process_time(), 0
+    used, taken = house.used(), 0
     for id_ in ids:
         now, outcome = datetime.now(UTC), None
         while outcome is None:
@@ -227,7 +257,7 @@ async def _turn_all(house: House, journey: str, letters: int) -> float:
             now, outcome, taken = turn.due_at or now, turn.outcome, taken + 1
             if taken > len(ids) * (letters + 2):
                 raise Wrong(f"a journey of {letters} letters took {taken} turns and has not ended")
-    return (time.process_time() - used) * 1000 / taken
+    return house.used().each(used, taken)
 
 
 async def _by_her_events(house: House, sizes: Sizes) -> Sequence[Row]:
@@ -238,11 +268,12 @@ async def _by_her_events(house: House, sizes: Sizes) -> Sequence[Row]:
         ids = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalars().all()
     await house.turns.take(TurnOrder(ids[0], datetime.now(UTC)))
     rows: list[Row] = []
-    had = 0
+    had, held = 0, await held_bytes(house.database)
     for size in _thousands(sizes):
         cpu = await house.take(_progress(size - had))
         had = size
-        rows.append(Row(f"her events: {size:,}", {"her events": size, "CPU": cpu}))
+        grown = (await held_bytes(house.database) - held) / size
+        rows.append(Row(f"her events: {size:,}", {"her events": size, **cpu, "bytes": grown}))
     return rows
 
 

@@ -3,14 +3,20 @@ the page `docs/reference/figures.md`.
 
     save("throughput", table_json(table), Machine())
 
+A run need not take every row of its table: SQLite today, PostgreSQL tomorrow. Rows take the place of those of the same
+subject, targets of those of the same figure, and what else there is stays, as long as it was taken on the same machine
+and at the same size (a title says the size); otherwise the new run stands alone. `runs` says which rows came of which
+run, and what was remarked there: a run of which no row is left is forgotten with its remarks and targets.
+
 A figure beside what it is to reach is a `Target` of its table. Why one is below its target, and what was tried, is
 written by hand in `docs/reference/figures/reasons.json`, which no run overwrites: by the benchmark's name and the
 target's `figure`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -21,14 +27,80 @@ __all__ = ["FOLDER", "Machine", "Target", "save", "table_json"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference" / "figures"
 
+Kept = Mapping[str, Any]
+"""One file, or what is to become one."""
+
 
 def save(name: str, table: Mapping[str, Json], machine: Machine, *, folder: Path = FOLDER) -> Path:
-    """Keep the figures of one benchmark in place of those before; answers the file."""
+    """Keep the figures of one benchmark beside those that this run has not taken; answers the file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.json"
-    kept: dict[str, Json] = {"machine": asdict(machine), **table}
+    new: Kept = {"machine": asdict(machine), **table}
+    runs = [_run_of(new)]
+    if file.exists():
+        before: Kept = orjson.loads(file.read_bytes())
+        if before["title"] == new["title"] and _is_same(before["machine"], new["machine"]):
+            new, runs = _beside(before, new)
+    kept: dict[str, Json] = {**new, "runs": [dict(run) for run in runs]}
     file.write_bytes(orjson.dumps(_rounded(kept), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return file
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether it is the same machine, whatever else went on there."""
+    plain = ("system", "processor", "cores", "python")
+    return all(one[name] == other[name] for name in plain) and round(one["memory_gib"]) == round(other["memory_gib"])
+
+
+def _run_of(kept: Kept) -> Kept:
+    """What came of a run that stands alone."""
+    return {
+        "taken_at": kept["machine"]["taken_at"],
+        "load": kept["machine"]["load"],
+        "rows": list(kept["rows"]),
+        "targets": [target["figure"] for target in kept["targets"]],
+        "remarks": list(kept["remarks"]),
+    }
+
+
+def _beside(before: Kept, new: Kept) -> tuple[Kept, Sequence[Kept]]:
+    """The new run, and what is left of those before it."""
+    latest = _run_of(new)
+    earlier = [_left_of(run, latest) for run in before.get("runs", [_run_of(before)])]
+    runs = [*(run for run in earlier if run["rows"]), latest]
+    rows: Mapping[str, Any] = {**before["rows"], **new["rows"]}
+    targets = {target["figure"]: target for target in [*before["targets"], *new["targets"]]}
+    left_rows = {row for run in runs for row in run["rows"]}
+    left_targets = {figure for run in runs for figure in run["targets"]}
+    return {
+        **new,
+        "units": {**new["units"], **{c: u for c, u in before["units"].items() if c not in new["units"]}},
+        "decimals": {**new["decimals"], **{c: d for c, d in before["decimals"].items() if c not in new["decimals"]}},
+        "rows": {subject: rows[subject] for subject in _in_order(rows) if subject in left_rows},
+        "remarks": list(dict.fromkeys(remark for run in runs for remark in run["remarks"])),
+        "targets": [targets[figure] for figure in _in_order(targets) if figure in left_targets],
+    }, runs
+
+
+def _left_of(run: Kept, latest: Kept) -> Kept:
+    """What of an earlier run nothing has come in place of."""
+    gone = set(latest["rows"])
+    return {
+        **run,
+        "rows": [subject for subject in run["rows"] if subject not in gone],
+        "targets": [figure for figure in run["targets"] if figure not in latest["targets"]],
+        "remarks": [said for said in run["remarks"] if not any(said.startswith(f"{subject}: ") for subject in gone)],
+    }
+
+
+def _in_order(subjects: Mapping[str, Any]) -> Sequence[str]:
+    """The floor, SQLite, PostgreSQL; otherwise as they came."""
+
+    def place(subject: str) -> int:
+        low = subject.lower()
+        return 0 if "(the floor)" in low else 2 if "postgresql" in low else 1
+
+    return sorted(subjects, key=place)
 
 
 def _rounded(value: Json) -> Json:

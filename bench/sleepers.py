@@ -8,19 +8,17 @@ At the end it is checked that all sleep on, in our tables and in Temporal's.
 """
 
 import asyncio
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
 from temporalio.client import Client
 
-from bench.counting import count_asleep, until_asleep
+from bench.counting import count_asleep, held_bytes, sqlite_bytes, until_asleep
 from bench.figures import Column, Row, Table, Target
 from bench.processes import OfBench
 from bench.stage import (
@@ -28,7 +26,6 @@ from bench.stage import (
     PATIENCE_SECONDS,
     SUBJECT_OF,
     Servers,
-    Waymark,
     Written,
     Wrong,
     cloud_event,
@@ -127,7 +124,7 @@ async def _floor(stage: Servers, _: str, sleepers: int, seconds: float) -> dict[
 
 async def _waymark(stage: Servers, database: str, sleepers: int, seconds: float) -> dict[str, float]:
     async with installed(stage, database, [DEFINITION], parts=OURS) as waymark:
-        before, ours = await _held(stage), await _bytes(waymark)
+        before, ours = await _held(stage), await held_bytes(waymark.database)
         began = time.monotonic()
         for start in range(0, sleepers, AT_ONCE):
             end, now = min(start + AT_ONCE, sleepers), time.time()
@@ -142,7 +139,7 @@ async def _waymark(stage: Servers, database: str, sleepers: int, seconds: float)
         return {
             "asleep": sleepers, "seconds to fall asleep": asleep_after, **idle,
             "idle CPU of Waymark": sum(idle[name] for name in OURS),
-            "Waymark's bytes each": (await _bytes(waymark) - ours) / sleepers,
+            "Waymark's bytes each": (await held_bytes(waymark.database) - ours) / sleepers,
             **await _grown(stage, before, sleepers),
         }  # fmt: skip
 
@@ -183,7 +180,7 @@ class _Held:
 async def _held(stage: Servers) -> _Held:
     client = await Client.connect(stage.temporal.address)
     counted = await client.count_workflows("ExecutionStatus = 'Running'")
-    return _Held(counted.count, _sqlite_bytes(stage.folder / "temporal" / "temporal.db"))
+    return _Held(counted.count, sqlite_bytes(stage.folder / "temporal" / "temporal.db"))
 
 
 async def _grown(stage: Servers, before: _Held, sleepers: int) -> dict[str, float]:
@@ -192,20 +189,3 @@ async def _grown(stage: Servers, before: _Held, sleepers: int) -> dict[str, floa
     if now.workflows - before.workflows != sleepers:
         raise Wrong(f"{now.workflows - before.workflows} more workflows run in Temporal, and {sleepers} should")
     return {"Temporal's bytes each": (now.size - before.size) / sleepers}
-
-
-def _sqlite_bytes(file: Path) -> int:
-    """What is in use, whether it stands in the file or in its log yet."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as connection:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        return (pages - free) * size
-
-
-async def _bytes(waymark: Waymark) -> int:
-    if not waymark.database.is_postgres:
-        return _sqlite_bytes(Path(waymark.url.partition(":///")[2]))
-    async with waymark.database.read() as session:
-        connection = await session.connection()
-        return (await connection.execute(text("SELECT pg_database_size(current_database())"))).scalar_one()

@@ -1,7 +1,7 @@
-"""The page of figures, from what `make bench-full` and `make chaos` have kept, and from nothing else.
+"""The page of figures, from what `make bench-full`, `make chaos` and `make soak` have kept, and from nothing else.
 
-`docs/reference/figures/<name>.json` are the figures of one run each, with the machine; `reasons.json` beside them says
-why a figure is below its target, and what was tried. Nothing is measured here.
+`docs/reference/figures/<name>.json` are the figures of one table each, with the machine and the runs they were taken
+in; `reasons.json` beside them says why a figure is below its target, and what was tried. Nothing is measured here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,14 @@ PICTURES = {
 """The picture of a benchmark, and what it shows."""
 
 Kept = Mapping[str, Any]
-"""One file: the machine, the title, units and decimals of the columns, rows, remarks, targets."""
+"""One file: the machine, the title, units and decimals of the columns, rows, remarks, targets, runs."""
 
 _INTRO = """# Figures
 
-Taken by `make bench-full` and `make chaos`, each on the machine that its section names, each beside its floor: the same
-thing without Waymark, in the same run. Take them on your own: `make bench` needs about ten minutes.
+Taken by `make bench-full`, `make chaos` and `make soak`, each on the machine that its section names; speed beside its
+floor: the same thing without Waymark. Take them on your own: `make bench` needs about ten minutes. `chaos` counts what
+was lost, stuck or said twice while everything failed, `poison` what became of records that cannot be used and of the
+good ones among them, `soak` whether memory grows.
 """
 _NONE_YET = "\nNo run has been kept yet: `make bench-full` keeps one.\n"
 
@@ -84,15 +86,22 @@ def _number(target: Mapping[str, Any], name: str) -> str:
 def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
     yield f"\n## {name}\n\n{_about(name, one['title'])}\n\n{_machine(one['machine'])}\n\n"
     yield from _table(one)
-    for remark in one["remarks"]:
+    remarks = [*one["remarks"], *_earlier(one)]
+    for remark in remarks:
         yield f"\n- {remark}"
-    yield "\n" if one["remarks"] else ""
+    yield "\n" if remarks else ""
     if name in PICTURES:
         yield f"\n![{PICTURES[name][1]}]({PICTURES[name][0]})\n"
     for target in one["targets"]:
         if not target["is_reached"] and target["figure"] in reasons:
             yield f"\n**{target['figure']}** is {_number(target, 'measured')} and should be {_wanted(target)}. "
             yield f"{reasons[target['figure']]}\n"
+
+
+def _earlier(one: Kept) -> Iterator[str]:
+    """Which rows were not taken in the run whose load and time the machine's line says."""
+    for run in one.get("runs", [])[:-1]:
+        yield f"{run['taken_at']}, load before the run {run['load']:.1f}: {', '.join(run['rows'])}."
 
 
 def _about(name: str, title: str) -> str:

@@ -19,6 +19,8 @@ PANELS: Sequence[tuple[str, str, str]] = (
     ("her events", "a learner's next event", "events she has had"),
 )
 """What a row's subject begins with, what is priced, and by what."""
+SIZES = ("learners", "journeys", "steps", "her events")
+"""The columns of which a row has one: by what it is priced."""
 
 Line = Sequence[tuple[float, float]]
 
@@ -71,7 +73,7 @@ def _lines(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, list[
     for subject, figures in rows.items():
         database, _, rest = subject.removeprefix("Waymark, ").partition(", ")
         panel = rest.partition(":")[0]
-        size = next(value for name, value in figures.items() if name != "CPU")
+        size = next(figures[name] for name in SIZES if name in figures)
         found.setdefault(panel, {}).setdefault(database, []).append((size, figures["CPU"]))
     return found
 

@@ -1,10 +1,15 @@
 """What a run keeps, and the page that is made of it."""
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
+from bench.__main__ import BENCHMARKS, Asked, not_kept
 from bench.figures import Column, Machine, Row, Table, Target
 from bench.results import FOLDER, save, table_json
 from docs import figures
@@ -71,3 +76,113 @@ def test_reasons_are_given_for_targets_that_are_there() -> None:
     reasons = orjson.loads(file.read_bytes()) if file.exists() else {}
     known = {name: {target["figure"] for target in one["targets"]} for name, one in kept.items()}
     assert {} == {n: set(each) - known.get(n, set()) for n, each in reasons.items() if set(each) - known.get(n, set())}
+
+
+# beside what was kept before
+
+
+def taken(*subjects: str, title: str = "burst: 10 entries", value: float = 1.0, remark: str = "") -> Table:
+    """A run of these rows, each with its target."""
+    rows = [Row(subject, {"rate": value}, remark) for subject in subjects]
+    targets = [Target(f"{subject}: rate", value, at_least=1) for subject in subjects]
+    return Table("burst", title, (Column("rate"),), rows, [f"Taken of {', '.join(subjects)}."], targets)
+
+
+def kept_of(folder: Path, *runs: tuple[Table, Machine]) -> dict[str, Any]:
+    """What stands there once all of them were kept, one after the other."""
+    file = folder
+    for table, machine in runs:
+        file = save("burst", table_json(table), machine, folder=folder)
+    return orjson.loads(file.read_bytes())
+
+
+FIRST = replace(Machine(), taken_at="2026-11-21T09:00:00+00:00", load=0.25)
+LATER = replace(FIRST, taken_at="2026-11-22T09:00:00+00:00", load=0.5)
+
+
+def test_the_rows_of_another_run_stay(tmp_path: Path) -> None:
+    """PostgreSQL today, SQLite with the floor tomorrow: all stand there, in their order, with their targets and
+    remarks, and the page says when those were taken that are not of the last run.
+    """
+    kept = kept_of(
+        tmp_path, (taken("Waymark, PostgreSQL"), FIRST), (taken("bare (the floor)", "Waymark, SQLite", value=2), LATER)
+    )
+    order = ["bare (the floor)", "Waymark, SQLite", "Waymark, PostgreSQL"]
+    assert order == list(kept["rows"])
+    assert [f"{subject}: rate" for subject in order] == [target["figure"] for target in kept["targets"]]
+    assert [2.0, 2.0, 1.0] == [figures["rate"] for figures in kept["rows"].values()]
+    assert LATER.taken_at == kept["machine"]["taken_at"]
+    page = figures.page(tmp_path)
+    assert "3 of 3 are reached" in page
+    assert "- Taken of Waymark, PostgreSQL." in page
+    assert "- 2026-11-21T09:00:00+00:00, load before the run 0.2: Waymark, PostgreSQL." in page
+
+
+def test_a_row_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """What was remarked of it goes with it, and a run of which nothing is left is forgotten with its targets."""
+    first = taken("Waymark, SQLite", "Waymark, PostgreSQL", remark="was slow")
+    half = kept_of(tmp_path, (first, FIRST), (taken("Waymark, SQLite", value=3), LATER))
+    assert {"Waymark, SQLite": {"rate": 3.0}, "Waymark, PostgreSQL": {"rate": 1.0}} == half["rows"]
+    assert [3.0, 1.0] == [target["measured"] for target in half["targets"]]
+    assert "Waymark, SQLite: was slow" not in half["remarks"]
+    assert "Waymark, PostgreSQL: was slow" in half["remarks"]
+    whole = kept_of(tmp_path, (taken("Waymark, PostgreSQL", value=4), LATER))
+    assert ["Taken of Waymark, SQLite.", "Taken of Waymark, PostgreSQL."] == whole["remarks"]
+    renamed = Table("burst", first.title, first.columns, first.rows, targets=[Target("rate", 1.0)])
+    assert ["rate"] == [target["figure"] for target in kept_of(tmp_path, (renamed, LATER))["targets"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "machine"),
+    [
+        (taken("Waymark, SQLite"), replace(LATER, cores=64)),
+        (taken("Waymark, SQLite"), replace(LATER, processor="another")),
+        (taken("Waymark, SQLite", title="burst: 2,000 entries"), LATER),
+    ],
+    ids=["cores", "processor", "size"],
+)
+def test_another_machine_or_another_size_begins_anew(tmp_path: Path, table: Table, machine: Machine) -> None:
+    """One table is of one machine and one size."""
+    kept = kept_of(tmp_path, (taken("Waymark, PostgreSQL"), FIRST), (table, machine))
+    assert ["Waymark, SQLite"] == list(kept["rows"])
+    assert ["Waymark, SQLite: rate"] == [target["figure"] for target in kept["targets"]]
+    assert 1 == len(kept["runs"])
+
+
+def test_what_was_kept_before_there_were_runs_is_one(tmp_path: Path) -> None:
+    """Files of old stay readable, and their rows stay."""
+    old = kept_of(tmp_path, (taken("Waymark, PostgreSQL"), FIRST))
+    (tmp_path / "burst.json").write_bytes(orjson.dumps({name: each for name, each in old.items() if name != "runs"}))
+    kept = kept_of(tmp_path, (taken("Waymark, SQLite"), LATER))
+    assert [["Waymark, PostgreSQL"], ["Waymark, SQLite"]] == [run["rows"] for run in kept["runs"]]
+
+
+# what is kept at all
+
+
+def asked(size: str, entries: int | None = None) -> Asked:
+    """On both."""
+    return Asked(size, entries, ("floor", "sqlite"))
+
+
+def test_only_the_full_size_is_kept() -> None:
+    """A quick run is not, nor the usual one where the full one is larger; what to do is said."""
+    assert [None] * len(BENCHMARKS) == [not_kept([name], asked("full")) for name in BENCHMARKS]
+    quick = not_kept(list(BENCHMARKS), asked("quick"))
+    assert quick is not None
+    assert all(name in quick for name in (*BENCHMARKS, "--full"))
+    usual = not_kept(["rehearsal", "steady", "throughput"], asked("usual"))
+    assert usual is not None
+    assert "and steady would not be" in usual
+    assert not_kept(["throughput"], asked("usual", 2_000)) is None
+    assert not_kept(["throughput"], asked("full", 50)) is not None
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bench", "--only", "rehearsal", "--quick"], ["bench", "--only", "turns", "--entries", "5"]]
+)
+def test_a_small_run_that_is_to_be_kept_is_refused_before_it_begins(arguments: list[str]) -> None:
+    """By the command itself, as wrong usage."""
+    ended = subprocess.run([sys.executable, "-m", *arguments, "--save"], capture_output=True, text=True, check=False)
+    assert 2 == ended.returncode
+    assert "give --full" in ended.stderr

@@ -20,7 +20,8 @@ from workers.kafka import Passing, Producer
 from workers.outages import is_outage
 
 PAGE = 500
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 2.0
+"""How often it is looked whether there is something; looking is most of what an idle bridge does."""
 LONGEST_PAUSE_SECONDS = 30.0
 LEASE = timedelta(seconds=60)
 

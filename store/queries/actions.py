@@ -104,10 +104,16 @@ async def list_actions(
     return (await session.exec(query)).all()
 
 
+_RUNNING = (
+    select(col(ActionRow.id))
+    .where(col(ActionRow.state) == "running")
+    .order_by(col(ActionRow.created_at), col(ActionRow.id))
+)
+
+
 async def list_running(session: AsyncSession) -> Sequence[str]:
     """The actions that are being worked off, the oldest first."""
-    query = select(ActionRow.id).where(col(ActionRow.state) == "running")
-    return (await session.exec(query.order_by(col(ActionRow.created_at), col(ActionRow.id)))).all()
+    return (await (await session.connection()).execute(_RUNNING)).scalars().all()
 
 
 async def stop(session: AsyncSession, action: str, *, at: datetime) -> ActionRow | None:

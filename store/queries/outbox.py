@@ -141,12 +141,17 @@ async def forget_enrolments(session: AsyncSession, enrolments: Mapping[str, str]
         await (await session.connection()).execute(delete(OutboxRow).where(col(OutboxRow.seq).in_(stale)))
 
 
+_OLDEST = (
+    select(col(OutboxRow.seq), col(OutboxRow.topic), col(OutboxRow.key), col(OutboxRow.payload))
+    .order_by(col(OutboxRow.seq))
+    .limit(bindparam("most"))
+)
+
+
 async def list_oldest(session: AsyncSession, *, limit: int) -> Sequence[Outgoing]:
     """The oldest records that have not been produced."""
-    query = select(
-        col(OutboxRow.seq), col(OutboxRow.topic), col(OutboxRow.key), col(OutboxRow.payload)
-    ).order_by(col(OutboxRow.seq)).limit(limit)  # fmt: skip
-    return [Outgoing(*row) for row in (await (await session.connection()).execute(query)).all()]
+    found = await (await session.connection()).execute(_OLDEST, {"most": limit})
+    return [Outgoing(*row) for row in found.all()]
 
 
 async def remove(session: AsyncSession, seqs: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, text, union
+from sqlalchemy import BindParameter, Select, bindparam, delete, or_, select, text, union
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,32 +12,21 @@ from store.queries import attention, deliveries
 from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, JourneyRow, RequestRow, UnjudgedEntry
 
 
-async def list_unwoken(
-    session: AsyncSession,
-    *,
-    wanted_before: datetime,
-    due_before: datetime,
-    tried_before: datetime,
-    after: str,
-    limit: int,
-) -> Sequence[str]:
-    """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
-    were due before `due_before`, are held by the pause of a journey that goes on again, or wait for a message, or
-    for another system, that nobody has touched since before `tried_before`, though it was due by then, unless messages
-    are halted. What was written down as far ahead, by a clock that was wrong, is as old as it can be.
-
-    In order of id, those after `after`.
-    """
+def _unwoken() -> Select[str]:
+    """Made once: it is asked every few seconds, and making it costs more than asking it."""
     id_, wanted, due = col(Enrolment.id), col(Enrolment.wake_wanted_at), col(Enrolment.due_at)
     is_running = text("status <> 'ended'")  # as the partial index says it: a bound value would not match the index
-    waits = ("queued",) if (await deliveries.find_switches(session)).is_halted else ("queued", "deferred")
-    ahead = wanted_before + LONGEST
+    wanted_before: BindParameter[datetime] = bindparam("wanted_before")
+    tried_before: BindParameter[datetime] = bindparam("tried_before")
+    ahead: BindParameter[datetime] = bindparam("ahead")
+    after: BindParameter[str] = bindparam("after")
+    waits: BindParameter[Sequence[str]] = bindparam("waits", expanding=True)
     unwoken = union(
         select(id_).where(wanted <= wanted_before, id_ > after),
         select(id_).where(wanted > ahead, id_ > after),
         select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) <= wanted_before, col(BidRow.enrolment) > after),
         select(col(BidRow.enrolment)).where(col(BidRow.wanted_at) > ahead, col(BidRow.enrolment) > after),
-        select(id_).where(is_running, due <= due_before, id_ > after),
+        select(id_).where(is_running, due <= bindparam("due_before"), id_ > after),
         select(id_)
         .join(JourneyRow, col(JourneyRow.name) == col(Enrolment.journey))
         .where(
@@ -58,8 +47,34 @@ async def list_unwoken(
             col(RequestRow.enrolment) > after,
         ),
     ).subquery()
-    query = select(unwoken.c.id).order_by(unwoken.c.id).limit(limit)
-    return (await (await session.connection()).execute(query)).scalars().all()
+    return select(unwoken.c.id).order_by(unwoken.c.id).limit(bindparam("most"))
+
+
+_UNWOKEN = _unwoken()
+
+
+async def list_unwoken(
+    session: AsyncSession,
+    *,
+    wanted_before: datetime,
+    due_before: datetime,
+    tried_before: datetime,
+    after: str,
+    limit: int,
+) -> Sequence[str]:
+    """Enrolments that have wanted waking since before `wanted_before` (or for a bid of which a slot became free then),
+    were due before `due_before`, are held by the pause of a journey that goes on again, or wait for a message, or
+    for another system, that nobody has touched since before `tried_before`, though it was due by then, unless messages
+    are halted. What was written down as far ahead, by a clock that was wrong, is as old as it can be.
+
+    In order of id, those after `after`.
+    """
+    is_halted = (await deliveries.find_switches(session)).is_halted
+    values = {
+        "wanted_before": wanted_before, "due_before": due_before, "tried_before": tried_before, "after": after,
+        "ahead": wanted_before + LONGEST, "most": limit, "waits": ("queued",) if is_halted else ("queued", "deferred"),
+    }  # fmt: skip
+    return (await (await session.connection()).execute(_UNWOKEN, values)).scalars().all()
 
 
 async def remove_served(session: AsyncSession, *, keys_before: datetime, now: datetime) -> None:

@@ -508,8 +508,9 @@ class BidRow(SQLModel, table=True):
     """An optional message that waits for one of its recipient's slots (`journeys.attention.Bid`), while its delivery is
     open; written under her lock alone (`store.queries.attention`).
 
-    `digest` is the delivery of the digest it goes in, led by the awarded one. `wanted_at` is set where a slot became
-    free for it, and cleared when it asks.
+    `digest` is the delivery of the digest it goes in, led by the awarded one; `draft` and `undrafted` are its words
+    there, as its `DeliveryRow` will have them. `wanted_at` is set where a slot became free for it, and cleared when it
+    asks.
     """
 
     __tablename__ = "bids"
@@ -535,6 +536,8 @@ class BidRow(SQLModel, table=True):
     awarded_at: datetime | None = _instant(is_optional=True)
     is_put_off: bool = False
     digest: str | None = None
+    draft: str | None = None
+    undrafted: str | None = _text(is_optional=True)
     wanted_at: datetime | None = _instant(is_optional=True)
 
 

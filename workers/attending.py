@@ -178,11 +178,12 @@ class Attending:
         return lead, _ready_of(lead.ready, digest.id, digest_of(list(parts.values())))
 
     async def keep_words(self, session: AsyncSession, parts: Mapping[str, Composed]) -> None:
-        """Keep in the deliveries of a digest's parts which drafts they go in, or why in their own words."""
-        clock = self.preparing.delivering.clock()
+        """Keep which drafts a digest's parts go in, or why in their own words: in their bids, because the deliveries
+        are their enrolments' own, which may wait for the recipient's attention themselves.
+        """
         for delivery, part in parts.items():
             if part.draft is not None or part.undrafted is not None:
-                await deliveries.change(session, delivery, clock=clock, draft=part.draft, undrafted=part.undrafted)
+                await attention.keep_words(session, delivery, draft=part.draft, undrafted=part.undrafted)
 
     async def _parts(
         self, session: AsyncSession, members: Sequence[str], lead: Composed, policy: Policy, now: datetime

@@ -348,15 +348,16 @@ class _Performer:
         self, row: DeliveryRow, deliver: Deliver, bid: attention.Standing, digest: str, now: datetime
     ) -> Delivered:
         """It has gone in a digest; who led it tells, and wakes the others."""
-        at = bid.gone_at or now
-        await self._write(row, is_new=False, status="skipped", reason=merged_into(digest))
+        at, reason = bid.gone_at or now, merged_into(digest)
+        words = {"draft": bid.draft, "undrafted": bid.undrafted}
+        await self._write(row, is_new=False, status="skipped", reason=reason, **words)
         await outbox.record_delivery(self._db, row.id, status="skipped", at=at)
         await attention.remove(self._db, bid.recipient, [row.id])
         if bid.bid.is_awarded:
             self._notes.append(said_together(at, deliver, bid.bid.channel))
             members = await attention.list_members(self._db, bid.recipient, digest)
             self.started += await attention.want(self._db, [each.delivery for each in members], at=now)
-        return Delivered(at, "skipped", None, merged_into(digest), row.draft, row.undrafted)
+        return Delivered(at, "skipped", None, reason, bid.draft, bid.undrafted)
 
     async def _bid_for(self, bidding: Bidding, standing: Standing, waiting: Deferred) -> None:
         """It waits for hours, and bids for the slot at its opening."""

@@ -33,8 +33,8 @@ GONE = frozenset({"sent", "may_have_gone", "delivered", "bounced", "clicked", "r
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A bid of which the delivery may have waited long: `gone_in` is the digest that took it along, where one did, and
-    when; `is_wanted` tells that a slot became free for it.
+    """A bid of which the delivery may have waited long: `gone_in` is the digest that took it along, where one did,
+    when, and in which words (`draft`, `undrafted`); `is_wanted` tells that a slot became free for it.
     """
 
     bid: Bid
@@ -42,6 +42,8 @@ class Standing:
     gone_in: str | None = None
     gone_at: datetime | None = None
     is_wanted: bool = False
+    draft: str | None = None
+    undrafted: str | None = None
 
 
 # Statements that a message needs are made once: making one costs more than running it.
@@ -53,6 +55,7 @@ _BID: tuple[Any, ...] = (
     col(BidRow.delivery), col(BidRow.enrolment), col(BidRow.priority), col(BidRow.placed_at), col(BidRow.eligible_at),
     col(BidRow.asks_at), col(BidRow.expires_at), col(BidRow.channel), col(BidRow.awarded_at), col(BidRow.is_put_off),
     col(BidRow.digest), col(_DIGEST.status), col(_DIGEST.sent_at), col(BidRow.recipient), col(BidRow.wanted_at),
+    col(BidRow.draft), col(BidRow.undrafted),
 )  # fmt: skip
 _WITH_DIGEST: Any = _pick(literal_column("'bid'"), *_BID).join(
     _DIGEST, col(_DIGEST.id) == col(BidRow.digest), isouter=True
@@ -189,6 +192,12 @@ async def change(session: AsyncSession, bids: Iterable[Bid], *, now: datetime) -
         await core.execute(update(BidRow).where(col(BidRow.delivery) == bid.delivery).values(values))
 
 
+async def keep_words(session: AsyncSession, delivery: str, *, draft: str | None, undrafted: str | None) -> None:
+    """In which words it goes in its digest: its own turn writes them down once that has gone. Under her lock."""
+    change = update(BidRow).where(col(BidRow.delivery) == delivery)
+    await (await connection_of(session)).execute(change.values(draft=draft, undrafted=undrafted))
+
+
 async def want(session: AsyncSession, deliveries: Sequence[str], *, at: datetime) -> Sequence[str]:
     """Mark these as wanting to be woken; answers their enrolments, to be poked when the transaction is over."""
     if not deliveries:
@@ -261,13 +270,13 @@ async def remove_stale(session: AsyncSession) -> None:
 
 def _standing(row: Sequence[Any]) -> Standing:
     """What a row says; a digest that ended without going has left its members free, after a refusal each for itself."""
-    *values, awarded_at, is_put_off, digest, status, gone_at, recipient, wanted_at = row
+    *values, awarded_at, is_put_off, digest, status, gone_at, recipient, wanted_at, draft, undrafted = row
     gone_in = digest if status in GONE else None
     if status is not None and status not in OPEN and gone_in is None:
         awarded_at, digest = None, None
         values[-1] = None if status == "failed" else values[-1]
     bid = Bid(*values, is_awarded=awarded_at is not None, is_put_off=is_put_off, digest=digest)
-    return Standing(bid, recipient, gone_in, gone_at, wanted_at is not None)
+    return Standing(bid, recipient, gone_in, gone_at, wanted_at is not None, draft, undrafted)
 
 
 def _values(bid: Bid, now: datetime) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.database import connection_of
 from store.tables import BidRow, DeliveryRow, DraftRow, Enrolment, Learner, LoggedEvent
 
+_IN_DIGEST = and_(col(BidRow.delivery) == col(DeliveryRow.id), col(BidRow.digest).is_not(None))
+"""It goes in one message with others: until its own turn has been told, its bid alone says in which words."""
 _ABOUT: Any = (
     select(
         col(DeliveryRow.id), col(DeliveryRow.node), col(DeliveryRow.message), col(DeliveryRow.channel),
@@ -25,7 +27,8 @@ _ABOUT: Any = (
     .join(Enrolment, col(Enrolment.id) == col(DeliveryRow.enrolment))
     .join(Learner, col(Learner.id) == col(DeliveryRow.learner))
     .outerjoin(LoggedEvent, col(LoggedEvent.seq) == col(Enrolment.entry_event))
-    .outerjoin(DraftRow, col(DraftRow.id) == col(DeliveryRow.draft))
+    .outerjoin(BidRow, _IN_DIGEST)
+    .outerjoin(DraftRow, col(DraftRow.id) == func.coalesce(col(BidRow.draft), col(DeliveryRow.draft)))
 )  # fmt: skip
 
 

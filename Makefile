@@ -9,7 +9,7 @@ TEST_PROCESSES ?= 4
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-full chaos
+.PHONY: help setup demo test check bench bench-full chaos soak
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,5 +45,9 @@ bench: setup  ## the benchmarks, each figure beside the machine it was taken on
 bench-full: setup  ## the same at full size, kept for docs/reference/figures.md
 	@$(BIN)/python -m bench --full --save
 
+# With OPTIONS, --quick say, nothing is kept.
 chaos: setup  ## everything fails while 1,500 learners run, and what came of it is counted: SEED=1 ON=sqlite|postgresql|both
-	@$(BIN)/python -m bench.chaos --seed $(or $(SEED),1) --on $(or $(ON),both) --save $(OPTIONS)
+	@$(BIN)/python -m bench.chaos run poison --seed $(or $(SEED),1) --on $(or $(ON),both) --in-doubt both $(or $(OPTIONS),--save)
+
+soak: setup  ## half an hour of steady work on each database, and whether memory grows: ON=sqlite|postgresql|both
+	@$(BIN)/python -m bench.chaos soak --on $(or $(ON),both) $(or $(OPTIONS),--save)

@@ -3,29 +3,69 @@
 Learners enter at a steady rate, nothing fails. Every ten seconds the resident memory of each process is read. The first
 third is not counted (caches fill, Java and the allocators take what they want); of the rest a line is fitted by least
 squares. Its slope over the counted time, as a share of the mean, says whether memory is flat.
+
+When no more comes, everybody must have been told everything, once, by the providers' own log, and no process may have
+ended by itself: memory that stays flat because nothing is done, or because a process begins anew, is not what is looked
+for. Nothing here is a matter of speed: whatever else the machine does meanwhile may only make it slow.
 """
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from bench.chaos.feed import Feed, coming
+from bench.chaos.feed import CHANNEL_OF, ENTERS, Feed, coming
 from bench.chaos.house import House, open_house
 from bench.chaos.plan import OURS
-from bench.figures import Column, Row, Table, Target
+from bench.chaos.providers import Letter
+from bench.figures import Column, Progress, Row, Table, Target
 
 PER_SECOND = 2.0
 EVERY_SECONDS = 10.0
+PATIENCE_SECONDS = 180.0
+"""So long may nothing be said at the end, before those who were not told everything are counted."""
 NOT_COUNTED_SHARE = 1 / 3
 FLAT_SHARE = 0.1
 """A process that grew by less than this share of its mean while it was counted is flat."""
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
+COLUMNS = (
+    Column("at first", "MiB", 1),
+    Column("at the end", "MiB", 1),
+    Column("slope", "MiB/h", 1),
+    Column("growth", "%", 1),
+    Column("learners"),
+    Column("messages"),
+    Column("not told"),
+    Column("said twice"),
+    Column("processes that ended"),
+)
+
 Sample = tuple[float, float]
 """Seconds since the beginning, and MiB."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the providers' log says of those who were to be told everything: how many messages, how many never, how many
+    more than once.
+    """
+
+    messages: int
+    missing: int
+    twice: int
+
+    @classmethod
+    def count(cls, learners: Sequence[str], letters: Sequence[Letter]) -> "Said":
+        """Of what a provider kept."""
+        times = Counter((letter.learner, letter.message) for letter in letters if letter.was_kept)
+        wanted = [times[learner, message] for learner in learners for message in CHANNEL_OF]
+        return cls(sum(wanted), sum(said == 0 for said in wanted), sum(said > 1 for said in wanted))
 
 
 def slope_per_hour(samples: Sequence[Sample]) -> float:
@@ -36,38 +76,85 @@ def slope_per_hour(samples: Sequence[Sample]) -> float:
 
 
 def resident_mib(pid: int) -> float:
-    """What a process has in memory now."""
+    """What a process has in memory now; raises OSError where it is gone."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_MIB
 
 
 async def run(*, on: str, minutes: float, per_second: float = PER_SECOND) -> tuple[Table, bool]:
-    """The table, and whether every process of ours was flat."""
+    """The table, and whether every process of ours was flat, nobody was forgotten, and none ended."""
     seconds = minutes * 60
+    events = coming(0, learners=int(seconds * per_second), seconds=seconds)
+    learners = [event.learner for event in events if event.type == ENTERS]
     async with open_house(on, with_disk=False) as house:
-        events = coming(0, learners=int(seconds * per_second), seconds=seconds)
+        watch = _Watch(house, on, events[-1].at)
         feeding = asyncio.create_task(Feed(house.bootstrap, house.http).bring(events, begin_at=time.time()))
-        samples = await _sample(house, feeding)
-    rows = [Row(name, _figures(taken)) for name, taken in samples.items()]
-    columns = (Column("at first", "MiB", 1), Column("at the end", "MiB", 1), Column("slope", "MiB/h", 1), Column("growth", "%", 1))  # fmt: skip  # noqa: E501
-    targets = [
-        Target(f"growth of {row.subject}", row.figures["growth"], "%", at_most=100 * FLAT_SHARE, decimals=1)
-        for row in rows
-        if row.subject in OURS
+        samples = await watch.sample(feeding)
+        said = await watch.until_said(learners)
+        ended = len(house.ended)
+    title = f"soak: {minutes:g} minutes, {per_second:g} entries a second with three messages each"
+    remarks = [
+        "Growth: the slope over the counted two thirds, as a share of the mean.",
+        "Not told, said twice: messages, by the providers' own log.",
     ]
-    title = f"soak: {minutes:g} minutes, {per_second:g} entries a second with three messages each, on {on}"
-    remarks = ["Growth: the slope over the counted two thirds, as a share of the mean."]
-    return Table("soak", title, columns, rows, remarks, targets), all(target.is_reached for target in targets)
+    whole = {
+        "learners": len(learners), "messages": said.messages, "not told": said.missing, "said twice": said.twice,
+        "processes that ended": ended,
+    }  # fmt: skip
+    rows = [Row(f"{on}: all", whole), *(Row(f"{on}: {name}", _figures(taken)) for name, taken in samples.items())]
+    targets = list(_targets(on, whole, {row.subject: row.figures for row in rows}))
+    return Table("soak", title, COLUMNS, rows, remarks, targets), all(target.is_reached for target in targets)
 
 
-async def _sample(house: House, feeding: "asyncio.Task[None]") -> Mapping[str, Sequence[Sample]]:
-    samples: dict[str, list[Sample]] = {name: [] for name in house.processes}
-    began = time.monotonic()
-    while not feeding.done():
-        for name, running in house.processes.items():
-            samples[name].append((time.monotonic() - began, resident_mib(running.child.pid)))
-        await asyncio.wait({feeding}, timeout=EVERY_SECONDS)
-    feeding.result()
-    return samples
+def _targets(on: str, whole: Mapping[str, float], figures: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
+    for name in OURS:
+        growth = figures[f"{on}: {name}"]["growth"]
+        yield Target(f"growth of {name}: {on}", growth, "%", at_most=100 * FLAT_SHARE, decimals=1)
+    for name in ("not told", "said twice", "processes that ended"):
+        yield Target(f"{name}: {on}", whole[name], at_most=0)
+
+
+class _Watch:
+    """Looks on, and says how far it is."""
+
+    def __init__(self, house: House, on: str, seconds: float) -> None:
+        self._house, self._on, self._seconds = house, on, seconds
+        self._progress = Progress()
+
+    async def sample(self, feeding: "asyncio.Task[None]") -> Mapping[str, Sequence[Sample]]:
+        """The memory of each process, until all has been brought in; at least twice."""
+        samples: dict[str, list[Sample]] = {name: [] for name in self._house.processes}
+        began = time.monotonic()
+        while not feeding.done() or min(map(len, samples.values())) < 2:
+            elapsed = time.monotonic() - began
+            for name, running in self._house.processes.items():
+                with contextlib.suppress(OSError):  # it has ended, and is about to be started again
+                    samples[name].append((elapsed, resident_mib(running.child.pid)))
+            self._say(max(0.0, self._seconds - elapsed), samples)
+            if feeding.done():
+                await asyncio.sleep(0.5)
+            else:
+                await asyncio.wait({feeding}, timeout=EVERY_SECONDS)
+        feeding.result()
+        return samples
+
+    def _say(self, left: float, samples: Mapping[str, Sequence[Sample]]) -> None:
+        memory = ", ".join(f"{name} {samples[name][-1][1]:.0f} MiB" for name in OURS if samples[name])
+        messages = len(self._house.providers.letters())
+        minutes, seconds = divmod(round(left), 60)
+        self._progress.say(f"{self._on}: {minutes}:{seconds:02} left; {messages:,} messages; {memory}")
+
+    async def until_said(self, learners: Sequence[str]) -> Said:
+        """Once everybody has been told everything, or nothing more is said."""
+        last, moved_at = -1, time.monotonic()
+        while True:
+            said = Said.count(learners, self._house.providers.letters())
+            if said.messages != last:
+                last, moved_at = said.messages, time.monotonic()
+            if said.missing == 0 or time.monotonic() - moved_at > PATIENCE_SECONDS:
+                self._progress.done()
+                return said
+            self._progress.say(f"{self._on}: {said.missing:,} messages are still to be said")
+            await asyncio.sleep(0.5)
 
 
 def _figures(samples: Sequence[Sample]) -> dict[str, float]:

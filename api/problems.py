@@ -29,6 +29,8 @@ from journeys.events import Json
 
 MEDIA_TYPE = "application/problem+json"
 
+_PLACES = frozenset({"body", "query", "path", "header"})
+
 Finding = Mapping[str, Json]
 """One of several problems: `path`, `code`, `detail`, and what else is known."""
 
@@ -106,7 +108,9 @@ class Later(ApiError):
 
 def unfit(error: ValidationError | RequestValidationError, *, where: str | None = None) -> Unfit:
     """Everything that a schema found wrong, without the values."""
-    problems = [_finding(cast("Mapping[str, Any]", found), where) for found in error.errors()]
+    is_named = isinstance(error, RequestValidationError)
+    found = [cast("Mapping[str, Any]", each) for each in error.errors()]
+    problems = [_finding(each, _path_of(each["loc"], is_named=is_named), where) for each in found]
     first = problems[0]
     detail = f"{first['path'] or 'the body'}: {first['detail']}" + (
         "" if len(problems) == 1 else f" (and {len(problems) - 1} more)"
@@ -158,9 +162,15 @@ def _of_framework(error: HTTPException) -> ApiError:
     return made
 
 
-def _finding(found: Mapping[str, Any], where: str | None) -> Finding:
-    location = [part for part in found["loc"] if part not in {"body", "query", "path", "header"}]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+def _path_of(location: Sequence[str | int], *, is_named: bool) -> str:
+    """The path of a field. The framework names first in what part of the request it stands (`is_named`); a schema of
+    our own does not, and may have a field that is called `body`.
+    """
+    parts = location[1:] if is_named and location[:1] and location[0] in _PLACES else location
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def _finding(found: Mapping[str, Any], path: str, where: str | None) -> Finding:
     prefix = f"{where}." if where and path else where or ""
     code = "unknown_field" if found["type"] == "extra_forbidden" else str(found["type"])
     detail = "there is no such field" if code == "unknown_field" else str(found["msg"])

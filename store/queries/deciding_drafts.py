@@ -305,7 +305,8 @@ def may_decide(draft: Listed) -> Refused | None:
             return Refused("draft_replaced", "another text stands in its place: look at the later texts of its order")
         case _:
             when = "" if draft.decided_at is None else f" at {draft.decided_at.isoformat(timespec='seconds')}"
-            detail = f"{draft.decided_by or 'somebody'} has {draft.state} it{when}: to change that, edit it"
+            way = "take it back, or edit it" if draft.state == "approved" else "edit it"
+            detail = f"{draft.decided_by or 'somebody'} has {draft.state} it{when}: to change that, {way}"
             return Refused("draft_decided", detail)
 
 

@@ -215,6 +215,8 @@ async def test_what_is_decided_is_told_to_the_second(api: Api) -> None:
     assert (409, "draft_decided") == await refused(api, f"{rejected}/approve")
     told = (await api.client.post(f"/v1/drafts/{rejected}/approve", json={})).json()["detail"]
     assert "tests has rejected it" in told
+    told = (await api.client.post(f"/v1/drafts/{approved}/reject", json={"reason": "no"})).json()["detail"]
+    assert "take it back, or edit it" in told
 
 
 async def test_of_two_who_decide_at_once_one_is_told(api: Api) -> None:
@@ -487,6 +489,15 @@ async def test_a_text_that_could_not_be_sent_is_not_taken(api: Api) -> None:
         assert {draft: "proposed"} == await states(api.parts.database)
 
 
+async def test_what_is_wrong_with_an_edit_is_told_by_field(api: Api) -> None:
+    """Also of the field that is called as what it came in."""
+    draft = await propose(api.parts.database)
+
+    answer = await api.client.post(f"/v1/drafts/{draft}/edit", json={"subject": 5, "body": "a" * 20_001})
+
+    assert ["subject", "body"] == [problem["path"] for problem in answer.json()["problems"]]
+
+
 # --- many ---------------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +540,29 @@ async def test_many_are_chosen_by_ids(api: Api) -> None:
     assert [(2, "draft_not_found"), (3, "later_text")] == [(one["number"], one["code"]) for one in done["could_not"]]
     found = await states(api.parts.database)
     assert ["approved", "replaced", "proposed", "approved"] == [found[id_] for id_ in (first, second, *edits)]
+
+
+async def test_many_approved_once_more_change_nothing(api: Api) -> None:
+    """What was left because a later text is approved stays left: only who approves it by itself has it sent instead."""
+    first = await propose(api.parts.database, value="one")
+    await post(api, f"{first}/approve")
+    early, late = [
+        (await post(api, f"{first}/edit", {"subject": f"A course {word}", "body": ENGLISH.body}))["id"]
+        for word in ("early", "late")
+    ]
+    asked = {"filter": {"journey": "to-lead"}}
+    dry = await post(api, "approve", {**asked, "dry_run": True})
+
+    done = [await post(api, "approve", asked) for _ in range(2)]
+
+    told = [[(one["draft"], one["code"]) for one in each["could_not"]] for each in (dry, *done)]
+    assert [[(early, "later_text")]] * 3 == told
+    assert [(2, 1), (1, 0)] == [(each["total"], each["done"]) for each in done]
+    found = await states(api.parts.database)
+    assert ["replaced", "proposed", "approved"] == [found[id_] for id_ in (first, early, late)]
+    await post(api, f"{early}/approve")
+    found = await states(api.parts.database)
+    assert ["approved", "replaced"] == [found[id_] for id_ in (early, late)]
 
 
 async def test_many_are_narrowed(api: Api) -> None:

@@ -75,6 +75,12 @@ def test_what_we_have_not_made_says_nothing(text: str) -> None:
     assert LINKS.read_why(text) is None
 
 
+@pytest.mark.parametrize("spelt", [f"{WHY[:-1]}5", f"{WHY}=", f"{WHY}\n"])
+def test_another_spelling_of_a_signature_is_not_ours(spelt: str) -> None:
+    """Of the last character of base64 not every bit counts: whoever changed it has changed the token."""
+    assert LINKS.read_why(spelt.removeprefix("https://learning.example.org/w/")) is None
+
+
 def test_without_an_address_there_is_no_link_to_why() -> None:
     """A link that leads nowhere helps nobody."""
     assert Links("a secret of the tests, of no worth", "").why(DELIVERY) is None

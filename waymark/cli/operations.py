@@ -103,6 +103,20 @@ def _tell_published(file: Path, answer: Body) -> None:
     for problem in answer["problems"]:
         typer.echo(problem_line(str(file), problem), err=True)
     typer.echo(f"{answer['journey']}  version {answer['version']}  {answer['hash']}")
+    for line in _told_drafts(answer):
+        typer.echo(f"  {line}")
+
+
+def _told_drafts(answer: Body) -> Iterator[str]:
+    """How many drafted texts are still to be approved; nothing where there are none."""
+    drafts = answer["drafts"]
+    if drafts is not None and drafts["missing"]:
+        states = ", ".join(f"{drafts[state]} {state}" for state in ("wanted", "proposed", "failed") if drafts[state])
+        texts = "1 draft is" if drafts["missing"] == 1 else f"{drafts['missing']} drafts are"
+        yield (
+            f"{texts} missing{f' ({states})' if states else ''}: until one is approved, its message goes in its own "
+            f"words; waymark drafts list --journey {answer['journey']}"
+        )
 
 
 def _tell_difference(api: Api, answer: Body) -> None:

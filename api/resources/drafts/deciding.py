@@ -145,7 +145,7 @@ async def approve_many(parts: Parts, given: ApprovingMany, *, by: str) -> Approv
     for start_at in range(0, len(wanted), _AT_ONCE):
         part = wanted[start_at : start_at + _AT_ONCE]
         judged = await _judged(parts, part)
-        refused = judged if given.dry_run else await _approve_part(parts, judged, by=by)
+        refused = await (_would_approve(parts, judged) if given.dry_run else _approve_part(parts, judged, by=by))
         done += sum(one.against is None for one in refused)
         numbered = enumerate(refused, start=start_at + 1)
         left += [_left(number, one, one.against) for number, one in numbered if one.against is not None]
@@ -208,24 +208,45 @@ def _state_against(row: Listed) -> ApiError | None:
     return None if refused is None else Conflicting(refused.code, refused.detail)
 
 
+async def _would_approve(parts: Parts, judged: Sequence[_Judged]) -> list[_Judged]:
+    """What `_approve_part` would answer, as things are."""
+    orders = _orders_of(judged)
+    async with parts.database.read() as session:
+        texts = await deciding_drafts.list_of_orders(session, orders, states=("approved",))
+    last = _last_of(judged, texts)
+    return [_or_later(one, last) for one in judged]
+
+
 async def _approve_part(parts: Parts, judged: Sequence[_Judged], *, by: str) -> list[_Judged]:
-    """Approve those against which nothing stands, if that is still so now; of two of one order the later."""
-    orders = sorted({one.draft.order for one in judged if one.draft is not None and one.against is None})
+    """Approve those against which nothing stands, if that is still so now; of two of one order the later. A text goes
+    in the place of a later one that is approved only where somebody approves it by itself.
+    """
+    orders = _orders_of(judged)
     if not orders:
         return list(judged)
 
     async def transaction() -> list[_Judged]:
         async with parts.database.write() as session:
-            now = {row.id: row for row in await deciding_drafts.lock_orders(session, orders)}
+            texts = await deciding_drafts.lock_orders(session, orders)
+            now = {row.id: row for row in texts}
             again = [_still(one, now.get(one.id)) for one in judged]
-            approved = [one.draft for one in again if one.against is None and one.draft is not None]
-            last = {row.order: row for row in sorted(approved, key=lambda row: row.number)}
-            again = [_or_later(one, last) for one in again]
+            last = _last_of(again, texts)
             chosen = [row for row in last.values() if row.state == "proposed"]
             await deciding_drafts.approve(session, chosen, by=by, at=parts.clock())
-            return again
+            return [_or_later(one, last) for one in again]
 
     return await parts.database.retrying(transaction)
+
+
+def _orders_of(judged: Sequence[_Judged]) -> list[deciding_drafts.OrderOf]:
+    return sorted({one.draft.order for one in judged if one.draft is not None and one.against is None})
+
+
+def _last_of(judged: Sequence[_Judged], texts: Sequence[Listed]) -> Mapping[deciding_drafts.OrderOf, Listed]:
+    """The text of each order that is approved in the end: the last of those that stand approved, or may be."""
+    standing = [row for row in texts if row.state == "approved"]
+    may_be = [one.draft for one in judged if one.against is None and one.draft is not None]
+    return {row.order: row for row in sorted((*standing, *may_be), key=lambda row: row.number)}
 
 
 def _still(one: _Judged, now: Listed | None) -> _Judged:
@@ -240,7 +261,10 @@ def _or_later(one: _Judged, last: Mapping[deciding_drafts.OrderOf, Listed]) -> _
     later = last[one.draft.order]
     if later.id == one.id:
         return one
-    return _Judged(one.id, one.draft, Conflicting("later_text", f"a later text of its order is approved: {later.id}"))
+    detail = (
+        f"a later text of its order is approved: {later.id}; to have this one sent in its place, approve it by itself"
+    )
+    return _Judged(one.id, one.draft, Conflicting("later_text", detail))
 
 
 def _left(number: int, one: _Judged, against: ApiError) -> LeftOut:

@@ -26,6 +26,18 @@ async def test_publish(api: Api, tmp_path: Path) -> None:
     assert ("first-weeks", 1, hash_) == (body["journey"], body["version"], body["hash"])
 
 
+async def test_publish_says_how_many_drafts_are_missing(api: Api, tmp_path: Path) -> None:
+    """And where to look; who is asked for each value of `per` is known once somebody enters."""
+    drafted = JOURNEY.replace("body:", "draft: {brief: Say hello.}\n    body:", 1)
+    done = await run(api, "publish", _write(tmp_path, "first.yaml", drafted))
+
+    first, said = done.output.splitlines()
+
+    assert first.startswith("first-weeks  version 1")
+    assert said.startswith("  1 draft is missing (1 wanted)")
+    assert "waymark drafts list --journey first-weeks" in said
+
+
 async def test_publish_with_problems(api: Api, tmp_path: Path) -> None:
     """Of several files of which one has errors none is published; every error is told with its place."""
     good = _write(tmp_path, "good.yaml", JOURNEY)

@@ -49,6 +49,7 @@ from workers.records import Incoming
 from workers.requesting import Requesting, RequestRetries
 from workers.retrying import Retries
 from workers.turns import Turns
+from workers.watching import Watch
 from workers.worker import Activities, DraftActivities
 from workflows.contracts import Queues
 from workflows.gateway import Gateway, NoAddress, connect
@@ -225,6 +226,7 @@ def build_requesting(settings: Settings, systems: Mapping[str, System]) -> Reque
         is_withheld=settings.deliver != "all",
         attempt_limit=settings.hand_over + settings.answer + ATTEMPT_SLACK,
         clock=real_clock,
+        watch=Watch(monotonic),
     )
 
 
@@ -239,6 +241,7 @@ def build_delivering(settings: Settings, channels: Mapping[str, Channel]) -> Del
         attempt_limit=settings.hand_over + settings.answer + ATTEMPT_SLACK,
         links=links_of(settings),
         clock=real_clock,
+        watch=Watch(monotonic),
     )
 
 

@@ -7,9 +7,9 @@ Theory of operation. A delivery is a row; its key is enrolment, node, visit and 
        └────> skipped        deferred (halted) <─┘
 
 An attempt is claimed by one compare-and-set and *committed* before the provider is spoken to; what came of it is
-written under the attempt's own token. An attempt whose owner died is in doubt once its time is over: `leave` marks
-it, `resend` tries again. Nothing that might have been accepted is tried again otherwise. Real time rules leases and
-attempts; instants of the journey come from the turn.
+written under the attempt's own token. An attempt whose owner died is in doubt once it was watched for as long as one
+may last (`workers.watching`): `leave` marks it, `resend` tries again. Nothing that might have been accepted is tried
+again otherwise. Real time rules leases; instants of the journey come from the turn.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from journeys.identity import delivery_id
 from journeys.links import Links
 from journeys.program import Entry, Program
 from journeys.run import Run
-from store.leases import is_alive
 from store.queries import deliveries, outbox
 from store.queries.turns import Person
 from store.tables import DeliveryRow
 from workers.breaker import Breaker
+from workers.watching import Watch
 
 T = TypeVar("T")
 InDoubtRule = Literal["leave", "resend"]
@@ -114,7 +114,9 @@ class DeliverRule:
 
 @dataclass(frozen=True)
 class Delivering:
-    """All that sending needs, handed over by the wiring. `clock` is the real one."""
+    """All that sending needs, handed over by the wiring. `clock` is the real one; `watch` sees the attempts of other
+    processes, and is one for each process.
+    """
 
     channels: Mapping[str, Channel]
     reach: Mapping[str, Reach]
@@ -124,6 +126,7 @@ class Delivering:
     attempt_limit: timedelta
     links: Links
     clock: Callable[[], datetime]
+    watch: Watch
 
     def compose(
         self, standing: Standing, deliver: Deliver, recipient: Person, *, drafted: Drafted, now: datetime
@@ -175,7 +178,7 @@ class Delivering:
         if new is not None:
             claim = {
                 "attempt": attempt, "attempt_until": until, "attempts": 1, "channel": ready.channel,
-                "draft": ready.draft, "undrafted": ready.undrafted,
+                "draft": ready.draft, "undrafted": ready.undrafted, "updated_at": clock,
             }  # fmt: skip
             await deliveries.record(session, new.model_copy(update=claim))
             return Claim(ready, attempt, time.monotonic())
@@ -245,20 +248,38 @@ class Delivering:
         )
         return outcome.status if written else None
 
-    async def settle_abandoned(
+    def left(self, row: DeliveryRow) -> timedelta | None:
+        """For how long yet somebody may be trying it; None where nobody is."""
+        return self.watch.left(row, limit=self.attempt_limit)
+
+    async def settle(
         self, session: AsyncSession, row: DeliveryRow, *, now: datetime, is_wanted: bool = True
-    ) -> DeliveryRow:
-        """An attempt whose owner is gone may have gone: marked so, or freed for another one, as `WAYMARK_IN_DOUBT`
-        says. Where the journey does not want it any more it is marked in any case.
+    ) -> DeliveryRow | timedelta:
+        """The row as nobody tries it any more, or for how long yet somebody may. An attempt whose owner is gone may
+        have gone: it is marked so, or freed for another one, as `WAYMARK_IN_DOUBT` says. Where the journey does not
+        want it any more it is marked in any case.
         """
-        clock = self.clock()
+        while row.attempt is not None and row.status not in deliveries.FINAL:
+            rest = self.left(row)
+            if rest is not None:
+                return rest
+            row = await self._take_over(session, row, row.attempt, now=now, is_wanted=is_wanted)
+        return row
+
+    async def _take_over(
+        self, session: AsyncSession, row: DeliveryRow, attempt: str, *, now: datetime, is_wanted: bool
+    ) -> DeliveryRow:
         if self.in_doubt == "resend" and is_wanted:
-            await deliveries.change(session, row.id, clock=clock, attempt=None, attempt_until=None, status="queued")
-            return row.model_copy(update={"attempt": None, "attempt_until": None, "status": "queued"})
-        reason = "the process that was sending it ended before the answer came"
-        changes = {"status": "may_have_gone", "reason": reason, "sent_at": now, "attempt_until": None}
-        await deliveries.change(session, row.id, clock=clock, **changes)
-        await outbox.record_delivery(session, row.id, status="may_have_gone", at=now)
+            changes = {"attempt": None, "attempt_until": None, "status": "queued"}
+        else:
+            reason = "the process that was sending it ended before the answer came"
+            changes = {"status": "may_have_gone", "reason": reason, "sent_at": now, "attempt_until": None}
+        if not await deliveries.take_over(session, row.id, of=attempt, clock=self.clock(), **changes):
+            answered = await deliveries.find(session, row.id)
+            assert answered is not None, "nobody takes a delivery from an enrolment that is held"
+            return answered
+        if changes["status"] == "may_have_gone":
+            await outbox.record_delivery(session, row.id, status="may_have_gone", at=now)
         return row.model_copy(update=changes)
 
     async def let_fall(self, session: AsyncSession, enrolment: str, *, outcome: str, now: datetime) -> timedelta | None:
@@ -271,10 +292,9 @@ class Delivering:
         if not left:
             return None
         for row in left:
-            if row.attempt is not None and row.attempt_until is not None and is_alive(row.attempt_until, clock=clock):
-                waits.append(row.attempt_until - clock)
-            elif row.attempt is not None:
-                await self.settle_abandoned(session, row, now=now, is_wanted=False)
+            settled = await self.settle(session, row, now=now, is_wanted=False)
+            if isinstance(settled, timedelta):
+                waits.append(settled)
         for delivery in await deliveries.withdraw(session, enrolment, reason=f"withdrawn: {outcome}", clock=clock):
             await outbox.record_delivery(session, delivery, status="skipped", at=now)
         return max(waits, default=None)

@@ -7,9 +7,9 @@ Theory of operation. A request is a row; its key is enrolment, node and visit, a
                  └──> deferred (halted)
 
 An attempt is claimed and *committed* before the system is spoken to; what came of it is written under the attempt's
-own token. Unlike a message, a request may be repeated: an attempt whose owner died, or that got no answer, is simply
-made again under the same key (docs/decisions/0008). Real time rules leases, attempts and what a system asks us to wait;
-`expires_at` is of the journey's time.
+own token. Unlike a message, a request may be repeated: an attempt whose owner died (`workers.watching`), or that got no
+answer, is simply made again under the same key (docs/decisions/0008). Real time rules leases and what a system asks us
+to wait; `expires_at` is of the journey's time.
 """
 
 import secrets
@@ -31,12 +31,12 @@ from journeys.identity import request_id
 from journeys.pauses import pauses_of
 from journeys.run import Pending
 from store.database import Database
-from store.leases import is_alive
 from store.queries import deliveries, requests, turns
 from store.tables import Enrolment, RequestRow
 from workers.breaker import Breaker
 from workers.delivering import STALE_SECONDS, to_its_end
 from workers.outages import outlast
+from workers.watching import Watch
 from workflows.contracts import RetryEnded, RetryOrder
 
 SOON = timedelta(seconds=1)
@@ -67,7 +67,8 @@ class Outcome:
 @dataclass(frozen=True)
 class Requesting:
     """All that asking needs, handed over by the wiring. `systems` are those that are set up, by `queue_of`; with
-    `is_withheld` none is spoken to (`WAYMARK_DELIVER` is not `all`). `clock` is the real one.
+    `is_withheld` none is spoken to (`WAYMARK_DELIVER` is not `all`). `clock` is the real one; `watch` sees the attempts
+    of other processes, and is one for each process.
     """
 
     systems: Mapping[str, System]
@@ -75,6 +76,7 @@ class Requesting:
     is_withheld: bool
     attempt_limit: timedelta
     clock: Callable[[], datetime]
+    watch: Watch
 
     def new_row(self, enrolment: str, effect: Request, *, now: datetime) -> RequestRow:
         """The row a request begins as. It has all its time from now: servers may have been away since it was due."""
@@ -92,12 +94,22 @@ class Requesting:
             updated_at=clock,
         )
 
-    def is_tried(self, row: RequestRow) -> timedelta | None:
+    def left(self, row: RequestRow) -> timedelta | None:
         """For how long yet somebody may be trying it; None where nobody is."""
-        clock = self.clock()
-        if row.attempt is None or row.attempt_until is None or not is_alive(row.attempt_until, clock=clock):
-            return None
-        return row.attempt_until - clock
+        return self.watch.left(row, limit=self.attempt_limit)
+
+    async def settle(self, session: AsyncSession, row: RequestRow) -> RequestRow | timedelta:
+        """The row as nobody tries it any more, or for how long yet somebody may. An attempt whose owner is gone is
+        freed for another one.
+        """
+        while row.attempt is not None and row.status not in requests.FINAL:
+            rest = self.left(row)
+            if rest is not None:
+                return rest
+            is_freed = await requests.free(session, row.id, attempt=row.attempt, clock=self.clock())
+            found = None if is_freed else await requests.find(session, row.id)
+            row = found or row.model_copy(update={"attempt": None, "attempt_until": None})
+        return row
 
     def why_not(self, row: RequestRow, *, now: datetime) -> str | None:
         """Why it is not tried, or not any more; None where it may be. What has not been tried yet has its time."""
@@ -120,7 +132,7 @@ class Requesting:
         attempt, clock = secrets.token_hex(8), self.clock()
         until = clock + self.attempt_limit
         if is_new:
-            claimed = {"attempt": attempt, "attempt_until": until, "attempts": 1}
+            claimed = {"attempt": attempt, "attempt_until": until, "attempts": 1, "updated_at": clock}
             await requests.record(session, row.model_copy(update=claimed))
         elif not await requests.claim(session, row.id, attempt=attempt, until=until, clock=clock):
             return None
@@ -186,7 +198,7 @@ def answered(row: RequestRow, *, now: datetime) -> Answered | None:
 @dataclass(frozen=True)
 class RequestRetries:
     """Makes a request's later attempts, on its system's queue: each asks again whether it still is wanted, and
-    Temporal decides when the next one is.
+    Temporal decides when the next one is. `clock` is the real one; the instant comes with the order.
     """
 
     database: Database
@@ -195,7 +207,7 @@ class RequestRetries:
 
     async def attempt(self, order: RetryOrder) -> RetryEnded:
         """Make one attempt; raises a retryable ApplicationError where another is wanted."""
-        now = order.now + (self.clock() - order.really_at)
+        now = order.now
         async with self.database.write() as session:
             claimed = await self._claim(session, order.delivery, now)
         if isinstance(claimed, RetryEnded):
@@ -224,11 +236,15 @@ class RequestRetries:
         row = await requests.find(session, request)  # as it is now that nobody else can change it
         if row is None or row.status in requests.FINAL:
             return RetryEnded("failed" if row is None else row.status)
+        settled = await self.requesting.settle(session, row)
+        row = row if isinstance(settled, timedelta) else settled
+        if row.status in requests.FINAL:  # it was answered while it was taken for abandoned
+            return RetryEnded(row.status)
         stopped = await self._stopped(session, row, enrolment, now)
         if stopped is not None:
             return stopped
-        if self.requesting.is_tried(row) is not None:
-            raise _later("another attempt is under way", after=None, at_most=None)
+        if isinstance(settled, timedelta):
+            raise _later("another attempt is under way", after=settled, at_most=None)
         if row.not_before is not None and row.not_before > self.clock():
             raise _later("asked to wait", after=row.not_before - self.clock(), at_most=row.expires_at - now)
         assert enrolment is not None
@@ -245,7 +261,7 @@ class RequestRetries:
         if enrolment is None or enrolment.status == "ended" or not _waits_for(enrolment, row):
             await self.requesting.fail(session, row, "withdrawn")
             return RetryEnded("failed")
-        if self.requesting.is_tried(row) is None and (why := self.requesting.why_not(row, now=now)) is not None:
+        if row.attempt is None and (why := self.requesting.why_not(row, now=now)) is not None:
             await self.requesting.fail(session, row, why)
             return RetryEnded("failed")
         if await _has_news(session, enrolment):

@@ -17,7 +17,6 @@ from journeys.permitting import policy_of
 from journeys.policy import Policy
 from journeys.resending import is_sent_again
 from store.database import Database
-from store.leases import is_alive
 from store.queries import attention, deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
 from workers.attending import Attending, Bidding
@@ -34,7 +33,7 @@ ASKED_AGAIN_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Retries:
-    """Makes retries. `clock` is the real one."""
+    """Makes retries. `clock` is the real one; the instant of a retry comes with its order."""
 
     database: Database
     programs: Programs
@@ -49,7 +48,7 @@ class Retries:
 
     async def attempt(self, order: RetryOrder) -> RetryEnded:
         """Make one attempt; raises a retryable ApplicationError where another is wanted."""
-        now = order.now + (self.clock() - order.really_at)
+        now = order.now
         async with self.database.write() as session:
             claiming = _Claiming(self, session, now)
             claimed = await claiming.claim(order.delivery)
@@ -58,7 +57,7 @@ class Retries:
             return claimed
         outcome = await to_its_end(self._bring(claimed, now))
         if outcome.status == "again":
-            raise _again(outcome)
+            raise _later("the provider did not take it", outcome.after)
         return RetryEnded(outcome.status)
 
     async def _bring(self, claim: Claim, now: datetime) -> Outcome:
@@ -109,12 +108,12 @@ class _Claiming:
         return await self._claim(row, enrolment)
 
     async def _claim(self, row: DeliveryRow, enrolment: Enrolment) -> Claim | RetryEnded:
-        if row.attempt is not None:
-            if is_alive(row.attempt_until, clock=self.retries.clock()):
-                raise ApplicationError("another attempt is under way", category=ApplicationErrorCategory.BENIGN)
-            row = await self.retries.delivering.settle_abandoned(self.session, row, now=self.now)
-            if row.status in deliveries.FINAL:
-                return RetryEnded(row.status)
+        settled = await self.retries.delivering.settle(self.session, row, now=self.now)
+        if isinstance(settled, timedelta):
+            raise _later("another attempt is under way", settled)
+        row = settled
+        if row.status in deliveries.FINAL:
+            return RetryEnded(row.status)
         if await turns.find_unread(self.session, enrolment.id, enrolment.program):
             return RetryEnded(
                 "queued"
@@ -185,9 +184,6 @@ class _Claiming:
         return RetryEnded("skipped")
 
 
-def _again(outcome: Outcome) -> ApplicationError:
-    return ApplicationError(
-        "the provider did not take it",
-        next_retry_delay=outcome.after,
-        category=ApplicationErrorCategory.BENIGN,
-    )
+def _later(reason: str, after: timedelta | None) -> ApplicationError:
+    """Another attempt is wanted, after that long where it is said."""
+    return ApplicationError(reason, next_retry_delay=after, category=ApplicationErrorCategory.BENIGN)

@@ -59,7 +59,6 @@ from journeys.program import Program
 from journeys.run import Pending, Run
 from journeys.turn import Happening, Interrupted, depends_on, due_at, take_turn
 from store.database import Database
-from store.leases import is_alive
 from store.queries import attention, deliveries, enrolling, keeping, learners, outbox, requests
 from store.queries import turns as rows
 from store.queries.pausing import held_of
@@ -147,6 +146,7 @@ class _Performer:
         if isinstance(lease, rows.Over):
             return await self._after_the_end(session, lease.outcome)
         if isinstance(lease, rows.Busy):
+            await self._watch(session)
             return TurnTaken(due_at=self.order.now + lease.remaining)
         self._lease = lease
         self._pauses = lease.enrolment.pauses
@@ -164,6 +164,15 @@ class _Performer:
             return TurnTaken(outcome=run.outcome if again is None else None, due_at=again, retries=self.retries)
         due = [instant for instant in (self._due_at(program, run), again) if instant is not None]
         return TurnTaken(due_at=_not_at_once(min(due, default=None), self.order.now), retries=self.retries)
+
+    async def _watch(self, session: AsyncSession) -> None:
+        """See what is under way already, though another turn holds the enrolment: should its process have died, its
+        attempt is over the sooner.
+        """
+        for delivery in await deliveries.list_open(session, self.order.enrolment):
+            self.turns.delivering.left(delivery)
+        for request in await requests.list_open(session, self.order.enrolment):
+            self.turns.requesting.left(request)
 
     async def _send_again(self, run: Run | None) -> datetime | None:
         """Order what was sent again by hand and may be tried; answers when to look again at what may not yet."""
@@ -443,11 +452,10 @@ class _Performer:
 
     async def _look_at(self, row: DeliveryRow, now: datetime) -> Answer | None:
         """What an earlier attempt has come to; None where the message may be tried."""
-        clock = self.turns.clock()
-        if row.status not in deliveries.FINAL and row.attempt is not None:
-            if row.attempt_until is not None and is_alive(row.attempt_until, clock=clock):
-                return Deferred(now, now + (row.attempt_until - clock), "another attempt is under way")
-            row = await self.turns.delivering.settle_abandoned(self._db, row, now=now)
+        settled = await self.turns.delivering.settle(self._db, row, now=now)
+        if isinstance(settled, timedelta):
+            return Deferred(now, now + settled, "another attempt is under way")
+        row = settled
         if row.status in deliveries.FINAL:
             final = _final(row.status)
             return Delivered(row.sent_at or now, final, row.channel, row.reason, row.draft, row.undrafted)
@@ -510,9 +518,13 @@ class _Performer:
             return Interrupted()
         is_new = row is None
         row = row or requesting.new_row(self._row.id, effect, now=now)
-        tried_for = requesting.is_tried(row)
-        if tried_for is not None:
-            return Deferred(now, now + tried_for, "another attempt is under way")
+        settled = await requesting.settle(self._db, row)
+        if isinstance(settled, timedelta):
+            return Deferred(now, now + settled, "another attempt is under way")
+        row = settled
+        found = answered(row, now=now)  # it may have been, while it was taken for abandoned
+        if found is not None:
+            return found
         why = requesting.why_not(row, now=now)
         if why is not None:
             await requesting.fail(self._db, row, why, is_new=is_new)

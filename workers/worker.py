@@ -85,9 +85,8 @@ class DraftActivities:
     @activity.defn(name=WRITE_DRAFT)
     async def write_draft(self, order: WriteOrder) -> WriteEnded:
         """One call to the model, at most. Temporal may come back to it hours later, when the day is another one."""
-        info = activity.info()
-        order = replace(order, now=order.now + (info.started_time - info.scheduled_time))
-        return await _without_persons(_alive(self.writing.write(order, attempt=info.attempt)), order.draft)
+        order, attempt = replace(order, now=order.now + _passed()), activity.info().attempt
+        return await _without_persons(_alive(self.writing.write(order, attempt=attempt)), order.draft)
 
     @activity.defn(name=TELL_REVIEWERS)
     async def tell_reviewers(self, order: TellOrder) -> Told:
@@ -111,9 +110,20 @@ class Activities:
 
     @activity.defn(name=RETRY_DELIVERY)
     async def retry_delivery(self, order: RetryOrder) -> RetryEnded:
-        """One attempt of one delivery, or of one request to another system."""
+        """One attempt of one delivery, or of one request to another system; its instant is the turn's, and what has
+        passed since by the workflow's own clock.
+        """
+        order = replace(order, now=order.now + _passed())
         made = self.asking if order.delivery.startswith(REQUEST) else self.retries
         return await _without_persons(made.attempt(order), order.delivery)
+
+
+def _passed() -> timedelta:
+    """How long after it was first asked for this attempt has begun, as Temporal says it: by the clock of the workflow,
+    which may have been moved, and by no machine's of ours.
+    """
+    info = activity.info()
+    return max(info.started_time - info.scheduled_time, timedelta())
 
 
 async def _without_persons(work: Awaitable[T], subject: str) -> T:

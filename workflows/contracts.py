@@ -67,9 +67,9 @@ class RetryOrder:
     """Try this delivery again, on its channel's queue; or ask another system again, on that system's (`delivery` is the
     request's id then).
 
-    `now` is the instant of the turn that asked, `really_at` the real one at which it asked: what has really passed
-    since is added, because the workflow's clock may have been moved and this machine's has not. An attempt takes at
-    most `limit_seconds`: after that its process is gone, and Temporal lets another one look at it.
+    `now` is the instant of the turn that asked; what Temporal says has passed since is added before an attempt is made.
+    `really_at` is read by processes of older releases alone. An attempt takes at most `limit_seconds`: after that its
+    process is gone, and Temporal lets another one look at it.
     """
 
     delivery: str

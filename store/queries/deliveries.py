@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from journeys.resending import AGAIN
-from store.database import connection_of
+from store.database import changed, connection_of
 from store.prepared import Prepared
 from store.queries import attention
 from store.tables import DeliveryRow, Enrolment, Installation
@@ -147,6 +147,16 @@ async def give_back(
         .returning(col(DeliveryRow.status))
     )
     return given.scalar_one_or_none()
+
+
+async def take_over(session: AsyncSession, delivery: str, *, of: str, clock: datetime, **values: Any) -> bool:
+    """Write what has become of an attempt that is over; False where it was answered, or another one is made, by now."""
+    left = await (await session.connection()).execute(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == of, _OPEN)
+        .values(updated_at=clock, **values)
+    )
+    return changed(left) == 1
 
 
 async def list_open(session: AsyncSession, enrolment: str) -> Sequence[DeliveryRow]:

@@ -11,7 +11,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.events import Json
 from store.database import changed, connection_of
-from store.leases import is_past
 from store.tables import RequestRow
 
 FINAL = frozenset({"done", "failed"})
@@ -34,15 +33,25 @@ async def record(session: AsyncSession, row: RequestRow) -> None:
 
 
 async def claim(session: AsyncSession, request: str, *, attempt: str, until: datetime, clock: datetime) -> bool:
-    """Begin an attempt on a request that is not done with and that nobody is trying, or whose attempt is over by now:
-    a request may be repeated. False where that is not so.
-    """
-    is_free = col(RequestRow.attempt).is_(None) | is_past(col(RequestRow.attempt_until), clock)
-    change = update(RequestRow).where(col(RequestRow.id) == request, _OPEN, is_free)
+    """Begin an attempt on a request that is not done with and that nobody is trying; False where that is not so."""
+    change = update(RequestRow).where(col(RequestRow.id) == request, _OPEN, col(RequestRow.attempt).is_(None))
     change = change.values(
         attempt=attempt, attempt_until=until, attempts=col(RequestRow.attempts) + 1, status="queued", updated_at=clock
     )
     return changed(await (await connection_of(session)).execute(change)) == 1
+
+
+async def free(session: AsyncSession, request: str, *, attempt: str, clock: datetime) -> bool:
+    """Take an attempt that is over from its process; False where it is another's, or nobody's, by now."""
+    freed = update(RequestRow).where(col(RequestRow.id) == request, col(RequestRow.attempt) == attempt, _OPEN)
+    freed = freed.values(attempt=None, attempt_until=None, updated_at=clock)
+    return changed(await (await connection_of(session)).execute(freed)) == 1
+
+
+async def list_open(session: AsyncSession, enrolment: str) -> Sequence[RequestRow]:
+    """The requests of this enrolment that are not done with."""
+    query = select_columns(*_COLUMNS).where(col(RequestRow.enrolment) == enrolment, _OPEN)
+    return [RequestRow(**row) for row in (await (await connection_of(session)).execute(query)).mappings()]
 
 
 async def conclude(

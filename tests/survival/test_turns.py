@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from tests.support.until import until
 from waymark.settings import Settings
 from waymark.wiring import migrate, open_activities, open_house
 from workers.programs import UnknownProgram
-from workers.turns import Turns
+from workers.turns import LEASE, Turns
+from workers.watching import Watch
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
 
@@ -33,6 +34,17 @@ class Unmanned:
 
     running: Running
     turns: Turns
+    monotonic: float = 0.0
+    limit: timedelta = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = self.turns.delivering.attempt_limit
+        watch = Watch(lambda: self.monotonic)
+        self.turns = replace(self.turns, delivering=replace(self.turns.delivering, watch=watch))
+
+    def pass_(self, by: timedelta) -> None:
+        """So much time passes by the monotonic clock of the process that takes the turns."""
+        self.monotonic += by.total_seconds()
 
     async def take(self) -> TurnTaken:
         """Take a turn of the only enrolment, now."""
@@ -47,13 +59,14 @@ class Unmanned:
         async with self.running.house.database.write() as session:
             await installation.halt(session, by="a test", at=datetime.now(UTC))
 
-    async def claim(self, *, until: timedelta) -> None:
-        """Another process claims the only delivery."""
-        now = datetime.now(UTC)
+    async def claim(self, *, ahead: timedelta = timedelta()) -> None:
+        """Another process, whose clock is so far ahead, claims the only delivery."""
+        clock = datetime.now(UTC) + ahead
         async with self.running.house.database.write() as session:
             assert await delivery_rows.claim(
-                session, (await self.delivery()).id, attempt="another's", until=now + until, clock=now, channel="email"
-            )
+                session, (await self.delivery()).id, attempt="another's", until=clock + self.limit, clock=clock,
+                channel="email",
+            )  # fmt: skip
 
     async def withdraw(self) -> None:
         (enrolment,) = await self.running.enrolments()
@@ -101,7 +114,7 @@ async def test_what_was_being_sent_at_a_withdrawal_and_was_not_taken_falls(
     """Its process gave it back after the end: nobody would ask for it any more."""
     await unmanned.halt()
     await unmanned.take()
-    await unmanned.claim(until=timedelta(seconds=30))
+    await unmanned.claim()
     await unmanned.withdraw()
     waiting = await unmanned.take()
     assert waiting.outcome is None, "somebody may be sending yet"
@@ -123,8 +136,10 @@ async def test_what_was_being_sent_at_a_withdrawal_by_a_process_that_died_is_in_
     """Marked by the turn that finds the enrolment ended."""
     await unmanned.halt()
     await unmanned.take()
-    await unmanned.claim(until=-timedelta(seconds=1))
+    await unmanned.claim()
     await unmanned.withdraw()
+    await unmanned.take()
+    unmanned.pass_(unmanned.limit)
     assert "withdrawn" == (await unmanned.take()).outcome
     assert "may_have_gone" == (await unmanned.delivery()).status
     async with unmanned.running.house.database.read() as session:
@@ -135,10 +150,33 @@ async def test_what_a_process_whose_clock_was_an_hour_ahead_held_is_free(unmanne
     """It was killed in the middle of a send: neither its turn nor its attempt holds anybody up for an hour."""
     await unmanned.halt()
     await unmanned.take()
-    await unmanned.claim(until=timedelta(hours=1))
+    await unmanned.claim(ahead=timedelta(hours=1))
     hour_ahead = datetime.now(UTC) + timedelta(hours=1)
     async with unmanned.running.house.database.write() as session:
         await (await session.connection()).execute(update(Enrolment).values(lease_until=hour_ahead))
+    seen = await unmanned.take()
+    assert seen.due_at is not None
+    assert seen.due_at < datetime.now(UTC) + unmanned.limit + timedelta(seconds=1)
+    unmanned.pass_(unmanned.limit)
+    assert "completed" == (await unmanned.take()).outcome
+    assert "may_have_gone" == (await unmanned.delivery()).status
+
+
+async def test_what_another_turn_sends_is_watched_from_the_first_sight_of_that_turn(unmanned: Unmanned) -> None:
+    """Its process was killed: its lease and its attempt are over together, and not one after the other."""
+    await unmanned.halt()
+    await unmanned.take()
+    await unmanned.claim()
+    lease_until = datetime.now(UTC) + LEASE + unmanned.limit
+    async with unmanned.running.house.database.write() as session:
+        await (await session.connection()).execute(update(Enrolment).values(lease_until=lease_until))
+    busy = await unmanned.take()
+    assert busy.due_at is not None
+    assert busy.due_at > datetime.now(UTC) + unmanned.limit
+    assert "queued" == (await unmanned.delivery()).status
+    unmanned.pass_(unmanned.limit)
+    async with unmanned.running.house.database.write() as session:
+        await (await session.connection()).execute(update(Enrolment).values(lease_until=datetime.now(UTC)))
     assert "completed" == (await unmanned.take()).outcome
     assert "may_have_gone" == (await unmanned.delivery()).status
 

@@ -1,7 +1,11 @@
-"""What changes at ten million learners, with the arithmetic, from the figures that were kept and nothing else."""
+"""What changes at ten million learners, with the arithmetic, from the figures that were kept and nothing else.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+Each line of the arithmetic says what it is reckoned of and where that was measured. One whose figures have not been
+kept is left out, and the page says which benchmarks are missing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
@@ -12,13 +16,17 @@ WORKING_SECONDS_A_WEEK = 5 * 8 * 3600
 PEAK = 3
 BUSY = 0.6
 TRANSITIONS_A_MESSAGE = 6
+TASKS_A_MESSAGE = 2
+SHARDS = 4_096
+CONNECTIONS = 8
+WEEKS_A_YEAR = 52
 ROW = "Waymark, PostgreSQL"
 
 _INTRO = f"""# Growing to ten million learners
 
 What runs on a laptop runs there, too: the same three processes, more of each. Nothing in Waymark is the only one of its
 kind; what is shared is PostgreSQL, Temporal and Kafka. This page says what to choose for them, and reckons how much of
-everything that is from [the figures](figures.md) of one machine with two cores.
+everything that is from [the figures](figures.md) of one small machine.
 
 ![What an event and a turn cost, by how much there is](../images/growth.svg)
 
@@ -27,14 +35,18 @@ everything that is from [the figures](figures.md) of one machine with two cores.
 {LEARNERS:,} learners, each in one journey at a time; {MESSAGES_A_WEEK} messages a week and {EVENTS_A_DAY} events a
 working day each, in the eight working hours of one zone, and at the peak {PEAK} times the mean. No process is to be
 busy for more than {BUSY:.0%} of its time.
+
+Two numbers are not from the figures: about {TRANSITIONS_A_MESSAGE} state transitions and {TASKS_A_MESSAGE} tasks in
+Temporal for each message (one waking by a timer and one by an event, each a transition to wake, to begin and to
+complete its task).
 """
 
-_CHOICES = """
+_CHOICES = f"""
 ## What to choose
 
-- **Temporal's shards.** Their number is fixed for good when the cluster is made: 4,096, where `docker-compose.yml` has
-  512. More cost a little memory each, and too few cannot be mended. Run its four services apart: history and matching
-  carry the load, three hosts of each to begin with.
+- **Temporal's shards.** Their number is fixed for good when the cluster is made: {SHARDS:,}, where `docker-compose.yml`
+  has 512. More cost a little memory each, and too few cannot be mended. Run its four services apart: history and
+  matching carry the load, three hosts of each to begin with.
 - **Temporal's database.** PostgreSQL of its own, not the one that Waymark's tables are in, up to some ten thousand
   state transitions a second (an estimate, not measured here); Cassandra beyond, or with several sites. Visibility goes
   to a database of its own: Waymark asks it nothing on the way of a message.
@@ -48,81 +60,282 @@ _CHOICES = """
   its history. All of them run the same, and any may be killed.
 - **Bridges.** Each takes whole partitions. The sweeper in each of them is harmless beside the others.
 - **Waymark's database.** PostgreSQL with memory for the indexes of those who are awake; the event log and the journal
-  are what grows, and are read by one learner or one enrolment at a time. A replica serves lists and reports where they
-  are many. SQLite is for one machine, and for a hundred thousand learners rather than for millions.
-- **Providers.** An SMTP relay takes what it takes: eight connections a worker and channel. What it does not take waits
-  on its channel's queue, and delays nothing else.
+  are what grows, and are read by one learner or one enrolment at a time. Nothing takes old events out of the log by
+  itself. A replica serves lists and reports where they are many. SQLite is for one machine, and for a hundred thousand
+  learners rather than for millions.
+- **Providers.** An SMTP relay takes what it takes: {CONNECTIONS} connections a worker and channel. What it does not
+  take waits on its channel's queue, and delays nothing else.
 """
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What one message and one sleeper cost, from the runs that were kept."""
-
-    worker_ms: float
-    bridge_ms: float
-    temporal_ms: float
-    database_ms: float
-    events_per_second: float
-    temporal_bytes: float
-    waymark_bytes: float
+class Missing(Exception):
+    """A figure that has not been kept; says of which benchmark."""
 
 
-def page(kept: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page; without the arithmetic where a run is missing."""
-    figures = _figures(kept)
-    told = "\n## The arithmetic\n\n" + ("".join(_arithmetic(figures)) if figures else _MISSING)
-    return _INTRO + told + _CHOICES
+@dataclass
+class Found:
+    """The figures that were kept, and which of them one line has asked for."""
+
+    kept: Mapping[str, Mapping[str, Any]]
+    sources: list[str] = field(default_factory=list[str])
+
+    def of(self, benchmark: str, subject: str, column: str) -> float:
+        """One figure; raises Missing."""
+        try:
+            figure: float = self.kept[benchmark]["rows"][subject][column]
+        except KeyError:
+            raise Missing(benchmark) from None
+        self._source(benchmark, column)
+        return figure
+
+    def most(self, benchmark: str, beginning: str, by: str) -> Mapping[str, float]:
+        """The row with the greatest `by` of those whose subject begins so; raises Missing."""
+        rows = rows_of(self.kept, benchmark, beginning, by)
+        if not rows:
+            raise Missing(benchmark)
+        self._source(benchmark, f"{by} {rows[-1][by]:,.0f}")
+        return rows[-1]
+
+    def _source(self, benchmark: str, what: str) -> None:
+        self.sources.append(f"[{benchmark}](figures.md#{benchmark}): {what}")
 
 
-_MISSING = (
-    "The figures of `throughput`, `ingest` and `sleepers` have not been kept yet: `make bench-full` keeps them.\n"
+def rows_of(
+    kept: Mapping[str, Mapping[str, Any]], benchmark: str, beginning: str, by: str
+) -> Sequence[Mapping[str, float]]:
+    """The rows whose subject begins so and that have the column `by`, in its order."""
+    rows: Mapping[str, Mapping[str, float]] = kept.get(benchmark, {}).get("rows", {})
+    found = [row for subject, row in rows.items() if subject.startswith(beginning) and by in row]
+    return sorted(found, key=lambda row: row[by])
+
+
+Line = tuple[str, str]
+"""How it is reckoned, and what comes out."""
+
+MEAN = LEARNERS * MESSAGES_A_WEEK / WORKING_SECONDS_A_WEEK
+MESSAGES = MEAN * PEAK
+EVENTS = LEARNERS * EVENTS_A_DAY * 5 / WORKING_SECONDS_A_WEEK * PEAK
+
+
+def _messages(_: Found) -> Line:
+    return f"{LEARNERS:,} × {MESSAGES_A_WEEK} ÷ {WORKING_SECONDS_A_WEEK:,} s × {PEAK}", f"{MESSAGES:,.0f}/s"
+
+
+def _events(_: Found) -> Line:
+    return f"{LEARNERS:,} × {EVENTS_A_DAY} × 5 ÷ {WORKING_SECONDS_A_WEEK:,} s × {PEAK}", f"{EVENTS:,.0f}/s"
+
+
+def _processes(found: Found, column: str) -> tuple[str, int]:
+    ms = found.of("throughput", ROW, column)
+    return f"{MESSAGES:,.0f}/s × {ms:.1f} ms ÷ {BUSY}", ceil(MESSAGES * ms / 1000 / BUSY)
+
+
+def _workers(found: Found) -> Line:
+    reckoned, number = _processes(found, "worker")
+    return reckoned, f"{number:,}"
+
+
+def _temporal(found: Found) -> Line:
+    reckoned, number = _processes(found, "of it Temporal")
+    return reckoned, f"{number:,}"
+
+
+def _database_for_messages(found: Found) -> Line:
+    reckoned, number = _processes(found, "database")
+    return reckoned, f"{number:,}"
+
+
+def _database_for_events(found: Found) -> Line:
+    row = found.most("growth", f"{ROW}, learners", "learners")
+    ms = row.get("of it the database")
+    if ms is None:
+        raise Missing("growth")
+    return f"{EVENTS:,.0f}/s × {ms:.2f} ms ÷ {BUSY}", f"{ceil(EVENTS * ms / 1000 / BUSY):,}"
+
+
+def _bridge_number(found: Found) -> tuple[float, int]:
+    each = found.of("ingest", f"{ROW}: profile updates", "events per second")
+    return each, ceil(EVENTS / (each * BUSY))
+
+
+def _bridges(found: Found) -> Line:
+    each, number = _bridge_number(found)
+    return f"{EVENTS:,.0f}/s ÷ ({each:,.0f}/s × {BUSY})", f"{number:,}"
+
+
+def _partitions(found: Found) -> Line:
+    _, number = _bridge_number(found)
+    return f"{number:,} bridges, and as many again", f"{2 * number:,}"
+
+
+def _memory(found: Found) -> Line:
+    mib = max(found.of("soak", f"postgresql: {name}", "at the end") for name in ("worker-1", "worker-2"))
+    found.sources[:] = ["[soak](figures.md#soak): at the end"]
+    _, number = _processes(found, "worker")
+    return f"{number:,} × {mib:,.0f} MiB", f"{number * mib / 1024:,.1f} GiB"
+
+
+def _connections(found: Found) -> Line:
+    _, number = _processes(found, "worker")
+    return (
+        f"{number:,} workers × {CONNECTIONS} connections ÷ {MESSAGES:,.0f}/s",
+        f"{number * CONNECTIONS / MESSAGES:,.2f} s",
+    )
+
+
+def _transitions(_: Found) -> Line:
+    return f"{MESSAGES:,.0f}/s × {TRANSITIONS_A_MESSAGE} a message", f"{MESSAGES * TRANSITIONS_A_MESSAGE:,.0f}/s"
+
+
+def _a_shard(_: Found) -> Line:
+    transitions, asleep = MESSAGES * TRANSITIONS_A_MESSAGE, LEARNERS / SHARDS
+    reckoned = f"{transitions:,.0f}/s ÷ {SHARDS:,}; {LEARNERS:,} ÷ {SHARDS:,}"
+    return reckoned, f"{transitions / SHARDS:.1f}/s; {asleep:,.0f}"
+
+
+def _tasks(_: Found) -> Line:
+    tasks = MESSAGES * TASKS_A_MESSAGE
+    return f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} a message ÷ 4", f"{tasks / 4:,.0f}/s"
+
+
+def _asleep_in_temporal(found: Found) -> Line:
+    return _asleep(found.of("sleepers", ROW, "Temporal's bytes each"))
+
+
+def _asleep_in_waymark(found: Found) -> Line:
+    return _asleep(found.of("sleepers", ROW, "Waymark's bytes each"))
+
+
+def _asleep(size: float) -> Line:
+    return f"{LEARNERS:,} × {size:,.0f} bytes a sleeper", _gigabytes(LEARNERS * size)
+
+
+def _log(found: Found) -> Line:
+    size = _bytes(found, "her events")
+    events = LEARNERS * EVENTS_A_DAY * 5 * WEEKS_A_YEAR
+    return (
+        f"{LEARNERS:,} × {EVENTS_A_DAY} × 5 × {WEEKS_A_YEAR} × {size:,.0f} bytes an event",
+        _gigabytes(events * size),
+    )
+
+
+def _journal(found: Found) -> Line:
+    size = _bytes(found, "steps")
+    messages = LEARNERS * MESSAGES_A_WEEK * WEEKS_A_YEAR
+    return (
+        f"{LEARNERS:,} × {MESSAGES_A_WEEK} × {WEEKS_A_YEAR} × {size:,.0f} bytes a message",
+        _gigabytes(messages * size),
+    )
+
+
+def _bytes(found: Found, by: str) -> float:
+    row = found.most("growth", f"{ROW}, {by}", by)
+    if "bytes" not in row:
+        raise Missing("growth")
+    return row["bytes"]
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:,.0f} GB" if size < 10e12 else f"{size / 1e12:,.0f} TB"
+
+
+def _idle(found: Found, column: str) -> Line:
+    percent, asleep = found.of("sleepers", ROW, column), found.of("sleepers", ROW, "asleep")
+    return f"{LEARNERS:,} ÷ {asleep:,.0f} × {percent:.2f} %", f"{LEARNERS / asleep * percent / 100:,.1f}"
+
+
+def _idle_waymark(found: Found) -> Line:
+    return _idle(found, "idle CPU of Waymark")
+
+
+def _idle_temporal(found: Found) -> Line:
+    return _idle(found, "Temporal")
+
+
+PARTS: Mapping[str, Sequence[tuple[str, Callable[[Found], Line]]]] = {
+    "What comes": (("messages", _messages), ("events", _events)),
+    "Processes": (
+        ("worker processes", _workers),
+        ("their memory", _memory),
+        ("bridges", _bridges),
+        ("Kafka's partitions, at least", _partitions),
+        ("how long a provider may take for one message, if the workers are to keep up", _connections),
+    ),
+    "Servers": (
+        ("cores for Temporal, with its database", _temporal),
+        ("cores for Waymark's PostgreSQL, for messages", _database_for_messages),
+        ("cores for Waymark's PostgreSQL, for events", _database_for_events),
+        ("Temporal's state transitions", _transitions),
+        ("of it in one shard; sleepers in one shard", _a_shard),
+        ("tasks in one of a queue's four partitions", _tasks),
+    ),
+    "Waiting": (
+        ("Temporal's database, everybody asleep", _asleep_in_temporal),
+        ("Waymark's database, everybody asleep", _asleep_in_waymark),
+        ("cores of Waymark while nothing happens, if all of it came of the sleepers", _idle_waymark),
+        ("cores of Temporal, the same", _idle_temporal),
+    ),
+    "A year": (("the event log grows by", _log), ("deliveries and journal grow by", _journal)),
+}
+"""Every line by what it is about."""
+
+_KINDS = (
+    ("learners", "An event", "learners"),
+    ("idle journeys", "An event that concerns no journey", "journeys"),
+    ("keen journeys", "An event that each journey judges", "journeys"),
+    ("steps", "A turn with its letter", "steps"),
+    ("her events", "A learner's next event", "her events"),
 )
 
 
-def _figures(kept: Mapping[str, Mapping[str, Any]]) -> Figures | None:
-    try:
-        message = kept["throughput"]["rows"][ROW]
-        sleeper = kept["sleepers"]["rows"][ROW]
-        events = kept["ingest"]["rows"][f"{ROW}: profile updates"]
-        return Figures(
-            message["worker"], message["bridge"], message["of it Temporal"], message["database"],
-            events["events per second"], sleeper["Temporal's bytes each"], sleeper["Waymark's bytes each"],
-        )  # fmt: skip
-    except KeyError:
-        return None
+def page(kept: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page; a line whose figures are missing is left out, and said to be."""
+    missing: list[str] = []
+    told = [line for part, lines in PARTS.items() for line in _part(part, lines, kept, missing)]
+    left_out = ", ".join(f"`{name}`" for name in dict.fromkeys(missing))
+    lacking = f"\nNot reckoned yet, as figures on PostgreSQL have not been kept: {left_out}.\n" if missing else ""
+    return "".join([_INTRO, "\n## The arithmetic\n", *told, lacking, *_remarks(kept), *_grown(kept), _CHOICES])
 
 
-def _arithmetic(f: Figures) -> Iterator[str]:
-    mean = LEARNERS * MESSAGES_A_WEEK / WORKING_SECONDS_A_WEEK
-    messages = mean * PEAK
-    events = LEARNERS * EVENTS_A_DAY * 5 / WORKING_SECONDS_A_WEEK * PEAK
-    bridges = ceil(events / (f.events_per_second * BUSY))
-    yield "| | | at the peak |\n|---|---|---:|\n"
-    yield _line(
-        "messages", f"{LEARNERS:,} × {MESSAGES_A_WEEK} ÷ {WORKING_SECONDS_A_WEEK:,} s × {PEAK}", f"{messages:,.0f}/s"
-    )
-    yield _line(
-        "events", f"{LEARNERS:,} × {EVENTS_A_DAY} × 5 ÷ {WORKING_SECONDS_A_WEEK:,} s × {PEAK}", f"{events:,.0f}/s"
-    )
-    for name, ms in (
-        ("worker processes", f.worker_ms), ("cores for Temporal", f.temporal_ms),
-        ("cores for Waymark's PostgreSQL, for messages", f.database_ms),
-    ):  # fmt: skip
-        reckoned = f"{messages:,.0f}/s × {ms:.1f} ms ÷ {BUSY}"
-        yield _line(name, reckoned, f"{ceil(messages * ms / 1000 / BUSY):,}")
-    yield _line("bridges", f"{events:,.0f}/s ÷ ({f.events_per_second:,.0f}/s × {BUSY})", f"{bridges:,}")
-    yield _line("Kafka's partitions, at least", "as many as bridges, and as many again", f"{2 * bridges:,}")
-    transitions = f"{messages:,.0f}/s × about {TRANSITIONS_A_MESSAGE} a message"
-    yield _line("Temporal's state transitions", transitions, f"{messages * TRANSITIONS_A_MESSAGE:,.0f}/s")
-    for name, size in (("Temporal's database", f.temporal_bytes), ("Waymark's database", f.waymark_bytes)):
-        reckoned = f"{LEARNERS:,} × {size:,.0f} bytes a sleeper"
-        yield _line(f"{name}, everybody asleep", reckoned, f"{LEARNERS * size / 1e9:,.0f} GB")
-    yield (
-        "\nThe bytes are those of Temporal on SQLite and of an enrolment that has just begun; each letter adds a "
-        "delivery and some lines of journal, each event a row of the log.\n"
-    )
+def _part(
+    part: str, lines: Sequence[tuple[str, Callable[[Found], Line]]], kept: Mapping[str, Any], missing: list[str]
+) -> Iterator[str]:
+    rows: list[str] = []
+    for name, reckon in lines:
+        found = Found(kept)
+        try:
+            reckoned, result = reckon(found)
+        except Missing as error:
+            missing.append(str(error))
+        else:
+            rows.append(f"| {name} | {reckoned} | **{result}** | {'; '.join(dict.fromkeys(found.sources))} |\n")
+    if rows:
+        yield f"\n**{part}**\n\n| | reckoned | comes to | measured in |\n|---|---|---:|---|\n{''.join(rows)}"
 
 
-def _line(name: str, reckoned: str, is_: str) -> str:
-    return f"| {name} | {reckoned} | {is_} |\n"
+def _remarks(kept: Mapping[str, Any]) -> Iterator[str]:
+    if "sleepers" in kept:
+        yield (
+            "\nA sleeper's bytes are those of Temporal on SQLite, and in Waymark of a learner, her event, and an "
+            "enrolment that has just begun. Most of what is spent while nothing happens is polling, which does not "
+            "grow with the sleepers: the cores above are more than it will be.\n"
+        )
+
+
+def _grown(kept: Mapping[str, Any]) -> Iterator[str]:
+    """Whether what was measured of few holds for many."""
+    told: list[str] = []
+    for beginning, said, by in _KINDS:
+        rows = rows_of(kept, "growth", f"{ROW}, {beginning}:", by)
+        if len(rows) > 1:
+            few, many = rows[0], rows[-1]
+            told.append(
+                f"| {said} | {few[by]:,.0f} | {few['CPU']:.2f} ms | {many[by]:,.0f} | {many['CPU']:.2f} ms "
+                f"| {many['CPU'] / few['CPU']:.1f} |\n"
+            )
+    if told:
+        head = "| | among | costs | among | costs | times |\n|---|---:|---:|---:|---:|---:|\n"
+        yield (
+            "\n## Whether that holds for so many\n\nWhat one costs among few and among many, its CPU with that of "
+            f"PostgreSQL, from [growth](figures.md#growth) and the picture above:\n\n{head}{''.join(told)}"
+        )

@@ -1,24 +1,98 @@
 """The page on growth reckons with the figures that were kept."""
 
-from docs.growing import ROW, page
+from collections.abc import Mapping
+from typing import Any
 
-KEPT = {
+import pytest
+
+from docs.growing import PARTS, ROW, page
+
+KEPT: Mapping[str, Mapping[str, Any]] = {
     "throughput": {"rows": {ROW: {"worker": 9.0, "bridge": 2.0, "of it Temporal": 7.0, "database": 2.5}}},
-    "sleepers": {"rows": {ROW: {"Temporal's bytes each": 20_000.0, "Waymark's bytes each": 6_000.0}}},
+    "sleepers": {
+        "rows": {
+            ROW: {
+                "asleep": 20_000, "Temporal's bytes each": 20_000.0, "Waymark's bytes each": 6_000.0,
+                "idle CPU of Waymark": 0.8, "Temporal": 2.0,
+            }
+        }
+    },
     "ingest": {"rows": {f"{ROW}: profile updates": {"events per second": 4_000.0}}},
-}
+    "soak": {"rows": {f"postgresql: worker-{n}": {"at the end": 100.0 + n} for n in (1, 2)}},
+    "growth": {
+        "rows": {
+            f"{ROW}, learners: 1,000": {"learners": 1_000, "CPU": 0.2, "of it the database": 0.05},
+            f"{ROW}, learners: 1,000,000": {"learners": 1_000_000, "CPU": 0.3, "of it the database": 0.06},
+            f"{ROW}, idle journeys: 1": {"journeys": 1, "CPU": 0.1},
+            f"{ROW}, idle journeys: 1,000": {"journeys": 1_000, "CPU": 0.1},
+            f"{ROW}, steps: 500": {"steps": 500, "CPU": 5.0, "bytes": 3_000.0},
+            f"{ROW}, steps: 10": {"steps": 10, "CPU": 5.0, "bytes": 9_000.0},
+            f"{ROW}, her events: 1,000": {"her events": 1_000, "CPU": 0.2, "bytes": 700.0},
+            f"{ROW}, her events: 10,000": {"her events": 10_000, "CPU": 0.2, "bytes": 500.0},
+        }
+    },
+}  # fmt: skip
+LINES = {name for lines in PARTS.values() for name, _ in lines}
 
 
-def test_the_arithmetic_is_right() -> None:
+def lines(told: str) -> dict[str, list[str]]:
+    """The lines of the arithmetic by their names: how it is reckoned, what comes to, where it was measured."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines() if "|" in line]
+    return {each[0]: each[1:] for each in cells if each[0] in LINES}
+
+
+@pytest.mark.parametrize(
+    ("name", "reckoned", "result"),
+    [
+        ("messages", "10,000,000 × 2 ÷ 144,000 s × 3", "417/s"),
+        ("worker processes", "417/s × 9.0 ms ÷ 0.6", "7"),
+        ("their memory", "7 × 102 MiB", "0.7 GiB"),
+        ("bridges", "5,208/s ÷ (4,000/s × 0.6)", "3"),
+        ("Kafka's partitions, at least", "3 bridges, and as many again", "6"),
+        ("cores for Temporal, with its database", "417/s × 7.0 ms ÷ 0.6", "5"),
+        ("cores for Waymark's PostgreSQL, for messages", "417/s × 2.5 ms ÷ 0.6", "2"),
+        ("cores for Waymark's PostgreSQL, for events", "5,208/s × 0.06 ms ÷ 0.6", "1"),
+        ("of it in one shard; sleepers in one shard", "2,500/s ÷ 4,096; 10,000,000 ÷ 4,096", "0.6/s; 2,441"),
+        ("Temporal's database, everybody asleep", "10,000,000 × 20,000 bytes a sleeper", "200 GB"),
+        ("Waymark's database, everybody asleep", "10,000,000 × 6,000 bytes a sleeper", "60 GB"),
+        (
+            "cores of Waymark while nothing happens, if all of it came of the sleepers",
+            "10,000,000 ÷ 20,000 × 0.80 %", "4.0",
+        ),
+        ("the event log grows by", "10,000,000 × 5 × 5 × 52 × 500 bytes an event", "6,500 GB"),
+        ("deliveries and journal grow by", "10,000,000 × 2 × 52 × 3,000 bytes a message", "3,120 GB"),
+    ],
+)  # fmt: skip
+def test_the_arithmetic_is_right(name: str, reckoned: str, result: str) -> None:
     """417 messages a second at 9 ms, by processes that may be busy for 60 % of their time, are seven of them."""
+    assert [reckoned, f"**{result}**"] == lines(page(KEPT))[name][:2]
+
+
+def test_every_line_says_where_its_figures_were_measured() -> None:
+    """By a link to the benchmark; with all figures there, no line is left out."""
     told = page(KEPT)
-    assert "| 417/s |" in told
-    assert "| worker processes | 417/s × 9.0 ms ÷ 0.6 | 7 |" in told
-    assert "| bridges | 5,208/s ÷ (4,000/s × 0.6) | 3 |" in told
-    assert "| Temporal's database, everybody asleep | 10,000,000 × 20,000 bytes a sleeper | 200 GB |" in told
+    assert LINES == set(lines(told))
+    assert "Not reckoned yet" not in told
+    assumed = {"messages", "events", "Temporal's state transitions"} | {
+        name for name in LINES if " of a queue's " in name
+    }
+    assumed |= {"of it in one shard; sleepers in one shard"}
+    assert assumed == {name for name, cells in lines(told).items() if "](figures.md#" not in cells[2]}
+
+
+def test_what_few_cost_stands_beside_what_many_cost() -> None:
+    """From the growth of each kind, whatever order its rows are in."""
+    told = page(KEPT)
+    assert "| An event | 1,000 | 0.20 ms | 1,000,000 | 0.30 ms | 1.5 |" in told
+    assert "| A turn with its letter | 10 | 5.00 ms | 500 | 5.00 ms | 1.0 |" in told
 
 
 def test_without_figures_there_is_no_arithmetic() -> None:
-    """And the page says how to get it."""
-    assert "have not been kept yet" in page({"throughput": KEPT["throughput"]})
-    assert "÷" not in page({})
+    """A line whose figures are missing is left out, and the page says what is missing; the others stand."""
+    some = page({"throughput": KEPT["throughput"]})
+    assert {"messages", "worker processes"} <= set(lines(some))
+    assert "bridges" not in lines(some)
+    assert "have not been kept: `soak`, `ingest`, `growth`, `sleepers`." in some
+    assert "## Whether that holds" not in page({})
+    on_sqlite = {"throughput": {"rows": {"Waymark, SQLite": {"worker": 9.0}}}}
+    assert "worker processes" not in lines(page(on_sqlite))

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from journeys.events import Json
 from journeys.resending import AGAIN
 from store.inserting import insert_new
+from store.policy_lock import hold_alone
 from store.queries.turns import wanted_since
 from store.tables import DeliveryRow, Enrolment, Installation, RequestRow
 
@@ -93,7 +94,10 @@ async def find_unknown_types(session: AsyncSession) -> int:
 
 
 async def keep_policy(session: AsyncSession, policy: Mapping[str, Json], *, at: datetime) -> None:
-    """The policy from now on, as it was given. What waits is not woken by it."""
+    """The policy from now on, as it was given. What waits is not woken by it, but by `wake_dependents`, once this is
+    committed.
+    """
+    await hold_alone(session)
     core = await session.connection()
     await core.execute(insert_new(session, Installation), [{"name": POLICY, "value": dict(policy), "updated_at": at}])
     await core.execute(
@@ -109,7 +113,7 @@ async def find_policy(session: AsyncSession) -> dict[str, Json] | None:
 
 async def wake_dependents(session: AsyncSession, *, at: datetime) -> None:
     """Let every active enrolment that waits for what the policy or her calendar says want waking; the sweeper pokes
-    them.
+    them. In a transaction that began after the new policy was committed: see `store.policy_lock`.
     """
     await (await session.connection()).execute(
         update(Enrolment)

@@ -15,6 +15,7 @@ from journeys.resending import AGAIN
 from store.database import connection_of
 from store.inserting import insert_new
 from store.leases import LONGEST, is_alive
+from store.policy_lock import is_shared
 from store.prepared import Prepared
 from store.tables import Assignment, DeliveryRow, Enrolment, Identity, InboxRow, JournalRow, JourneyRow, Learner
 
@@ -85,6 +86,7 @@ _IS_OURS = col(Enrolment.fence) == bindparam("our_fence")
 _TAKE = Prepared(
     update(Enrolment)
     .where(
+        is_shared(),
         _THIS,
         col(Enrolment.status) != "ended",
         or_(
@@ -108,7 +110,7 @@ _LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.leas
 _CLEAR = update(Enrolment).where(_THIS).values(wake_wanted_at=None)
 _EXTEND = Prepared(
     update(Enrolment)
-    .where(_THIS, _IS_OURS, col(Enrolment.status) != "ended")
+    .where(is_shared(), _THIS, _IS_OURS, col(Enrolment.status) != "ended")
     .values(lease_until=bindparam("until"))
     .returning(*_PERSON)
 )

@@ -1,19 +1,27 @@
 """`/v1/policy`: shown, changed as a whole, refused with every problem; what waits by it is woken."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import text, update
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.queries import installation, turns
 from store.tables import Enrolment
 from tests.support.api import Api, event, parts_over, serving
 from tests.support.house import running_house
 from tests.support.smtp import SmtpSink
+from tests.support.until import until as until_
 from workers.sweeper import Sweeper
 
+POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 DEFAULT = {
     "zone": "UTC",
     "sending": {
@@ -100,6 +108,55 @@ async def test_another_policy_wakes_what_waits_by_it(api: Api) -> None:
         wanted = {row.id: row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()}
     assert wanted[waiting] is not None
     assert (None, None, earlier) == (wanted[free], wanted[ended], wanted[woken])
+
+
+@asynccontextmanager
+async def turn_under_way(api: Api) -> AsyncGenerator[tuple[AsyncSession, turns.Lease]]:
+    """A turn of an enrolment that waits for nothing yet, in a transaction of its own; it has read the policy."""
+    await api.publish()
+    await api.emit(event("hr.learner.hired", "ada", country="GB"))
+    await api.client.post("/v1/enrolments", json={"journey": "first-weeks", "learner": "ada"})
+    async with api.parts.database.write() as turn:
+        enrolment = (await turn.exec(select(Enrolment.id))).one()
+        lease = await turns.take_lease(turn, enrolment, clock=datetime.now(UTC), lease=timedelta(minutes=1))
+        assert isinstance(lease, turns.Lease)
+        assert await installation.find_policy(turn) is None
+        yield turn, lease
+
+
+@POSTGRES
+async def test_another_policy_wakes_whom_a_turn_lets_wait_by_the_old_one_meanwhile(api: Api) -> None:
+    """Nothing shows it before the turn's commit, which comes after the policy was given."""
+
+    async def waits_or_is_given() -> bool:
+        async with api.parts.database.read() as session:
+            return giving.done() or (await (await session.connection()).execute(text(WAITING))).first() is not None
+
+    async with turn_under_way(api) as (turn, lease):
+        giving = asyncio.create_task(api.client.put("/v1/policy", json={"sending": None}))
+        await until_(waits_or_is_given)
+        held = lease.enrolment
+        assert await turns.keep(
+            turn, enrolment=held.id, fence=lease.fence, run=held.run, step=None, waiting_for=None, due_at=None,
+            lease_until=None, depends_on=("zone", "leave"),
+        )  # fmt: skip
+    assert 200 == (await giving).status_code
+    async with api.parts.database.read() as session:
+        (enrolment,) = (await session.exec(select(Enrolment))).all()
+    assert ("zone,leave", True) == (enrolment.depends_on, enrolment.wake_wanted_at is not None)
+
+
+@POSTGRES
+async def test_a_turn_that_does_not_end_holds_no_policy_up(api: Api) -> None:
+    """Its process is frozen: the policy is given after a little while, and other turns go on."""
+    async with turn_under_way(api):
+        assert 200 == (await api.client.put("/v1/policy", json={"sending": None})).status_code
+        assert None is (await api.get("/v1/policy"))["sending"]
+        async with api.parts.database.write() as another:
+            assert isinstance(
+                await turns.take_lease(another, "another", clock=datetime.now(UTC), lease=timedelta(minutes=1)),
+                turns.Over,
+            )
 
 
 async def test_a_message_that_waits_goes_when_another_policy_lets_it(

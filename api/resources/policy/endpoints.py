@@ -25,11 +25,12 @@ async def show(parts: PartsOf, _caller: Caller) -> PolicyOut:
 @router.put("", openapi_extra=DOCUMENTED)
 async def change(request: Request, parts: PartsOf, _caller: Caller) -> PolicyOut:
     """Give another policy: 422 with every problem; what is left out is as in the default. What waits by the old one is
-    judged again within seconds.
+    judged again within seconds; who gets no answer gives the policy again.
     """
     policy = await _read(request)
     async with parts.database.write() as session:
         await installation.keep_policy(session, policy_to_json(policy), at=parts.clock())
+    async with parts.database.write() as session:
         await installation.wake_dependents(session, at=parts.clock())
     return _shown(policy)
 

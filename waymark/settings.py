@@ -19,7 +19,17 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from connectors.errors import Misconfigured
@@ -316,6 +326,16 @@ class Settings(BaseModel):
     ready_file: Path | None = Field(
         None, description="A file that a process touches when it is ready; `waymark up` sets it for what it starts."
     )
+
+    @field_validator("writer_cost_per_day", "writer_cost_per_journey")
+    @classmethod
+    def _by_prices(cls, cost: float | None, info: ValidationInfo) -> float | None:
+        if cost is not None and info.data.get("writer_price_in") == info.data.get("writer_price_out") == 0:
+            raise ValueError(
+                "without a price nothing costs anything, and this bounds nothing: set WAYMARK_WRITER_PRICE_IN and "
+                "WAYMARK_WRITER_PRICE_OUT to what a million tokens cost, or leave this out"
+            )
+        return cost
 
     def of_channels(self) -> dict[str, str]:
         """What the channels' own settings are read from, by their names in the environment."""

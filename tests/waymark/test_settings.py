@@ -123,6 +123,14 @@ def test_no_attempt_may_last_longer_than_a_lease_is_believed(read) -> None:
     assert longest.hand_over + longest.answer + ATTEMPT_SLACK + LEASE < LONGEST
 
 
+@pytest.mark.parametrize("name", ["WAYMARK_WRITER_COST_PER_DAY", "WAYMARK_WRITER_COST_PER_JOURNEY"])
+def test_a_bound_in_money_needs_a_price(read, name: str) -> None:
+    """Without one it would bound nothing, and nobody would know."""
+    with pytest.raises(SettingsError, match=f"{name} = '5'.*WAYMARK_WRITER_PRICE_IN"):
+        read(**{name: "5"})
+    assert 10 == read(**{name: "5", "WAYMARK_WRITER_PRICE_OUT": "10"}).settings.writer_price_out
+
+
 def test_all_wrong_values_are_named_at_once(read) -> None:
     """Nobody mends one to be told of the next."""
     with pytest.raises(SettingsError, match="2 settings are wrong") as refused:

@@ -97,6 +97,25 @@ async def _all_ended(house: Running) -> bool:
     return all(e.status == "ended" for e in await house.enrolments())
 
 
+async def test_the_instant_of_a_retry_is_its_turns_and_what_has_passed_since_by_the_workflows_own_clock(
+    house: Running, smtp_sink: SmtpSink
+) -> None:
+    """Refused twice, a month ahead: it goes five seconds after its turn, by that clock too."""
+    await house.publish_program(program_of([wait(30, then="send-one"), send("one")]))
+    smtp_sink.treat(ADA, "later", "later")
+    start = now()
+    await house.take(promoted("ada", start))
+    await house.quiet()
+    await house.move_to(start + timedelta(days=30, seconds=1))
+    await until(lambda: smtp_sink.for_(ADA), timeout=60)
+    await ended(house)
+    row = await only_delivery(house)
+    assert row.sent_at is not None
+    assert row.due_at is not None
+    assert start + timedelta(days=30) <= row.due_at
+    assert timedelta(seconds=5) <= row.sent_at - row.due_at < timedelta(seconds=60)
+
+
 @pytest.mark.parametrize("behaviour", ["drop_after_data", "hang_after_data"])
 async def test_a_provider_that_says_nothing_after_data_leaves_a_doubt_and_is_not_asked_again(
     house: Running, smtp_sink: SmtpSink, behaviour: str

@@ -1,19 +1,19 @@
 """The faults: how each begins, and how it ends. Each stops what it started, and starts again what it stopped."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bench.chaos.house import House, faketime
-from bench.chaos.plan import WORKERS, Planned
+from bench.chaos.judge import Window
+from bench.chaos.plan import Planned
 from bench.chaos.providers import Mode
 
 HOUR = 3600
@@ -24,11 +24,8 @@ connection.execute("BEGIN IMMEDIATE")
 sys.stdin.read()
 """
 """Holds SQLite's lock until its input ends."""
-
-
-Leaves = Literal["nothing", "open", "unwritten"]
-"""`open`: who was sending when it began may never say how that went. `unwritten`: as long as it lasts, nobody can write
-down how a send went.
+CUTTING = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'chaos'
 """
 
 
@@ -36,8 +33,8 @@ class Fault(Protocol):
     """One thing that goes wrong."""
 
     @property
-    def leaves(self) -> Leaves:
-        """What it may leave behind of the sends that are under way."""
+    def is_outage(self) -> bool:
+        """Whether nobody can write anything down as long as it lasts."""
         ...
 
     async def begin(self, house: House) -> None:
@@ -56,10 +53,8 @@ class Kill:
     subject: str
 
     @property
-    def leaves(self) -> Leaves:
-        if self.subject == "database":
-            return "unwritten"
-        return "open" if self.subject in WORKERS else "nothing"
+    def is_outage(self) -> bool:
+        return self.subject == "database"
 
     async def begin(self, house: House) -> None:
         await house.kill(self.subject)
@@ -73,7 +68,7 @@ class Rebalance:
     """A bridge leaves in order, and comes again: the group moves its partitions twice."""
 
     subject: str
-    leaves: Leaves = "nothing"
+    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -87,16 +82,13 @@ class Freeze:
     """SIGSTOP, for longer than a lease (or Kafka's session) holds, so that another takes over; then SIGCONT."""
 
     subject: str
-
-    @property
-    def leaves(self) -> Leaves:
-        return "open" if self.subject in WORKERS else "nothing"
+    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
-        house.signal(self.subject, signal.SIGSTOP)
+        house.freeze(self.subject)
 
     async def end(self, house: House) -> None:
-        house.signal(self.subject, signal.SIGCONT)
+        house.thaw(self.subject)
 
 
 @dataclass
@@ -107,10 +99,7 @@ class WrongClock:
 
     subject: str
     seconds: int
-
-    @property
-    def leaves(self) -> Leaves:
-        return "open" if self.subject in WORKERS else "nothing"
+    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -128,13 +117,12 @@ class WrongClock:
 class Cut:
     """PostgreSQL ends every connection of ours."""
 
-    leaves: Leaves = "unwritten"
+    is_outage: bool = True
 
     async def begin(self, house: House) -> None:
-        query = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'chaos'")  # fmt: skip  # noqa: E501
         try:
             async with asyncio.timeout(5.0), house.database.read() as session:
-                await (await session.connection()).execute(query)
+                await (await session.connection()).execute(text(CUTTING))
         except (SQLAlchemyError, OSError, TimeoutError):
             return  # it is down already
 
@@ -146,7 +134,7 @@ class Cut:
 class Lock:
     """Another program writes to SQLite and takes its time."""
 
-    leaves: Leaves = "unwritten"
+    is_outage: bool = True
     _holder: asyncio.subprocess.Process | None = None
 
     async def begin(self, house: House) -> None:
@@ -165,7 +153,7 @@ class Lock:
 class Full:
     """No room is left on the disk of the database."""
 
-    leaves: Leaves = "unwritten"
+    is_outage: bool = True
 
     async def begin(self, house: House) -> None:
         assert house.disk is not None, "plans without the disk have no such fault"
@@ -182,7 +170,7 @@ class Misbehave:
 
     subject: str
     mode: Mode
-    leaves: Leaves = "nothing"
+    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         house.providers[self.subject].mode = self.mode
@@ -209,13 +197,11 @@ FAULTS: Mapping[str, Callable[[str], Fault]] = {
 
 @dataclass
 class Troublemaker:
-    """Carries a plan out, and notes which sends were open when somebody died."""
+    """Carries a plan out, and notes when the database was away by it, with what was under way then."""
 
     house: House
     begin_at: float
-    open_then: set[str] = field(default_factory=set[str])
-    windows: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
-    """When what had been sent could not be noted: from, until (of `time.time()`)."""
+    windows: list[Window] = field(default_factory=list[Window])
     happened: list[str] = field(default_factory=list[str])
     _one_at_a_time: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -233,17 +219,16 @@ class Troublemaker:
     async def _suffer(self, planned: Planned) -> None:
         fault = FAULTS[planned.fault](planned.subject)
         began = time.time()
-        if fault.leaves != "nothing":
-            self.open_then |= await self.house.open_attempts()
-        await fault.begin(self.house)
-        if fault.leaves != "nothing":
-            self.open_then |= await self.house.open_attempts()
+        left_open: set[str] = set()
         try:
+            await fault.begin(self.house)
+            if fault.is_outage:
+                left_open |= await self.house.open_attempts() or set()
             await asyncio.sleep(planned.seconds)
+            if fault.is_outage:
+                left_open |= await self.house.open_attempts() or set()
         finally:
-            if fault.leaves == "open":
-                self.open_then |= await self.house.open_attempts()
             await fault.end(self.house)
-        if fault.leaves == "unwritten":
-            self.windows.append((began, time.time()))
+        if fault.is_outage:
+            self.windows.append(Window(planned.fault, began, time.time(), frozenset(left_open)))
         self.happened.append(f"{began - self.begin_at:7.1f} to {time.time() - self.begin_at:7.1f}  {planned}")

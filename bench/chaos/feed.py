@@ -57,6 +57,7 @@ OUTCOME = "completed"
 POLICY: Mapping[str, Json] = {"sending": None, "budget": None}
 
 Road = Literal["kafka", "http"]
+TOPICS = ("hr.events", "lms.events")
 MOST_AT_ONCE = 50
 
 

@@ -1,7 +1,8 @@
 """What production runs, as processes of their own, each of which may be killed, frozen or started anew at any time.
 
 Temporal and Kafka, PostgreSQL or SQLite, two workers, two bridges and the API. Whatever ends is started again, as every
-supervisor does, unless a fault has it down; that something ended by itself is noted.
+supervisor does, unless a fault has it down. What ended by itself is noted, and so is who died when and with what under
+way, and when a server was down: what the judge goes by.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col
 
 from bench.chaos import feed
+from bench.chaos.judge import ANSWER_SECONDS, ATTEMPT_SLACK_SECONDS, HAND_OVER_SECONDS, SERVERS, Away, Death, Ended
 from bench.chaos.plan import API, BRIDGES, WORKERS
 from bench.chaos.providers import Providers, open_providers
 from journeys import codec
@@ -38,7 +40,7 @@ from store.queries.journeys import NewVersion, publish
 from store.tables import DeliveryRow
 from waymark.stack import kafka, postgres, process, temporal
 from waymark.stack.ours import Api, Background
-from waymark.stack.parts import Part, PartError
+from waymark.stack.parts import NotReady, Part, PartError
 from waymark.stack.run import end, start, start_ready
 from waymark.vocabulary import vocabulary
 from workers.kafka import Consumer, Passing
@@ -46,9 +48,18 @@ from workers.records import Record
 
 KEY = "a key of the chaotic run, of no worth"
 WEBHOOK_SECRET = "whsec_" + "Y2hhb3Mgb2Ygbm8gd29ydGgsIGZvciB0ZXN0cyBhbG9uZQ=="
-HAND_OVER, ANSWER = "2s", "3s"
 DISK_MIB = 256
+STOPS_WITHIN_SECONDS = 45.0
+"""Whoever is asked to stop and is longer about it is killed."""
 START_AGAIN_SECONDS = 0.3
+LOOKED_AT_SECONDS = 0.2
+"""How often it is looked whether something has ended, or has become ready."""
+READY_WITHIN_SECONDS = 15.0
+"""How long one look at whether something is ready may take."""
+DEAD_FOR_SECONDS = 30.0
+"""So long after a death it is tried to read what was open then; it is known if it was read within `KNOWN_SECONDS`."""
+KNOWN_SECONDS = ATTEMPT_SLACK_SECONDS - 1.0
+"""Nobody can have taken an attempt for over by then: it lasts for its slack after its answer should have come."""
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -104,12 +115,17 @@ class Running:
     folder: Path
     child: "subprocess.Popen[bytes]"
     is_down: bool = False
+    is_ready: bool = False
+    is_noted: bool = False
+    """Whether its end is."""
     began_at: float = field(default_factory=time.time)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Nobody starts it while another stops it, or it would run twice."""
 
 
 @dataclass
 class House:
-    """All of it. `ended` is what ended by itself; `said` is called with what happens."""
+    """All of it. `ended` is what ended by itself, `deaths` those of workers, `away` when a server was down."""
 
     folder: Path
     on: str
@@ -121,7 +137,11 @@ class House:
     disk: Disk | None
     database: Database
     processes: dict[str, Running] = field(default_factory=dict[str, Running])
-    ended: list[str] = field(default_factory=list[str])
+    ended: list[Ended] = field(default_factory=list[Ended])
+    deaths: list[Death] = field(default_factory=list[Death])
+    away: list[Away] = field(default_factory=list[Away])
+    _down: dict[str, float] = field(default_factory=dict[str, float])
+    _looking: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
 
     # starting
 
@@ -129,7 +149,8 @@ class House:
         """Start one for the first time, and wait until it is ready."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.processes[name] = Running(part, folder, await start_ready(part, folder, log=folder / "log"))
+        child = await start_ready(part, folder, log=folder / "log")
+        self.processes[name] = Running(part, folder, child, is_ready=True)
 
     async def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Start one again, now with these settings added; `keep` does it where it cannot be started at once."""
@@ -137,10 +158,16 @@ class House:
         part = running.part
         if environment and isinstance(part, Api | Background):
             part = replace(part, environment={**part.environment, **environment})
-        running.is_down = False
-        with contextlib.suppress(PartError, OSError):
-            running.child = await start(part, running.folder, log=running.folder / "log")
-            running.began_at = time.time()
+        async with running.turn:
+            with contextlib.suppress(PartError, OSError):
+                await self._start(name, part)
+            running.is_down = False
+
+    async def _start(self, name: str, part: Part) -> None:
+        running = self.processes[name]
+        running.child = await start(part, running.folder, log=running.folder / "log")
+        running.began_at, running.is_ready, running.is_noted = time.time(), False, False
+        self._look(self._become_ready(name, running.child))
 
     async def keep(self) -> None:
         """Start again whatever has ended and no fault has down, until cancelled."""
@@ -149,39 +176,106 @@ class House:
                 status = running.child.poll()
                 if status is None or running.is_down:
                     continue
-                self.ended.append(f"{time.time():.1f} {name} ended with {status}")
+                if not running.is_noted:
+                    running.is_noted = True
+                    now = time.time()
+                    self.ended.append(Ended(name, status, running.began_at, now, running.is_ready))
+                    self._note_end(name, now - 2 * LOOKED_AT_SECONDS)
                 await asyncio.sleep(START_AGAIN_SECONDS)
-                if not running.is_down:
-                    await self.start(name)
-            await asyncio.sleep(0.2)
+                async with running.turn:
+                    if not running.is_down and running.child.poll() is not None:
+                        with contextlib.suppress(PartError, OSError):
+                            await self._start(name, running.part)
+            await asyncio.sleep(LOOKED_AT_SECONDS)
+
+    async def _become_ready(self, name: str, child: "subprocess.Popen[bytes]") -> None:
+        """Note when this one has become ready, if it does."""
+        running = self.processes[name]
+        while running.child is child and child.poll() is None:
+            with contextlib.suppress(NotReady, TimeoutError, OSError):
+                async with asyncio.timeout(READY_WITHIN_SECONDS):
+                    await running.part.make_ready()
+                if running.child is child and child.poll() is None:
+                    running.is_ready = True
+                    if name in self._down:
+                        self.away.append(Away(name, self._down.pop(name), time.time()))
+                return
+            await asyncio.sleep(LOOKED_AT_SECONDS)
 
     # what faults do
 
     async def kill(self, name: str) -> None:
         """-9 (PostgreSQL: SIGQUIT, by which it ends at once with all its processes)."""
         running = self.processes[name]
-        running.is_down = True
-        running.child.send_signal(signal.SIGQUIT if name == "database" else signal.SIGKILL)
-        await asyncio.to_thread(running.child.wait)
+        async with running.turn:
+            running.is_down = running.is_noted = True
+            began = time.time()
+            running.child.send_signal(signal.SIGQUIT if name == "database" else signal.SIGKILL)
+            await asyncio.to_thread(running.child.wait)
+            self._note_end(name, began)
 
     async def stop(self, name: str) -> None:
-        """SIGTERM, and wait."""
+        """SIGTERM, and wait; nobody dies by that, unless it has to be killed."""
         running = self.processes[name]
-        running.is_down = True
-        await asyncio.to_thread(end, running.child, grace_seconds=45.0)
+        async with running.turn:
+            running.is_down = running.is_noted = True
+            began = time.time()
+            await asyncio.to_thread(end, running.child, grace_seconds=STOPS_WITHIN_SECONDS)
+            if running.child.returncode == -signal.SIGKILL:
+                self._note_end(name, began)
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Any other."""
-        self.processes[name].child.send_signal(number)
+    def freeze(self, name: str) -> None:
+        """SIGSTOP."""
+        began = time.time()
+        self.processes[name].child.send_signal(signal.SIGSTOP)
+        self._note_end(name, began)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        last = max((n for n, death in enumerate(self.deaths) if death.who == name), default=None)
+        if last is not None:
+            self.deaths[last] = replace(self.deaths[last], thawed_at=time.time())
+        self.processes[name].child.send_signal(signal.SIGCONT)
+
+    def _note_end(self, name: str, began: float) -> None:
+        """One has ended, or stands still: workers die, servers are away until they are ready again."""
+        if name in WORKERS:
+            self.deaths.append(Death(name, began, time.time()))
+            self._look(self._look_at_death(len(self.deaths) - 1))
+        elif name in SERVERS:
+            self._down.setdefault(name, began)
+
+    async def _look_at_death(self, number: int) -> None:
+        """What was under way; a little later, as the database may still be busy with the last word of the dead."""
+        at = self.deaths[number].at
+        left_open: set[str] | None = None
+        while left_open is None and time.time() < at + DEAD_FOR_SECONDS:
+            await asyncio.sleep(LOOKED_AT_SECONDS)
+            left_open = await self.open_attempts()
+        if left_open is not None:
+            is_known = time.time() < at + KNOWN_SECONDS
+            self.deaths[number] = replace(self.deaths[number], open=frozenset(left_open), is_known=is_known)
+
+    def _look(self, looking: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(looking)
+        self._looking.add(task)
+        task.add_done_callback(self._looked_at)
+
+    def _looked_at(self, task: "asyncio.Task[None]") -> None:
+        """One that failed is kept, so that `looked` raises what it raised."""
+        if task.cancelled() or task.exception() is None:
+            self._looking.discard(task)
 
     async def end_all(self) -> None:
         """Ours first, then the servers."""
+        for task in list(self._looking):
+            task.cancel()
         for name in reversed(list(self.processes)):
             running = self.processes[name]
             running.is_down = True
             with contextlib.suppress(ProcessLookupError):
                 running.child.send_signal(signal.SIGCONT)
-            if name in {"database", "temporal", "kafka"}:
+            if name in SERVERS:
                 await asyncio.to_thread(end, running.child)
             else:
                 running.child.kill()
@@ -189,8 +283,16 @@ class House:
 
     # what can be asked
 
-    async def open_attempts(self) -> set[str]:
-        """The deliveries that somebody has claimed and not concluded; none where the database does not answer."""
+    async def looked(self) -> Sequence[Away]:
+        """Wait until what is to be noted has been; when servers were down, those that still are included."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DEAD_FOR_SECONDS):
+                while self._looking:
+                    await asyncio.gather(*self._looking)
+        return [*self.away, *(Away(name, began, time.time()) for name, began in self._down.items())]
+
+    async def open_attempts(self) -> set[str] | None:
+        """The deliveries that somebody has claimed and not concluded; None where the database does not answer."""
         query = select(col(DeliveryRow.id)).where(
             col(DeliveryRow.attempt).is_not(None), col(DeliveryRow.status) == "queued"
         )
@@ -198,7 +300,7 @@ class House:
             async with asyncio.timeout(3.0), self.database.read() as session:
                 return set((await (await session.connection()).execute(query)).scalars())
         except (SQLAlchemyError, OSError, TimeoutError):
-            return set()
+            return None
 
     async def produced(self, topics: Sequence[str]) -> Sequence[Record]:
         """Everything that Kafka has of these topics, by a reader of our own."""
@@ -248,14 +350,15 @@ def _read_all(bootstrap: str, topics: Sequence[str]) -> list[Record]:
 
 @asynccontextmanager
 async def open_house(on: str, *, in_doubt: str = "leave", with_disk: bool = True) -> AsyncGenerator[House]:
-    """Everything runs and is ready, the journey is live; nothing is left at the end."""
+    """Everything runs and is ready, the journey is live; nothing is left at the end, nor where we are told to end."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(_ended_in_order())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-chaos-")))
         folder.chmod(0o711)  # PostgreSQL runs as another user
         disk = Disk.mount() if with_disk else None
         if disk is not None:
             stack.callback(disk.unmount)
-        providers = await open_providers(folder / "letters.log")
+        providers = await open_providers(folder / "letters.log", WORKERS)
         stack.callback(providers.close)
         broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
         timer = temporal.TemporalServer(temporal.take(_say).what, process.free_port())
@@ -275,26 +378,75 @@ async def open_house(on: str, *, in_doubt: str = "leave", with_disk: bool = True
         servers: list[tuple[str, Part]] = [("temporal", timer), ("kafka", broker)]
         if database is not None:
             servers.append(("database", database))
-        await asyncio.gather(*(house.begin(name, part) for name, part in servers))
+        await _begin_all(house, servers)
         if database is not None:
             await _make_database(database, disk)
         await upgrade(url)
         await _publish(house.database)
         await _begin_ours(house, _environment(house, port, in_doubt), port)
         keeping = asyncio.create_task(house.keep())
-        stack.callback(keeping.cancel)
+        stack.push_async_callback(_cancel, keeping)
         yield house
+
+
+@contextmanager
+def _ended_in_order() -> Generator[None]:
+    """SIGTERM (of `timeout`, of a supervisor) cancels, once, as Ctrl-C does: what was started is stopped, what was
+    mounted is unmounted, and the exit status says why.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    is_told = False
+
+    def told() -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, told)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if is_told:
+            sys.exit(128 + signal.SIGTERM)
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _begin_all(house: House, parts: Sequence[tuple[str, Part]]) -> None:
+    """All at once; where one cannot begin, the others have been stopped again when it is said."""
+    async with asyncio.TaskGroup() as beginning:
+        for name, part in parts:
+            beginning.create_task(house.begin(name, part))
 
 
 async def _begin_ours(house: House, environment: Mapping[str, str], port: int) -> None:
     (house.folder / "admin.key").write_text(KEY)
     ours: list[tuple[str, Part]] = [
-        (name, Background(kind, house.folder / f"{name}.ready", environment))
+        (name, Background(kind, house.folder / f"{name}.ready", {**environment, **_lines(house.providers, name)}))
         for kind, names in (("worker", WORKERS), ("bridge", BRIDGES))
         for name in names
     ]
-    ours.append((API, Api("127.0.0.1", port, f"http://127.0.0.1:{port}", environment)))
-    await asyncio.gather(*(house.begin(name, part) for name, part in ours))
+    here = {**environment, **_lines(house.providers, API)}
+    ours.append((API, Api("127.0.0.1", port, f"http://127.0.0.1:{port}", here)))
+    await _begin_all(house, ours)
+
+
+def _lines(providers: Providers, name: str) -> Mapping[str, str]:
+    """Where this process finds the providers: each worker at a port of its own."""
+    smtp, webhook = (provider.ports.get(name, provider.port) for provider in (providers.smtp, providers.webhook))
+    return {
+        "WAYMARK_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
+        "WAYMARK_WEBHOOK_URL": f"http://127.0.0.1:{webhook}/",
+        "WAYMARK_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    }
 
 
 def _environment(house: House, port: int, in_doubt: str) -> Mapping[str, str]:
@@ -304,12 +456,9 @@ def _environment(house: House, port: int, in_doubt: str) -> Mapping[str, str]:
         "WAYMARK_TEMPORAL_ADDRESS": house.temporal_address,
         "WAYMARK_KAFKA_BOOTSTRAP": house.bootstrap,
         "WAYMARK_HTTP_ADDRESS": f"127.0.0.1:{port}",
-        "WAYMARK_SMTP_URL": f"smtp://127.0.0.1:{house.providers.smtp.port}",
-        "WAYMARK_WEBHOOK_URL": f"http://127.0.0.1:{house.providers.webhook.port}/",
-        "WAYMARK_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "WAYMARK_SECRET": uuid4().hex,
-        "WAYMARK_HAND_OVER": HAND_OVER,
-        "WAYMARK_ANSWER": ANSWER,
+        "WAYMARK_HAND_OVER": f"{HAND_OVER_SECONDS:.0f}s",
+        "WAYMARK_ANSWER": f"{ANSWER_SECONDS:.0f}s",
         "WAYMARK_IN_DOUBT": in_doubt,
     }
 

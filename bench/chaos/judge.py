@@ -1,12 +1,30 @@
 """The count, which does not trust Waymark: what came in by Kafka's own log and the feed, what was said by the
 providers' own logs, what should have been said by the definition. Pure.
 
-    lost            entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
-    stuck           no enrolment, or one that has not ended as the definition says, though all has been quiet
-    said twice      kept by a provider more than once (with resend: what nobody needed to doubt)
-    told wrongly    said, and Waymark says that it was not; or the other way round
-    in doubt        marked `may_have_gone`
-    unexplained     in doubt, though it was neither open when somebody died nor left without an answer by a provider
+    lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
+    stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
+    said twice        kept by a provider more than once (with resend: what nobody needed to doubt)
+    told wrongly      said, and Waymark says that it was not; or the other way round
+    in doubt          marked `may_have_gone`
+    unexplained       in doubt, though nothing that happened explains it
+    ended by itself   a process that nobody killed and that met nothing by which it may end
+
+**What explains a doubt.** A letter that a provider took may be doubted where its answer never came, or came and could
+not be written down. The provider's log decides, and the times of what happened; our own tables do not:
+
+1. The provider itself hung or dropped the line after it had the letter: its answer was withheld.
+2. The process that had handed it over (each has a port of its own) died while it was open: from `LAG_SECONDS` before
+   the provider noted the letter until the answer was due, and, where it was said, `WRITING_SECONDS` for the sender to
+   write it down; longer only where the database was away meanwhile. Where it was said, our table must have shown the
+   attempt as open at the death, too, if it could be read: the provider cannot know what had been written down by then.
+3. The process that had handed it over had been frozen before, and was let go just then: another had taken over.
+4. The database was away when the answer came, and so long that its owner could not write it down within the attempt's
+   time (`WITHIN_SECONDS`): an outage that is over before explains nothing, as whoever has the answer tries again.
+
+A delivery in doubt that no provider ever saw was claimed and not handed over. Of it the providers know nothing, and so
+our own table is asked, and only here: its attempt must have been open when a worker died or the database was away.
+
+With `resend` a letter that came twice is in order where every one of them but one may be doubted by these rules.
 """
 
 from collections import defaultdict
@@ -16,13 +34,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.chaos.feed import CHANNEL_OF, OUTCOME
-from bench.chaos.providers import Letter
+from bench.chaos.providers import LATENCY_SECONDS, Letter
 
 InDoubt = Literal["leave", "resend"]
 Said = tuple[str, str]
 """A learner and a message."""
-SLACK_SECONDS = 2.0
-"""So long before and after a time without a database what a provider took may stay unwritten."""
+
+HAND_OVER_SECONDS, ANSWER_SECONDS, ATTEMPT_SLACK_SECONDS = 2.0, 3.0, 5.0
+"""What an attempt of the run may take: the settings of its processes, and the slack that the wiring adds."""
+LAG_SECONDS = 1.0
+"""So much later than it was sent a letter may be noted, on a machine that is busy."""
+WRITING_SECONDS = 2.0
+"""So long after the provider's answer it may stay unwritten while nothing is wrong."""
+PAUSE_SECONDS = 2.0
+"""How long whoever has an answer waits at the longest before the database is asked again."""
+WITHIN_SECONDS = ATTEMPT_SLACK_SECONDS + ANSWER_SECONDS - PAUSE_SECONDS - LAG_SECONDS
+"""An attempt is claimed at most a hand-over before its letter is taken, and is over a hand-over, an answer and the
+slack after that: a database that is back a pause earlier has been written to.
+"""
+NEEDS: Mapping[str, AbstractSet[str]] = {
+    "worker": {"temporal", "database"},
+    "bridge": {"kafka", "temporal", "database"},
+    "api": {"temporal", "database"},
+}
+"""What a process of this kind must reach to begin."""
+SERVERS = ("temporal", "kafka", "database")
 
 
 @dataclass(frozen=True)
@@ -45,18 +81,67 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log.
-    `open_then`: deliveries under way when somebody died. `windows`: when nothing could be written down.
+class Death:
+    """A worker that was killed, frozen, or ended, between `began` and `at`. `open`: the attempts that our table showed
+    as open then; `is_known`: whether it could be read while they still were. `thawed_at`: when it was let go.
     """
+
+    who: str
+    began: float
+    at: float
+    open: AbstractSet[str] = frozenset()
+    is_known: bool = False
+    thawed_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """When nothing could be written down, from what cause. `open`: the attempts that our table showed as open then."""
+
+    cause: str
+    began: float
+    ended: float
+    open: AbstractSet[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Away:
+    """When a server was down: from its end until it was ready again."""
+
+    server: str
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that nobody had killed and that ended: it had been started when, and had become ready or not."""
+
+    name: str
+    status: int
+    began: float
+    at: float
+    was_ready: bool
+
+    def __str__(self) -> str:
+        """For people."""
+        stood = "having been ready" if self.was_ready else "before it was ready"
+        return f"{self.at:.1f} {self.name} ended with {self.status}, {self.at - self.began:.1f} s old, {stood}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log."""
 
     entered: AbstractSet[str]
     letters: Sequence[Letter]
     enrolled: Sequence[Enrolled]
     told: Sequence[Told]
-    open_then: AbstractSet[str]
-    windows: Sequence[tuple[float, float]] = ()
+    deaths: Sequence[Death] = ()
+    windows: Sequence[Window] = ()
     in_doubt: InDoubt = "leave"
+    ended: Sequence[Ended] = ()
+    away: Sequence[Away] = ()
 
 
 @dataclass(frozen=True)
@@ -70,13 +155,15 @@ class Verdict:
     doubts: Sequence[Said]
     unexplained: Sequence[Said]
     strange: Sequence[Said]
+    fallen: Sequence[Ended]
+    """Processes that ended without a cause."""
     might_doubt: int
     """How many deliveries may be in doubt: the bound."""
 
     @property
     def is_good(self) -> bool:
         """Nothing that must not be."""
-        return not (self.lost or self.stuck or self.twice or self.wrong or self.unexplained or self.strange)
+        return not (self.learners() or self.fallen)
 
     def learners(self) -> Sequence[str]:
         """Whose stories are to be told."""
@@ -94,7 +181,7 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict(
         lost=[said for said in wanted if said not in kept and not _is_marked(status.get(said), evidence.in_doubt)],
         stuck=_stuck(evidence),
-        twice=[said for said, letters in kept.items() if _is_twice(letters, evidence.in_doubt, may_doubt)],
+        twice=[said for said, letters in kept.items() if _is_twice(letters, evidence)],
         wrong=[said for said in wanted if said in kept and _is_denied(status.get(said))],
         doubts=doubts,
         unexplained=[said for said in doubts if status[said].delivery not in may_doubt],
@@ -102,18 +189,99 @@ def judge(evidence: Evidence) -> Verdict:
             said for said, letters in kept.items()
             if said not in set(wanted) or {letter.channel for letter in letters} != {CHANNEL_OF[said[1]]}
         ],
+        fallen=[ended for ended in evidence.ended if why_ended(ended, evidence) is None],
         might_doubt=len(may_doubt),
     )  # fmt: skip
 
 
+# what explains a doubt
+
+
 def explained(evidence: Evidence) -> AbstractSet[str]:
     """The deliveries that may be in doubt."""
-    unanswered = {letter.delivery for letter in evidence.letters if not letter.was_answered}
-    unwritten = {
-        letter.delivery for letter in evidence.letters
-        if any(began - SLACK_SECONDS < letter.at < ended + SLACK_SECONDS for began, ended in evidence.windows)
-    }  # fmt: skip
-    return evidence.open_then | unanswered | unwritten
+    outages = merged(evidence.windows)
+    seen = {letter.delivery for letter in evidence.letters}
+    doubted = {letter.delivery for letter in evidence.letters if _may_be_doubted(letter, evidence.deaths, outages)}
+    unseen = {delivery for trouble in (*evidence.deaths, *evidence.windows) for delivery in trouble.open} - seen
+    return doubted | unseen
+
+
+def merged(windows: Sequence[Window]) -> Sequence[tuple[float, float]]:
+    """From when until when nothing could be written: windows that meet are one."""
+    found: list[tuple[float, float]] = []
+    for began, ended in sorted((window.began, window.ended) for window in windows):
+        if found and began <= found[-1][1]:
+            found[-1] = found[-1][0], max(ended, found[-1][1])
+        else:
+            found.append((began, ended))
+    return found
+
+
+def _may_be_doubted(letter: Letter, deaths: Sequence[Death], outages: Sequence[tuple[float, float]]) -> bool:
+    """By the rules at the top of this file."""
+    return (
+        letter.answer in {"withheld", "owed"}
+        or any(_was_open(letter, death, outages) for death in deaths)
+        or any(_was_unwritten(letter, *outage) for outage in outages)
+    )
+
+
+def _was_open(letter: Letter, death: Death, outages: Sequence[tuple[float, float]]) -> bool:
+    """Whether its sender died over it, or had been frozen over it and handed it over when it was let go."""
+    if letter.by != death.who:
+        return False
+    thawed = death.thawed_at
+    if thawed is not None and thawed <= letter.at < thawed + HAND_OVER_SECONDS + LAG_SECONDS:
+        return True
+    if not (death.began <= _open_until(letter, outages) and letter.at - LAG_SECONDS <= death.at):
+        return False
+    return letter.answer == "gone" or not death.is_known or letter.delivery in death.open
+
+
+def _open_until(letter: Letter, outages: Sequence[tuple[float, float]]) -> float:
+    """The answer is due; where it was said, it has been written down a little later, or once the database was back."""
+    if letter.answered_at is None or letter.answer == "gone":
+        return letter.at + LATENCY_SECONDS + LAG_SECONDS
+    until = letter.answered_at + WRITING_SECONDS
+    for began, ended in outages:
+        if began <= until and letter.answered_at <= ended:
+            until = max(until, ended + WRITING_SECONDS)
+    return until
+
+
+def _was_unwritten(letter: Letter, began: float, ended: float) -> bool:
+    """Whether the database was away when its answer came, and too long for it to be written within its time."""
+    return began - WRITING_SECONDS <= letter.at <= ended and ended >= letter.at + WITHIN_SECONDS
+
+
+# what explains an end
+
+
+def why_ended(ended: Ended, evidence: Evidence) -> str | None:
+    """Why a process may have ended by itself; None where it may not. One that had been ready may never, but for a
+    PostgreSQL whose disk is full: a server that goes away and comes again is outlasted. One that begins may give up
+    where a server it needs is away, and is started again; a server that was killed may fail to begin once, over what
+    the dead one had left.
+    """
+    if ended.name == "database" and any(_meets(w, ended) for w in evidence.windows if w.cause == "full"):
+        return "its disk was full"
+    if ended.was_ready:
+        return None
+    if ended.name in SERVERS:
+        is_again = any(away.server == ended.name and _meets(away, ended) for away in evidence.away)
+        return "it began again after it was killed" if is_again else None
+    needs = NEEDS[ended.name.partition("-")[0]]
+    missing = sorted({away.server for away in evidence.away if away.server in needs and _meets(away, ended)})
+    if any(_meets(window, ended) for window in evidence.windows):
+        missing.append("a database that can be written to")
+    return f"it began without {', '.join(missing)}" if missing else None
+
+
+def _meets(trouble: Window | Away, ended: Ended) -> bool:
+    return trouble.began <= ended.at and ended.began <= trouble.ended
+
+
+# the other counts
 
 
 def _kept(letters: Sequence[Letter]) -> Mapping[Said, Sequence[Letter]]:
@@ -132,10 +300,11 @@ def _is_denied(told: Told | None) -> bool:
     return told is None or told.status not in {"sent", "may_have_gone"}
 
 
-def _is_twice(letters: Sequence[Letter], in_doubt: InDoubt, may_doubt: AbstractSet[str]) -> bool:
-    if len(letters) < 2:
-        return False
-    return in_doubt == "leave" or any(letter.delivery not in may_doubt for letter in letters)
+def _is_twice(letters: Sequence[Letter], evidence: Evidence) -> bool:
+    if len(letters) < 2 or evidence.in_doubt == "leave":
+        return len(letters) > 1
+    outages = merged(evidence.windows)
+    return sum(not _may_be_doubted(letter, evidence.deaths, outages) for letter in letters) > 1
 
 
 def _stuck(evidence: Evidence) -> Sequence[str]:

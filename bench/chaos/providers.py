@@ -2,7 +2,9 @@
 
 Both live in the process that watches, which no fault touches, and so are the run's memory of what was said. What is
 logged is what was *taken*: a letter counts from the moment its last byte had come and was kept, whatever became of the
-answer. Each answers a little later than it takes, so that whoever is killed has something on its way.
+answer. What became of it is logged too: said, withheld by us, or never said because the line was gone by then. Each
+answers a little later than it takes, so that whoever is killed has something on its way. Each worker has a port of its
+own, so that it is known whose letter it was.
 
     takes      takes it, and answers
     refuse     SMTP: 451 to RCPT; HTTP: 503; nothing is taken
@@ -15,7 +17,7 @@ import re
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Literal
 from zlib import crc32
@@ -23,7 +25,11 @@ from zlib import crc32
 import orjson
 
 Mode = Literal["takes", "refuse", "hang", "drop"]
+Answer = Literal["owed", "said", "withheld", "gone"]
+"""`withheld`: the provider itself hung, or dropped the line. `gone`: the sender's line was closed when it was due."""
 LATENCY_SECONDS = 0.1
+OTHERS = "others"
+"""Whoever is no worker: nobody of them sends."""
 _ADDRESS = re.compile(rb"<([^>@]*)@")
 _SUBJECT = re.compile(rb"^Subject: (.*?)\r?$", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^@>]*)@", re.MULTILINE | re.IGNORECASE)
@@ -33,8 +39,8 @@ _END = b"\r\n.\r\n"
 
 @dataclass(frozen=True)
 class Letter:
-    """One message that came: when, whose, which, by what delivery. `was_kept`: it counts as said. `was_answered`: we
-    were told so.
+    """One message that came: when, whose, which, by what delivery, from which of our processes. `was_kept`: it counts
+    as said. `answer`: what the provider's answer came to, and when, as far as it can know.
     """
 
     at: float
@@ -43,53 +49,72 @@ class Letter:
     message: str
     delivery: str
     was_kept: bool
-    was_answered: bool
+    answer: Answer = "owed"
+    by: str = OTHERS
+    answered_at: float | None = None
 
     def __str__(self) -> str:
         """One line of the log."""
         kept = "kept" if self.was_kept else "lost"
-        return f"{self.at:.3f} {self.channel} {self.learner} {self.message} {self.delivery} {kept} " + (
-            "answered" if self.was_answered else "unanswered"
-        )
+        when = "" if self.answered_at is None else f" {self.answered_at:.3f}"
+        who = f"{self.by} {self.learner} {self.message} {self.delivery}"
+        return f"{self.at:.3f} {self.channel} from {who} {kept}, answer {self.answer}{when}"
 
 
 @dataclass
 class Provider:
-    """One provider: how it behaves now, and all that came."""
+    """One provider: how it behaves now, and all that came. `ports`: where each of our processes finds it."""
 
     channel: str
     log: IO[bytes]
     mode: Mode = "takes"
     letters: list[Letter] = field(default_factory=list[Letter])
-    port: int = 0
-    _server: asyncio.Server | None = None
+    ports: dict[str, int] = field(default_factory=dict[str, int])
+    _servers: list[asyncio.Server] = field(default_factory=list[asyncio.Server])
 
-    def take(self, learner: str, message: str, delivery: str) -> bool:
-        """Note a letter as the mode has it; answers whether it may be answered."""
+    @property
+    def port(self) -> int:
+        """For whoever is no worker."""
+        return self.ports[OTHERS]
+
+    def take(self, learner: str, message: str, delivery: str, *, by: str) -> int:
+        """Note a letter as the mode has it; answers its number."""
         is_bad = self.mode in {"hang", "drop"}
         was_kept = not is_bad or bool(crc32(delivery.encode()) % 2)
-        letter = Letter(time.time(), self.channel, learner, message, delivery, was_kept, was_answered=not is_bad)
-        self.letters.append(letter)
-        self.log.write(f"{letter}\n".encode())
-        return not is_bad
+        answer: Answer = "withheld" if is_bad else "owed"
+        self.letters.append(Letter(time.time(), self.channel, learner, message, delivery, was_kept, answer, by))
+        self._write(self.letters[-1])
+        return len(self.letters) - 1
 
-    async def listen(self, line: "Callable[[Provider], Line]") -> None:
-        """Listen on a free port of this machine."""
+    def note_answer(self, number: int, *, was_said: bool) -> None:
+        """Note what became of the answer to a letter."""
+        answer: Answer = "said" if was_said else "gone"
+        self.letters[number] = replace(self.letters[number], answer=answer, answered_at=time.time())
+        self._write(self.letters[number])
+
+    async def listen(self, line: "Callable[[Provider, str], Line]", names: Sequence[str]) -> None:
+        """Listen on a free port of this machine for each of these processes."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: line(self), "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        for name in names:
+            server = await loop.create_server(lambda name=name: line(self, name), "127.0.0.1", 0)
+            self._servers.append(server)
+            self.ports[name] = server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
         """Listen no more."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
+
+    def _write(self, letter: Letter) -> None:
+        self.log.write(f"{letter}\n".encode())
 
 
 class Line(asyncio.Protocol):
-    """One client of a provider."""
+    """One client of a provider: which of our processes it is, its port says."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, by: str) -> None:
         self.provider = provider
+        self.by = by
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -113,12 +138,25 @@ class Line(asyncio.Protocol):
     def take_next(self) -> bool:
         """Take the next complete thing; False where there is none yet."""
 
-    def answer(self, text: bytes, *, after: float = 0.0) -> None:
-        """Say something, now or a little later, unless the line is gone by then."""
-        if after:
-            asyncio.get_running_loop().call_later(after, self.answer, text)
-        elif self._transport is not None and not self._transport.is_closing():
-            self._transport.write(text)
+    def answer(self, text: bytes) -> bool:
+        """Say something; False where the line is gone."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._transport.write(text)
+        return True
+
+    def take(self, learner: str, message: str, delivery: str, *, thanks: bytes) -> None:
+        """A letter has come: answer a little later, or as the mode has it."""
+        mode = self.provider.mode
+        number = self.provider.take(learner, message, delivery, by=self.by)
+
+        def thank() -> None:
+            self.provider.note_answer(number, was_said=self.answer(thanks))
+
+        if mode == "drop":
+            self.drop()
+        elif mode != "hang":
+            asyncio.get_running_loop().call_later(LATENCY_SECONDS, thank)
 
     def drop(self) -> None:
         """Break the line."""
@@ -129,8 +167,8 @@ class Line(asyncio.Protocol):
 class SmtpLine(Line):
     """RFC 5321, as far as a client that behaves needs it."""
 
-    def __init__(self, provider: Provider) -> None:
-        super().__init__(provider)
+    def __init__(self, provider: Provider, by: str) -> None:
+        super().__init__(provider, by)
         self._learner = "?"
         self._is_in_data = False
 
@@ -180,10 +218,7 @@ class SmtpLine(Line):
         self._received, self._is_in_data = rest, False
         subject, delivery = _SUBJECT.search(letter), _MESSAGE_ID.search(letter)
         message = subject.group(1).decode() if subject else "?"
-        if self.provider.take(self._learner, message, delivery.group(1).decode() if delivery else "?"):
-            self.answer(b"250 OK\r\n", after=LATENCY_SECONDS)
-        elif self.provider.mode == "drop":
-            self.drop()
+        self.take(self._learner, message, delivery.group(1).decode() if delivery else "?", thanks=b"250 OK\r\n")
         return True
 
 
@@ -203,10 +238,9 @@ class WebhookLine(Line):
         posted = orjson.loads(body)
         if self.provider.mode == "refuse":
             self.answer(b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n")
-        elif self.provider.take(posted["learner"], posted["message"], posted["delivery"]):
-            self.answer(b"HTTP/1.1 204 Taken\r\n\r\n", after=LATENCY_SECONDS)
-        elif self.provider.mode == "drop":
-            self.drop()
+        else:
+            taken = b"HTTP/1.1 204 Taken\r\n\r\n"
+            self.take(posted["learner"], posted["message"], posted["delivery"], thanks=taken)
         return True
 
 
@@ -231,10 +265,10 @@ class Providers:
         self.webhook.close()
 
 
-async def open_providers(log: Path) -> Providers:
-    """Both listen, and write what they take into one file."""
+async def open_providers(log: Path, names: Sequence[str] = ()) -> Providers:
+    """Both listen, for each of these processes apart, and write what they take into one file."""
     lines = log.open("ab", buffering=0)
     providers = Providers(Provider("email", lines), Provider("webhook", lines))
-    await providers.smtp.listen(SmtpLine)
-    await providers.webhook.listen(WebhookLine)
+    await providers.smtp.listen(SmtpLine, [OTHERS, *names])
+    await providers.webhook.listen(WebhookLine, [OTHERS, *names])
     return providers

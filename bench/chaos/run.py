@@ -4,30 +4,35 @@ Theory of operation. Three things go on at once until each has come to its end: 
 troublemaker carries the plan out, the house starts again what has ended. Then it is waited until nothing happens any
 more: every enrolment has ended, or for `PATIENCE_SECONDS` neither a letter came nor an enrolment ended. That is longer
 than the pause after which Waymark by itself looks again (a retry after a breaker, the sweeper's rest). Only then is
-asked and counted, see `judge`. At last the whole input is brought in once more, and nobody may be told anything by it.
+asked and counted, see `judge`. What is found is told and kept at once, before the whole input is brought in once more,
+by which nobody may be told anything, and nobody enter. A replay that is never answered is a finding as any other.
 """
 
 import asyncio
-import shutil
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import httpx2
 import orjson
 
 from bench.chaos.faults import Troublemaker
-from bench.chaos.feed import ENTERS, JOURNEY, Coming, Feed, coming
+from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, coming
 from bench.chaos.house import House, faketime, open_house
-from bench.chaos.judge import Enrolled, Evidence, InDoubt, Told, Verdict, judge
+from bench.chaos.judge import Ended, Enrolled, Evidence, InDoubt, Told, Verdict, judge
 from bench.chaos.plan import Planned, draw, draw_short
+from bench.chaos.stories import Stories, folder_of, keep, printed
+from bench.chaos.watch import Watch, watching
 from bench.figures import Column, Progress, Row, Table, Target
 
 PATIENCE_SECONDS = 180.0
-MARKERS = 16
-"""Enough to fall into every partition."""
-STORIES = 10
-"""So many are told in full."""
+MARKERS = 32
+"""Learners who come after the replay, by each road: enough to fall into every partition of every topic."""
+BROUGHT_WITHIN_SECONDS = 600.0
+"""So long after the last event was due it may take until all have been acknowledged; and so long for all on replay."""
 
 COLUMNS = (
     Column("learners"),
@@ -40,7 +45,10 @@ COLUMNS = (
     Column("in doubt"),
     Column("may be in doubt"),
     Column("unexplained"),
+    Column("ended by itself"),
     Column("said on replay"),
+    Column("entered on replay"),
+    Column("replay not taken in"),
     Column("whole run", "s"),
 )
 
@@ -61,8 +69,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """What came of the whole input brought in once more: who was told something, and who entered again. `is_answered`:
+    it was taken in, all of it.
+    """
+
+    told: Sequence[str]
+    entered: Sequence[str]
+    is_answered: bool
+
+    @property
+    def is_good(self) -> bool:
+        """It was taken in, and nothing came of it."""
+        return self.is_answered and not self.told and not self.entered
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """How it went."""
+    """How it went. `stories` are the first ones, and say where the others are."""
 
     asked: Asked
     verdict: Verdict
@@ -70,24 +94,26 @@ class Outcome:
     stories: Sequence[str]
     remarks: Sequence[str]
     letters: int
-    said_on_replay: int
+    replay: Replay
     seconds: float
     happened: Sequence[str] = field(default_factory=tuple[str, ...])
 
     @property
     def is_good(self) -> bool:
         """Nothing that must not be."""
-        return self.verdict.is_good and self.said_on_replay == 0
+        return self.verdict.is_good and self.replay.is_good
 
     def row(self) -> Row:
         """Its figures."""
-        verdict = self.verdict
+        verdict, replay = self.verdict, self.replay
         figures = {
             "learners": self.asked.learners, "messages": self.letters, "faults": len(self.plan),
             "lost": len(verdict.lost), "stuck": len(verdict.stuck), "said twice": len(verdict.twice),
             "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
             "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
-            "said on replay": self.said_on_replay, "whole run": self.seconds,
+            "ended by itself": len(verdict.fallen), "said on replay": len(replay.told),
+            "entered on replay": len(replay.entered), "replay not taken in": int(not replay.is_answered),
+            "whole run": self.seconds,
         }  # fmt: skip
         return Row(f"{self.asked.on}, {self.asked.in_doubt}, seed {self.asked.seed}", figures)
 
@@ -95,7 +121,10 @@ class Outcome:
 def table_of(outcomes: Sequence[Outcome]) -> Table:
     """All runs as a table with its targets."""
     rows = [outcome.row() for outcome in outcomes]
-    figures = ("lost", "stuck", "said twice", "told wrongly", "unexplained", "said on replay")
+    figures = (
+        "lost", "stuck", "said twice", "told wrongly", "unexplained", "ended by itself", "said on replay",
+        "entered on replay", "replay not taken in",
+    )  # fmt: skip
     targets = [
         Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0) for row in rows for figure in figures
     ]  # fmt: skip
@@ -118,53 +147,142 @@ def missing_means(*, has_disk: bool) -> dict[str, str]:
 
 
 async def run(asked: Asked, *, say: "Say") -> Outcome:
-    """One run from start to count."""
-    progress = Progress()
+    """One run from start to count; raises ValueError where its plan wants what this machine cannot do."""
     began = time.monotonic()
     async with open_house(asked.on, in_doubt=asked.in_doubt, with_disk=not asked.is_short) as house:
         missing = missing_means(has_disk=house.disk is not None)
-        plan = _plan(asked, without=list(missing))
+        plan = planned_for(asked, missing)
         say.plan(plan)
-        events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
-        begin_at = time.time() + 1.0
-        feed = Feed(house.bootstrap, house.http)
-        trouble = Troublemaker(house, begin_at)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(feed.bring(events, begin_at=begin_at))
-            both.create_task(trouble.carry_out(plan))
-        await _grow_quiet(house, asked.learners, progress)
-        evidence = await _gather(house, asked, feed, events, trouble)
-        verdict = judge(evidence)
-        stories = [
-            await tell(house, learner, evidence, events, begin_at) for learner in verdict.learners()[:STORIES]
-        ]  # fmt: skip
-        said_on_replay = await _replay(house, feed, events, begin_at)
-        if said_on_replay or not verdict.is_good:
-            say.kept(_keep_logs(house, asked))
-        progress.done()
+        running = _Running(house, asked, plan, say)
+        try:
+            verdict, stories, replay = await running.go_through()
+        except BaseException:
+            running.keep([])
+            raise
         remarks = [f"left out: {fault}, as {why}" for fault, why in missing.items()] if not asked.is_short else []
-        remarks += [f"ended by itself: {line}" for line in house.ended]
+        remarks += [f"ended by itself: {ended}" for ended in verdict.fallen]
         return Outcome(
-            asked, verdict, plan, stories, remarks, sum(letter.was_kept for letter in evidence.letters),
-            said_on_replay, time.monotonic() - began, sorted(trouble.happened),
+            asked, verdict, plan, stories, remarks, running.letters, replay, time.monotonic() - began,
+            sorted(running.trouble.happened),
         )  # fmt: skip
 
 
-async def _replay(house: House, feed: Feed, events: Sequence[Coming], begin_at: float) -> int:
-    """Bring the whole input once more, and answer how many letters came of it. Markers that come after it tell when it
-    has been taken in: each partition keeps its order.
-    """
-    known = {event.learner for event in events}
-    before = sum(letter.learner in known for letter in house.providers.letters())
-    await feed.bring(events, begin_at=begin_at)
-    markers = coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
-    await feed.bring([replace(m, road="kafka") for m in markers if m.type == ENTERS], begin_at=time.time())
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len({letter.learner for letter in house.providers.letters()} - known) < MARKERS:
-        if time.monotonic() > deadline:
-            raise TimeoutError("what came after the replay was never told anybody")
-        await asyncio.sleep(0.5)
-    return sum(letter.learner in known for letter in house.providers.letters()) - before
+class _Running:
+    """One run while it goes on."""
+
+    def __init__(self, house: House, asked: Asked, plan: Sequence[Planned], say: "Say") -> None:
+        self.house, self.asked, self.plan, self.say = house, asked, plan, say
+        self.begin_at = time.time() + 1.0
+        self.feed = Feed(house.bootstrap, house.http)
+        self.trouble = Troublemaker(house, self.begin_at)
+        self.letters = 0
+        self._events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
+        self._folder: Path | None = None
+
+    async def go_through(self) -> tuple[Verdict, Sequence[str], Replay]:
+        """Trouble, quiet, count, replay."""
+        async with watching(self.house) as watch:
+            await self._suffer()
+            await _grow_quiet(self.house, self.asked.learners)
+            evidence = await self._gather(watch)
+        self.letters = sum(letter.was_kept for letter in evidence.letters)
+        verdict = judge(evidence)
+        teller = Stories(self.house, evidence, self._events, self.begin_at)
+        stories = await teller.tell(verdict.learners())
+        if not verdict.is_good:
+            self.keep(stories, verdict.fallen)
+        replay = await self._replay(evidence)
+        if not replay.is_good:
+            of_replay = {*replay.told, *replay.entered} - set(verdict.learners())
+            stories = [*stories, *await teller.tell(sorted(of_replay))]
+            self.keep(stories, verdict.fallen)
+        return verdict, printed(stories, self._folder) if self._folder else stories, replay
+
+    async def _suffer(self) -> None:
+        """All comes in while everything fails; raises TimeoutError where nobody would take it."""
+        lasts = max([self.asked.seconds, *(planned.at + planned.seconds for planned in self.plan)])
+        async with asyncio.timeout(lasts + BROUGHT_WITHIN_SECONDS), asyncio.TaskGroup() as both:
+            both.create_task(self.feed.bring(self._events, begin_at=self.begin_at))
+            both.create_task(self.trouble.carry_out(self.plan))
+
+    async def _gather(self, watch: Watch) -> Evidence:
+        house = self.house
+        by_id = {event.id: event for event in self._events}
+        entries = {event.id for event in self._events if event.type == ENTERS}
+        in_log = [orjson.loads(record.value or b"{}").get("id") for record in await house.produced(["hr.events"])]
+        by_http = {id_ for id_ in self.feed.taken if by_id[id_].road == "http"}
+        entered = {by_id[id_].learner for id_ in entries & ({str(id_) for id_ in in_log} | by_http)}
+        told = [
+            Told(str(item["id"]), str(item["learner"]), str(item["message"]), str(item["status"]))
+            for item in await house.items("/v1/deliveries", journey=JOURNEY)
+        ]
+        away = await house.looked()
+        return Evidence(
+            entered, house.providers.letters(), await _enrolled(house), told, house.deaths,
+            [*self.trouble.windows, *watch.windows], self.asked.in_doubt, house.ended, away,
+        )  # fmt: skip
+
+    async def _replay(self, evidence: Evidence) -> Replay:
+        """Bring the whole input once more, and see what comes of it. Markers come after it by the same topics, in every
+        partition, each of which keeps its order: once they have ended, all before them has been taken in. What comes by
+        HTTP is taken in when it is acknowledged.
+        """
+        known = {event.learner for event in self._events}
+        began = time.time()
+        is_answered = True
+        try:
+            async with asyncio.timeout(BROUGHT_WITHIN_SECONDS):
+                await self.feed.bring(self._events, begin_at=self.begin_at)
+                await self._mark(known)
+        except (TimeoutError, httpx2.HTTPError):
+            is_answered = False
+        told = {letter.learner for letter in self.house.providers.letters() if letter.at >= began} & known
+        before = Counter(enrolled.learner for enrolled in evidence.enrolled)
+        now = Counter(enrolled.learner for enrolled in await _enrolled(self.house))
+        return Replay(sorted(told), sorted(known & (now - before).keys()), is_answered)
+
+    async def _mark(self, known: AbstractSet[str]) -> None:
+        """Bring markers in and wait for them; raises TimeoutError where nothing comes of them for too long."""
+        events = [replace(event, road="kafka", at=0.0) for event in markers()]
+        for type_ in dict.fromkeys(event.type for event in events):
+            await self.feed.bring([event for event in events if event.type == type_], begin_at=time.time())
+        await self._check_partitions({event.learner for event in events})
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                ended = {e.learner for e in await _enrolled(self.house) if e.status == "ended"} - known
+                if len(ended) == MARKERS:
+                    return
+                await asyncio.sleep(0.5)
+
+    async def _check_partitions(self, marking: AbstractSet[str]) -> None:
+        """Every partition that has anything must have a marker, or the replay would prove nothing there."""
+        records = await self.house.produced(TOPICS)
+        used = {(record.topic, record.partition) for record in records}
+        marked = {(r.topic, r.partition) for r in records if (r.key or b"").decode() in marking}
+        if used != marked:
+            raise RuntimeError(f"no marker fell into {sorted(used - marked)}: make MARKERS more than {MARKERS}")
+
+    def keep(self, stories: Sequence[str], fallen: Sequence[Ended] = ()) -> None:
+        """Keep what there is, once or again."""
+        if self._folder is None:
+            self._folder = folder_of(f"{self.asked.on}-{self.asked.in_doubt}-{self.asked.seed}")
+            self.say.kept(self._folder)
+        keep(
+            self._folder, self.house, stories=stories, plan=self.plan, happened=sorted(self.trouble.happened),
+            ended=[f"{ended} WITHOUT A CAUSE" if ended in fallen else ended for ended in self.house.ended],
+        )  # fmt: skip
+
+
+def markers() -> Sequence[Coming]:
+    """The events of those who come after the replay: each enters, and completes."""
+    return coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
+
+
+async def _enrolled(house: House) -> Sequence[Enrolled]:
+    return [
+        Enrolled(str(item["learner"]), str(item["status"]), item["outcome"])
+        for item in await house.items("/v1/enrolments", journey=JOURNEY)
+    ]
 
 
 class Say:
@@ -177,76 +295,32 @@ class Say:
         """Where the logs of a run that went wrong were kept."""
 
 
-def _plan(asked: Asked, *, without: Sequence[str]) -> tuple[Planned, ...]:
+def planned_for(asked: Asked, missing: Mapping[str, str]) -> tuple[Planned, ...]:
+    """What will happen; raises ValueError where a plan that was given wants what is missing here."""
     if asked.plan is not None:
+        for planned in asked.plan:
+            if planned.fault in missing:
+                raise ValueError(f"{str(planned)!r} cannot be done here: {missing[planned.fault]}")
         return asked.plan
     if asked.is_calm:
         return ()
     if asked.is_short:
-        return draw_short(asked.seed, on=asked.on, without=without)
-    return draw(asked.seed, seconds=asked.seconds, on=asked.on, without=without)
+        return draw_short(asked.seed, on=asked.on, without=list(missing))
+    return draw(asked.seed, seconds=asked.seconds, on=asked.on, without=list(missing))
 
 
-async def _grow_quiet(house: House, learners: int, progress: Progress) -> None:
+async def _grow_quiet(house: House, learners: int) -> None:
     """Until all have ended, or nothing happens any more."""
+    progress = Progress()
     last, moved_at = (-1, -1), time.monotonic()
     while time.monotonic() - moved_at < PATIENCE_SECONDS:
         counts = await house.counts()
         ended = counts.get("ended", 0)
         if ended == learners == sum(counts.values()):
-            return
+            break
         now = ended, len(house.providers.letters())
         if now != last:
             last, moved_at = now, time.monotonic()
         progress.say(f"{ended:,} of {learners:,} have ended")
         await asyncio.sleep(1.0)
-
-
-async def _gather(house: House, asked: Asked, feed: Feed, events: Sequence[Coming], trouble: Troublemaker) -> Evidence:
-    by_id = {event.id: event for event in events}
-    entries = {event.id for event in events if event.type == ENTERS}
-    in_log = [orjson.loads(record.value or b"{}").get("id") for record in await house.produced(["hr.events"])]
-    by_http = {id_ for id_ in feed.taken if by_id[id_].road == "http"}
-    entered = {by_id[id_].learner for id_ in entries & ({str(id_) for id_ in in_log} | by_http)}
-    enrolled = [
-        Enrolled(str(item["learner"]), str(item["status"]), item["outcome"])
-        for item in await house.items("/v1/enrolments", journey=JOURNEY)
-    ]
-    told = [
-        Told(str(item["id"]), str(item["learner"]), str(item["message"]), str(item["status"]))
-        for item in await house.items("/v1/deliveries", journey=JOURNEY)
-    ]
-    return Evidence(
-        entered, house.providers.letters(), enrolled, told, trouble.open_then, trouble.windows, asked.in_doubt
-    )  # fmt: skip
-
-
-async def tell(house: House, learner: str, evidence: Evidence, events: Sequence[Coming], begin_at: float) -> str:
-    """The whole story of one learner, as everybody tells it."""
-    lines = [f"--- {learner}"]
-    lines += [f"{event.at:9.3f} to come by {event.road}: {event.id}" for event in events if event.learner == learner]
-    for record in await house.produced(["hr.events", "lms.events"]):
-        if record.key == learner.encode():
-            found = orjson.loads(record.value or b"{}").get("id")
-            lines.append(f"          in Kafka: {record.topic} {record.partition}/{record.offset}: {found}")
-    lines += [
-        f"{letter.at - begin_at:9.3f} provider: {letter}" for letter in evidence.letters if letter.learner == learner
-    ]  # fmt: skip
-    for path in (f"/v1/learners/{learner}/timeline", f"/v1/deliveries?learner={learner}"):
-        answer = await house.http.get(path)
-        said = answer.json().get("items", [])
-        lines += [f"          {path.rpartition('/')[2]}: {orjson.dumps(item).decode()}" for item in said]
-    enrolments = await house.items("/v1/enrolments", learner=learner)
-    lines += [f"          enrolment: {orjson.dumps(item).decode()}" for item in enrolments]
-    open_then = [told.delivery for told in evidence.told if told.learner == learner and told.delivery in evidence.open_then]  # fmt: skip  # noqa: E501
-    return "\n".join([*lines, f"          open when somebody died: {', '.join(open_then) or 'nothing'}"])
-
-
-def _keep_logs(house: House, asked: Asked) -> Path:
-    """Logs alone, without the servers' data."""
-    kept = Path.cwd() / ".chaos" / f"{asked.on}-{asked.seed}-{int(time.time())}"
-    kept.mkdir(parents=True)
-    for name, running in house.processes.items():
-        shutil.copyfile(running.folder / "log", kept / f"{name}.log")
-    shutil.copyfile(house.folder / "letters.log", kept / "letters.log")
-    return kept
+    progress.done()

@@ -1,0 +1,79 @@
+"""A writer of our own beside Waymark: when could nothing be written down? It goes by no plan, and so also sees what
+nobody had planned: a process that was frozen while it held SQLite's lock, a PostgreSQL that takes its time to begin
+again.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bench.chaos.house import House
+from bench.chaos.judge import Window
+from store.database import Database
+
+EVERY_SECONDS = 0.25
+SLOW_SECONDS = 1.0
+"""A write that takes longer has met an outage, or one that begins."""
+
+
+@dataclass
+class Watch:
+    """Writes into a table that nobody else knows. `windows`: when it could not."""
+
+    house: House
+    database: Database
+    windows: list[Window] = field(default_factory=list[Window])
+
+    async def begin(self) -> None:
+        """Make the table."""
+        async with self.database.write() as session:
+            connection = await session.connection()
+            await connection.execute(text("CREATE TABLE chaos_watch (times INTEGER NOT NULL)"))
+            await connection.execute(text("INSERT INTO chaos_watch VALUES (0)"))
+
+    async def go_on(self) -> None:
+        """Until cancelled."""
+        while True:
+            began = time.time()
+            if not await self._has_written():
+                await self._outlast(began)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _outlast(self, began: float) -> None:
+        """Whatever is open meanwhile stays so: nobody can write down how it went."""
+        left_open: set[str] = set()
+        is_over = False
+        while not is_over:
+            left_open |= await self.house.open_attempts() or set()
+            await asyncio.sleep(EVERY_SECONDS)
+            is_over = await self._has_written()
+        self.windows.append(Window("seen", began, time.time(), frozenset(left_open)))
+
+    async def _has_written(self) -> bool:
+        try:
+            async with asyncio.timeout(SLOW_SECONDS), self.database.write() as session:
+                await (await session.connection()).execute(text("UPDATE chaos_watch SET times = times + 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def watching(house: House) -> AsyncGenerator[Watch]:
+    """Watch for as long as this lasts."""
+    watch = Watch(house, Database(house.url, pool_size=1))
+    await watch.begin()
+    going_on = asyncio.create_task(watch.go_on())
+    try:
+        yield watch
+    finally:
+        going_on.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await going_on
+        await watch.database.close()

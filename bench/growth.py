@@ -219,29 +219,33 @@ async def _by_journeys(house: House, sizes: Sizes) -> Sequence[Row]:
 
 async def _by_steps(house: House, sizes: Sizes) -> Sequence[Row]:
     """Each journey is half letters, half waits; enough enrolments go through it that there are as many turns each
-    time.
+    time. The first goes through it twice, so that it does not pay for what is done once.
     """
-    rows: list[Row] = []
-    for size in sizes.steps:
-        letters = size // 2
-        pairs = "".join(f"  - {{send: hello, id: send-{n}}}\n  - {{wait: 1h, id: wait-{n}}}\n" for n in range(letters))
-        head = f"waymark: 1\njourney: steps-{size}\ntitle: Steps\nsteps:\n{pairs}"
-        enter = f"enter: [{{on: hr.learner.promoted, when: 'event.data.to_level == \"{size}\"'}}]\n"
-        await house.publish([f"{head}{enter}messages: {{hello: {{subject: hello, body: hello}}}}\n"])
-        enrolments = max(1, sizes.steps[-1] // size)
-        now = time.time()
-        records = [
-            promoted(f"of-{size}-{n}", now).replace('"to_level":"manager"', f'"to_level":"{size}"')
-            for n in range(enrolments)
-        ]
-        came, held = house.arrived.count(), await held_bytes(house.database)
-        await house.ingest.store([i for r in records for i in translate(Record("hr.events", 0, 0, value=r.encode()))])
-        cpu = await _turn_all(house, f"steps-{size}", letters)
-        if house.arrived.count() - came != enrolments * letters:
-            raise Wrong(f"{house.arrived.count() - came} letters came, of {enrolments * letters}")
-        grown = (await held_bytes(house.database) - held) / (enrolments * letters)
-        rows.append(Row(f"steps: {size:,}", {"steps": size, **cpu, "bytes": grown}))
-    return rows
+    await _through(house, sizes, "first", sizes.steps[0])
+    return [
+        Row(f"steps: {size:,}", {"steps": size, **await _through(house, sizes, f"of-{size}", size)})
+        for size in sizes.steps
+    ]
+
+
+async def _through(house: House, sizes: Sizes, name: str, size: int) -> dict[str, float]:
+    """Take everybody through a journey of this size; answers the CPU of one turn, in ms, and the bytes of a letter."""
+    letters = size // 2
+    pairs = "".join(f"  - {{send: hello, id: send-{n}}}\n  - {{wait: 1h, id: wait-{n}}}\n" for n in range(letters))
+    head = f"waymark: 1\njourney: steps-{name}\ntitle: Steps\nsteps:\n{pairs}"
+    enter = f"enter: [{{on: hr.learner.promoted, when: 'event.data.to_level == \"{name}\"'}}]\n"
+    await house.publish([f"{head}{enter}messages: {{hello: {{subject: hello, body: hello}}}}\n"])
+    enrolments = max(1, sizes.steps[-1] // size)
+    now = time.time()
+    records = [
+        promoted(f"{name}-{n}", now).replace('"to_level":"manager"', f'"to_level":"{name}"') for n in range(enrolments)
+    ]
+    came, held = house.arrived.count(), await held_bytes(house.database)
+    await house.ingest.store([i for r in records for i in translate(Record("hr.events", 0, 0, value=r.encode()))])
+    cpu = await _turn_all(house, f"steps-{name}", letters)
+    if house.arrived.count() - came != enrolments * letters:
+        raise Wrong(f"{house.arrived.count() - came} letters came, of {enrolments * letters}")
+    return {**cpu, "bytes": (await held_bytes(house.database) - held) / (enrolments * letters)}
 
 
 async def _turn_all(house: House, journey: str, letters: int) -> dict[str, float]:
@@ -262,11 +266,14 @@ async def _turn_all(house: House, journey: str, letters: int) -> dict[str, float
 
 async def _by_her_events(house: House, sizes: Sizes) -> Sequence[Row]:
     await house.publish([LISTENING])
-    value = promoted("known-0", time.time()).encode()
-    await house.ingest.store(list(translate(Record("hr.events", 0, 0, value=value))))
+    for learner in ("known-0", "known-1"):
+        value = promoted(learner, time.time()).encode()
+        await house.ingest.store(list(translate(Record("hr.events", 0, 0, value=value))))
     async with house.database.read() as session:
         ids = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalars().all()
-    await house.turns.take(TurnOrder(ids[0], datetime.now(UTC)))
+    for id_ in ids:
+        await house.turns.take(TurnOrder(id_, datetime.now(UTC)))
+    await house.take(_progress(BATCH, "known-1"))  # what is done once is not hers to pay for
     rows: list[Row] = []
     had, held = 0, await held_bytes(house.database)
     for size in _thousands(sizes):
@@ -292,8 +299,8 @@ def _promotions(number: int, learners: int) -> list[Event]:
     return [_event("hr.learner.promoted", f"known-{place % learners}", {"role": "lead"}) for place in range(number)]
 
 
-def _progress(number: int) -> list[Event]:
-    return [_event("lms.course.progressed", "known-0", {"course": "OTHER", "progress": 0.5}) for _ in range(number)]
+def _progress(number: int, learner: str = "known-0") -> list[Event]:
+    return [_event("lms.course.progressed", learner, {"course": "OTHER", "progress": 0.5}) for _ in range(number)]
 
 
 def _event(type_: str, learner: str, data: dict[str, Json]) -> Event:

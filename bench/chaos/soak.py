@@ -100,7 +100,8 @@ async def run(*, on: str, minutes: float, per_second: float = PER_SECOND) -> tup
         "learners": len(learners), "messages": said.messages, "not told": said.missing, "said twice": said.twice,
         "processes that ended": ended,
     }  # fmt: skip
-    rows = [Row(f"{on}: all", whole), *(Row(f"{on}: {name}", _figures(taken)) for name, taken in samples.items())]
+    names = [*OURS, *(name for name in samples if name not in OURS)]
+    rows = [Row(f"{on}: all", whole), *(Row(f"{on}: {name}", _figures(samples[name])) for name in names)]
     targets = list(_targets(on, whole, {row.subject: row.figures for row in rows}))
     return Table("soak", title, COLUMNS, rows, remarks, targets), all(target.is_reached for target in targets)
 

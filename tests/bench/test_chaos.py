@@ -1,6 +1,10 @@
 """Everything that may fail does, and nothing is lost by it."""
 
 import asyncio
+import contextlib
+import os
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +65,44 @@ def test_a_plan_that_cannot_be_done_here_is_refused() -> None:
     """Before anything is waited for, with what is missing."""
     with pytest.raises(ValueError, match=r"1 full database 2.*small disk"):
         planned_for(Asked(1, 1, 1.0, plan=planning.read("1 full database 2")), missing_means(has_disk=False))
+
+
+@pytest.mark.timeout(300)
+async def test_who_is_told_to_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a run: no process, no disk, no folder; the logs are kept, and the status says why."""
+    words = ("--calm", "--learners", "300", "--minutes", "5")
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (tmp_path / "said").open("wb") as said:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.chaos", *words, cwd=tmp_path, env=environment, stdout=said, stderr=said
+        )
+    try:
+        said_so = tmp_path / "said"
+        await until(lambda: "# the plan" in said_so.read_text() or running.returncode is not None, timeout=120)
+        assert processes_in(tmp_path)
+        running.send_signal(signal.SIGTERM)
+        assert 128 + signal.SIGTERM == await asyncio.wait_for(running.wait(), 60)
+    finally:
+        if running.returncode is None:
+            running.kill()
+    assert [] == processes_in(tmp_path)
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert [] == list(tmp_path.glob("waymark-*"))
+    assert list(tmp_path.glob(".chaos/*/worker-1.log"))
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Every process that was told to work there, but for the one that told them."""
+    found: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            settings = (process / "environ").read_bytes()
+            if (
+                b"TMPDIR=%b" % os.fsencode(folder) in settings
+                and b"bench.chaos" not in (process / "cmdline").read_bytes()
+            ):
+                found.append(process.name)
+    return found
 
 
 # telling what went wrong

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,16 +15,33 @@ from store.tables import LoggedEvent
 EventKey = tuple[str, str]
 """An event's source and id."""
 
+_DIGESTS = text(
+    """
+    SELECT k.source, k.event_id, found.digest
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, event_id)
+    CROSS JOIN LATERAL (
+        SELECT digest FROM events WHERE source = k.source AND event_id = k.event_id LIMIT 1
+    ) AS found
+    """
+)
+"""PostgreSQL is told to look each up by the unique index. Asked for a list of pairs, it reads all that the source has
+ever sent as long as it has no statistics of the table, and needs 5 ms to make its plan once it has them.
+"""
+
 
 async def find_digests(session: AsyncSession, keys: Collection[EventKey]) -> dict[EventKey, str]:
     """The digests of those of these events that the log holds."""
     if not keys:
         return {}
+    connection = await session.connection()
+    if connection.dialect.name == "postgresql":
+        given = {"sources": [source for source, _ in keys], "ids": [event_id for _, event_id in keys]}
+        return {(source, id_): digest for source, id_, digest in await connection.execute(_DIGESTS, given)}
     name = tuple_(col(LoggedEvent.source), col(LoggedEvent.event_id))
     query = select(col(LoggedEvent.source), col(LoggedEvent.event_id), col(LoggedEvent.digest)).where(
         name.in_(list(keys))
     )
-    found = (await (await session.connection()).execute(query)).all()
+    found = (await connection.execute(query)).all()
     return {(source, event_id): digest for source, event_id, digest in found}
 
 

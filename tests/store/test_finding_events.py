@@ -1,0 +1,66 @@
+"""The log is asked for a batch of events, and answers by its index, however many a source has sent."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from journeys.events import Event
+from store import migrate
+from store.database import Database
+from store.queries import events
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+MANY = 3_000
+READ = "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = 'events'"
+SCANNED = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname = 'events'"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty one, of which nobody has taken statistics."""
+    await migrate.upgrade(database_url)
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def record(database: Database, names: Sequence[tuple[str, str]]) -> None:
+    logged = [Event(id_, source, "hr.learner.changed", None, NOW, {}) for source, id_ in names]
+    async with database.write() as session:
+        await events.record(session, [(event, f"digest of {event.id}", None) for event in logged], at=NOW)
+
+
+async def test_the_digests_of_those_that_are_there(database: Database) -> None:
+    """By source and id together, whatever these are made of; nothing for the others."""
+    there = [("/hr", "1"), ("/lms", "1"), ("/hr", 'it\'s, \\ a {"list"}'), ("/hr", "ü")]
+    await record(database, there)
+    async with database.read() as session:
+        asked = {*there, ("/lms", "ü"), ("/hr", "2"), ("", "")}
+        assert {name: f"digest of {name[1]}" for name in there} == await events.find_digests(session, asked)
+        assert {} == await events.find_digests(session, {("/hr", "3")})
+        assert {} == await events.find_digests(session, set())
+
+
+async def test_what_a_source_has_sent_before_is_not_read(postgres_url: str) -> None:
+    """On PostgreSQL without statistics of the table: a batch of a hundred reads a hundred, not thousands."""
+    await migrate.upgrade(postgres_url)
+    database = Database(postgres_url)
+    names = [("/hr", str(number)) for number in range(MANY)]
+    await record(database, names)
+    before = await tuples_read(database)
+    async with database.read() as session:
+        assert 100 == len(await events.find_digests(session, names[:100]))
+    assert 100 <= await tuples_read(database) - before <= 200
+    await database.close()
+
+
+async def tuples_read(database: Database) -> int:
+    """So many entries of its indexes and rows of the table itself were read until now."""
+    read = 0
+    for statement in ("SELECT pg_stat_force_next_flush()", READ, SCANNED):
+        async with database.write() as session:
+            found = (await (await session.connection()).execute(text(statement))).scalar_one()
+        read += int(found or 0)
+    return read

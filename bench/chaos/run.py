@@ -27,6 +27,7 @@ from bench.chaos.plan import Planned, draw, draw_short
 from bench.chaos.stories import Stories, folder_of, keep, printed
 from bench.chaos.watch import Watch, watching
 from bench.figures import Column, Progress, Row, Table, Target
+from workers.kafka import Passing
 
 PATIENCE_SECONDS = 180.0
 MARKERS = 32
@@ -229,21 +230,21 @@ class _Running:
         """
         known = {event.learner for event in self._events}
         began = time.time()
+        before = now = Counter(enrolled.learner for enrolled in evidence.enrolled)
         is_answered = True
         try:
             async with asyncio.timeout(BROUGHT_WITHIN_SECONDS):
                 await self.feed.bring(self._events, begin_at=self.begin_at)
                 await self._mark(known)
-        except (TimeoutError, httpx2.HTTPError):
+                now = Counter(enrolled.learner for enrolled in await _enrolled(self.house))
+        except (TimeoutError, httpx2.HTTPError, Passing):
             is_answered = False
         told = {letter.learner for letter in self.house.providers.letters() if letter.at >= began} & known
-        before = Counter(enrolled.learner for enrolled in evidence.enrolled)
-        now = Counter(enrolled.learner for enrolled in await _enrolled(self.house))
         return Replay(sorted(told), sorted(known & (now - before).keys()), is_answered)
 
     async def _mark(self, known: AbstractSet[str]) -> None:
         """Bring markers in and wait for them; raises TimeoutError where nothing comes of them for too long."""
-        events = [replace(event, road="kafka", at=0.0) for event in markers()]
+        events = markers()
         for type_ in dict.fromkeys(event.type for event in events):
             await self.feed.bring([event for event in events if event.type == type_], begin_at=time.time())
         await self._check_partitions({event.learner for event in events})
@@ -275,7 +276,8 @@ class _Running:
 
 def markers() -> Sequence[Coming]:
     """The events of those who come after the replay: each enters, and completes."""
-    return coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
+    events = coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
+    return [replace(event, road="kafka", at=0.0) for event in events]
 
 
 async def _enrolled(house: House) -> Sequence[Enrolled]:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from pydantic import SecretStr
 from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
-from bench.chaos.feed import CHANNEL_OF, coming
+from bench.chaos.feed import CHANNEL_OF, TOPICS, coming
 from bench.chaos.house import WEBHOOK_SECRET, faketime
+from bench.chaos.judge import Evidence, judge
 from bench.chaos.plan import KINDS, SHORT, Planned, draw, draw_short
 from bench.chaos.providers import Mode, open_providers
-from bench.chaos.run import Asked, Say, missing_means, planned_for, run
+from bench.chaos.run import MARKERS, Asked, Outcome, Replay, Say, markers, missing_means, planned_for, run, table_of
 from bench.chaos.soak import slope_per_hour
 from bench.chaos.stories import printed
 from connectors.channels.base import Channel, Limits
@@ -113,6 +115,31 @@ def test_all_stories_are_kept_and_the_first_ones_printed(tmp_path: Path) -> None
     stories = [f"--- learner-{number}" for number in range(14)]
     assert [*stories[:10], f"... and 4 more, all in {tmp_path / 'stories.txt'}"] == printed(stories, tmp_path)
     assert stories[:10] == printed(stories[:10], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("replay", "figure"),
+    [
+        (Replay([], [], is_answered=True), None),
+        (Replay([ANN], [], is_answered=True), "said on replay"),
+        (Replay([], [ANN], is_answered=True), "entered on replay"),
+        (Replay([], [], is_answered=False), "replay not taken in"),
+    ],
+)
+def test_what_a_replay_does_is_a_finding(replay: Replay, figure: str | None) -> None:
+    """Also that nothing came of it because it was never taken in: a figure that misses its target, and no exception."""
+    verdict = judge(Evidence(set(), [], [], []))
+    outcome = Outcome(Asked(1, 0, 1.0), verdict, (), (), (), 0, replay, 1.0)
+    missed = [target.figure for target in table_of([outcome]).targets if not target.is_reached]
+    assert [f"{figure}: sqlite, leave, seed 1"] * (figure is not None) == missed
+    assert outcome.is_good == (figure is None)
+
+
+def test_markers_come_by_every_topic() -> None:
+    """As many by each as there are markers, all by Kafka: in every partition of each one comes last."""
+    events = markers()
+    assert dict.fromkeys(TOPICS, MARKERS) == Counter(event.topic for event in events)
+    assert {"kafka"} == {event.road for event in events}
 
 
 # what is run

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from journeys.composing import SAFE_LINKS
 from journeys.definition import Cursor, Printed, clip, judge_variable
 from journeys.drafting.order import LINK, LONGEST_DATA, LONGEST_LINE, kind_of
+from journeys.drafting.personal import FIELDS
 from journeys.expressions import Scope
 from journeys.problems import did_you_mean
 from journeys.program import Draft, Expression, Link, Message, Wording
@@ -88,9 +89,6 @@ _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _USABLE = ("learner.<field>", "entry.at", "entry.key", "entry.data.<field>", "vars.<name>")
 _LEAST_WORDS, _MOST_WORDS = 5, 500
 
-_PERSONAL = frozenset({"id", "given_name", "family_name", "email", "phone", "manager", "slack_id", "teams_id"})
-"""Fields of the profile that say who she is, or where she is reached: no writer is told their values."""
-
 
 def _draft(given: Cursor, *, has_link: bool) -> Draft | None:
     """What a writer is to draft; None where there is no brief, which has been reported."""
@@ -163,7 +161,7 @@ def _per(given: Cursor) -> Expression | None:
 def _is_personal(path: str) -> bool:
     """Whether it is the whole learner, or one of these fields, of her profile or of the event that gave it."""
     parts = path.removeprefix("entry.data.").removeprefix("learner.").split(".")
-    return parts[0] in _PERSONAL or path in ("learner", "entry", "entry.data")
+    return parts[0] in FIELDS or path in ("learner", "entry", "entry.data")
 
 
 # --- the whole ----------------------------------------------------------------------------------------------------

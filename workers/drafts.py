@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.deciding import facts_of
-from journeys.drafting.choosing import Drafted, Wanted
+from journeys.drafting.choosing import Drafted, Wanted, without
 from journeys.drafting.needing import needed
 from journeys.effects import Deliver
 from journeys.policy import Policy
@@ -33,6 +33,8 @@ async def approved_for(
         return wanted
     order = wanted.order
     found = await drafts.find_approved(session, order.journey, order.message, wanted.key)
-    if found is None:
+    if found is not None:
+        return found
+    if wanted.personal is None:
         await drafts.want(session, [wanted], program=standing.program.hash, at=clock)
-    return found
+    return without(wanted)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from journeys.drafting.order import DraftOrder, DraftText, order_for, order_key, value_of
+from journeys.drafting.personal import personal_in
 from journeys.expressions import Facts
 from journeys.program import Program
 
@@ -17,15 +18,21 @@ NOT_APPROVED = "no approved draft"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The text that is wanted for one learner, and the key by which it is known again."""
+    """The text that is wanted for one learner, and the key by which it is known again.
+
+    `personal`: what of hers stands in the value of `per`, so that it is not ordered because of her.
+    """
 
     order: DraftOrder
     key: str
+    personal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unordered:
-    """Why no text can be ordered for her: her value of `per` is not known. `reason` names the field."""
+    """Why no text can be ordered for her: her value of `per` is not known, or says who she is. `reason` names the
+    field.
+    """
 
     reason: str
 
@@ -58,4 +65,14 @@ def wanted_for(
     if finding is not None:
         return Unordered(finding)
     order = order_for(program, message, language=language, value=value)
-    return None if order is None else Wanted(order, order_key(order))
+    if order is None:
+        return None
+    is_told = value is not None and not found.draft.is_per_learner
+    return Wanted(order, order_key(order), personal_in(value, facts) if value is not None and is_told else None)
+
+
+def without(wanted: Wanted) -> Unordered | None:
+    """What stands for a text that is wanted, where none is approved: why it is not ordered; None where it is."""
+    if wanted.personal is None:
+        return None
+    return Unordered(f"no approved draft, and none is ordered: {wanted.personal} stands in the value of `per`")

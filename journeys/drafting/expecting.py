@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from journeys.drafting.choosing import Wanted
 from journeys.drafting.needing import SendsTo, drafted_steps, needed
 from journeys.drafting.order import languages_of, value_of
+from journeys.drafting.personal import personal_in
 from journeys.expressions import Facts, holds
 from journeys.policy import Policy
 from journeys.program import Draft, Program
@@ -57,6 +58,8 @@ class Expecting:
                 continue
             value, finding = value_of(draft, facts, learner_id="")
             known = self._values.setdefault(message, set())
+            if value is not None and personal_in(value, facts) is not None:
+                continue
             if finding is None and value not in known:
                 known.add(value)
                 yield message

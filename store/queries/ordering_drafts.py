@@ -73,7 +73,7 @@ async def _needed(
             wanted = needed(
                 each.program, step, facts=facts, learner_id=each.learner, recipient=recipient, policy=policy
             )
-            found += [wanted] if isinstance(wanted, Wanted) else []
+            found += [wanted] if isinstance(wanted, Wanted) and wanted.personal is None else []
     return found
 
 

@@ -81,7 +81,7 @@ async def test_whose_words_went(whole: Whole, until: Callable[..., Any]) -> None
         GoldenDraft("course", "For clerks", "Clerks first.", value="clerk"), origin="person", model="m-1",
         written_by="Max", decided_by="Grace",
     )  # fmt: skip
-    enrolments = {role: await whole.enter(role, role) for role in ("cook", "clerk", "guard")}
+    enrolments = {role: await whole.enter(f"a-{role}", role) for role in ("cook", "clerk", "guard")}
     await until(lambda: _ended(whole), timeout=40)
 
     shown = {role: await _course(whole, enrolment) for role, enrolment in enrolments.items()}
@@ -117,8 +117,8 @@ async def test_a_rehearsal_goes_in_what_is_approved_here(whole: Whole) -> None:
     await whole.keep(GoldenDraft("course", "No", "Nobody has approved this.", value="clerk", state="proposed"))
     wanted = {
         "definition": JOURNEY,
-        "learners": {name: {"email": f"{name}@example.org", "role": name} for name in ("cook", "clerk")},
-        "events": [event("hr.learner.promoted", name) for name in ("cook", "clerk")],
+        "learners": {f"a-{role}": {"email": f"{role}@example.org", "role": role} for role in ("cook", "clerk")},
+        "events": [event("hr.learner.promoted", f"a-{role}") for role in ("cook", "clerk")],
     }
 
     answer = await whole.api.client.post("/v1/rehearsals", json=wanted)

@@ -246,15 +246,15 @@ async def test_nothing_is_sent_that_nobody_has_approved(house: Running, smtp_sin
     ]
     await keep(database, program, *given, *others)
 
-    await house.take(*(promoted(role, role=role) for role in states))
+    await house.take(*(promoted(f"in-{role}", role=role) for role in states))
     await until(lambda: all_ended(house), timeout=90)
 
     rows = {row.id: row for row in await drafts_in(database)}
     deliveries = {delivery.enrolment: delivery for delivery in await house.deliveries()}
     secret = house.house.settings.signing_secret()
     for enrolment in await house.enrolments():
-        (role,) = (role for role in states if learner_id(secret, role) == enrolment.learner)
-        (mail,) = smtp_sink.for_(f"{role}@example.org")
+        (role,) = (role for role in states if learner_id(secret, f"in-{role}") == enrolment.learner)
+        (mail,) = smtp_sink.for_(f"in-{role}@example.org")
         delivery, subject = deliveries[enrolment.id], str(mail.message["subject"])
         if "approved" in states[role]:
             assert f"approved {role}" in subject
@@ -283,6 +283,22 @@ async def test_what_is_missing_is_ordered_when_it_is_sent(house: Running, smtp_s
     (line,) = [line for line in await house.journal(ada.id) if line.kind == "sent"]
     assert "no approved draft" == line.data["undrafted"]
     assert "Sent course through email (in its own words: no approved draft)." == line.text
+
+
+async def test_a_name_in_a_value_is_told_to_no_writer(house: Running, smtp_sink: SmtpSink) -> None:
+    """On whatever way it came there: nothing is ordered, neither at entry nor when it is sent, and it is said why."""
+    definition = JOURNEY.replace("  - send: course", "  - set: {tip: learner.given_name}\n  - send: course", 1)
+    await house.publish(definition.replace("per: learner.role", "per: vars.tip"))
+    by_note = JOURNEY.replace("journey: drafted", "journey: noted")
+    await house.publish(by_note.replace("per: learner.role", "per: entry.data.note"))
+
+    await house.take(promoted("ada", given_name="Zora", note="Ask ZORA about it"))
+    await until(lambda: all_ended(house), timeout=40)
+
+    assert [] == await drafts_in(house.house.database)
+    assert ["Your course"] * 2 == [str(mail.message["subject"]) for mail in smtp_sink.for_("ada@example.org")]
+    why = "no approved draft, and none is ordered: learner.given_name stands in the value of `per`"
+    assert {(None, why)} == {(each.draft, each.undrafted) for each in await house.deliveries()}
 
 
 async def test_a_retry_goes_in_the_words_that_are_approved_then(house: Running, smtp_sink: SmtpSink) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from journeys.drafting.improving import improvement_of, rewording_of
 from journeys.drafting.order import DraftOrder, languages_of, order_for, value_of
+from journeys.drafting.personal import personal_in
 from journeys.events import Json
 from journeys.expressions import Facts, holds, learner_facts
 from journeys.program import Draft, Message, Program
@@ -145,8 +146,11 @@ def _values_among(wish: Wish, draft: Draft) -> tuple[tuple[str, ...], str | None
         if audience is not None and not holds(audience, facts).holds:
             continue
         value, finding = value_of(draft, facts, learner_id=id_)
+        personal = None if value is None else personal_in(value, facts)
         if value is None:
             why = finding
+        elif personal is not None:
+            why = f"{personal} stands in it, which no writer is told"
         else:
             found[value] = None
     return tuple(sorted(found)), why

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from journeys.deciding import facts_of
-from journeys.drafting.choosing import Unordered, Wanted
+from journeys.drafting.choosing import Unordered, Wanted, without
 from journeys.drafting.needing import NOT_PER_LEARNER, drafted_steps, has_drafts, needed
 from journeys.effects import Deliver
 from journeys.events import Json
@@ -90,6 +90,17 @@ def test_a_value_that_is_not_known() -> None:
     found = need("email")
     assert isinstance(found, Unordered)
     assert "learner.role" in found.reason
+
+
+def test_a_value_that_says_who_she_is_orders_nothing() -> None:
+    """The writer would be told it; a text that others have ordered for it is hers all the same."""
+    found = need("email", role="cook", family_name="Cook")
+    assert isinstance(found, Wanted)
+    assert "learner.family_name" == found.personal
+    assert need("email", role="cook") == replace(found, personal=None)
+    why = without(found)
+    assert why is not None
+    assert "learner.family_name stands in the value of `per`" in why.reason
 
 
 def test_a_text_for_her_alone_hangs_on_the_policy() -> None:

@@ -1,13 +1,14 @@
 """A house with a writer, whose model is an imitation: what is ordered, asked and drafted in it."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlmodel import col, select
 
 from journeys.codec import program_to_json
@@ -37,6 +38,16 @@ DRAFT = Draft(
 def says(text: Mapping[str, Json]) -> Answer:
     """An answer of the right form."""
     return Answer(json.dumps(text))
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterServer]:
+    """A server whose model writes well, and no proxy on the way to it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = WriterServer(lambda _asked: says(GOOD))
+    await made.start()
+    yield made
+    await made.stop()
 
 
 def drafted(

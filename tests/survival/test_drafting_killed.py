@@ -1,10 +1,8 @@
 """The worker killed (-9) in the middle of a call to the model: the text is bought again, and proposed once."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from sqlalchemy import insert
 from temporalio.client import Client
 
@@ -13,7 +11,7 @@ from journeys.drafting.choosing import Wanted
 from journeys.drafting.order import order_for, order_key
 from store.queries import drafts
 from store.tables import DraftRow, DraftSpending, JourneyRow, Version
-from tests.support.drafting import GOOD, drafted, says
+from tests.support.drafting import drafted
 from tests.support.processes import Installation, installation, own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
@@ -21,20 +19,11 @@ from waymark.demo.writer import WriterServer
 from workflows.gateway import Gateway
 
 
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterServer]:
-    """A server whose model does not answer the first call."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made = WriterServer(lambda _asked: says(GOOD), replies=["hang"])
-    await made.start()
-    yield made
-    await made.stop()
-
-
 async def test_a_call_whose_worker_is_killed_is_made_again(
     server: WriterServer, database_url: str, smtp_sink: SmtpSink, tmp_path: Path
 ) -> None:
     """One text is proposed, of one call; what the lost one may have taken stays reserved."""
+    server.replies.append("hang")
     async with (
         own_temporal(tmp_path / "temporal") as temporal,
         installation(

@@ -15,16 +15,6 @@ def always(reply: Reply) -> Callable[[Asked], Reply]:
     return lambda _asked: reply
 
 
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterServer]:
-    """A server whose model writes well, and no proxy on the way to it."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made = WriterServer(always(says(GOOD)))
-    await made.start()
-    yield made
-    await made.stop()
-
-
 @pytest.fixture(params=["in one piece", "streamed"])
 def is_streamed(request: pytest.FixtureRequest) -> bool:
     """Every answer in both forms of the protocol."""

@@ -28,16 +28,6 @@ ONE = 120
 
 
 @pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterServer]:
-    """A server whose model writes well, and no proxy on the way to it."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made = WriterServer(lambda _asked: says(GOOD))
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
 def places(database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path) -> dict[str, Any]:
     """Where a house finds its servers."""
     return {

@@ -1,6 +1,6 @@
 """The reviewers are told that drafts wait, by real letters: once for each draft, and not too often."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.connectors.channels.receiver import SECRET, Receiver
-from tests.support.drafting import GOOD, drafted, drafting_house, for_each, says
+from tests.support.drafting import drafted, drafting_house, for_each
 from tests.support.smtp import SmtpSink
 from waymark.cli.errors import WrongUsage
 from waymark.demo.writer import WriterServer
@@ -16,16 +16,6 @@ from waymark.settings import SettingsError, load
 
 LD, OTHER = "ld@firm.example", "another@firm.example"
 BY_ROLE = for_each("learner.role")
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterServer]:
-    """A server whose model writes well, and no proxy on the way to it."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made = WriterServer(lambda _asked: says(GOOD))
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture

@@ -9,11 +9,8 @@ the pause and that nobody who came after it is enrolled.
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx2
 from sqlalchemy import func, or_, select
@@ -23,7 +20,7 @@ from temporalio.client import Client
 from bench.counting import count_enrolments, until_asleep
 from bench.figures import Column, Row, Table, Target, percentile
 from bench.pacing import paced
-from bench.stage import PATIENCE_SECONDS, SUBJECT_OF, Servers, Waymark, Wrong, cloud_event, installed, servers
+from bench.stage import PATIENCE_SECONDS, SUBJECT_OF, Servers, Waymark, Wrong, cloud_event, installed, on_stage
 from store.tables import Enrolment, Learner, LoggedEvent
 
 PER_SECOND = 10.0
@@ -54,10 +51,7 @@ async def measure(
     *, enrolments: int, seconds: float, on: Sequence[str] = ("sqlite", "postgresql"), stage: Servers | None = None
 ) -> Table:
     """Two rows for each database; raises Wrong."""
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         figures: dict[str, Figures] = {}
         for database in on:
             async with installed(stage, database, [DEFINITION], parts=("worker", "bridge", "api")) as waymark:

@@ -13,11 +13,8 @@ Temporal was not called: the history of no workflow has grown, and there is no n
 import asyncio
 import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -35,8 +32,8 @@ from bench.stage import (
     Wrong,
     cloud_event,
     installed,
+    on_stage,
     promoted,
-    servers,
 )
 from store.tables import Enrolment, Learner, LoggedEvent
 
@@ -72,10 +69,7 @@ async def measure(
     *, events: int, sleepers: int, on: Sequence[str] = ("sqlite", "postgresql"), stage: Servers | None = None
 ) -> Table:
     """The floor, and two rows for each database; raises Wrong."""
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         figures: dict[str, dict[str, float]] = {}
         for database in on:
             async with installed(stage, database, [DEFINITION], parts=("worker",)) as waymark:

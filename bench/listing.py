@@ -7,18 +7,15 @@ At the end it is checked that the pages have shown nothing twice, nothing out of
 for.
 """
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx2
 
 from api.pagination import encode
 from bench.figures import Column, Row, Table, Target, percentile
 from bench.filling import JOURNEYS, add_enrolments, add_learners, analyse
-from bench.stage import SUBJECT_OF, Servers, Waymark, Wrong, installed, servers
+from bench.stage import SUBJECT_OF, Servers, Waymark, Wrong, installed, on_stage
 
 WARM_UP = 3
 LISTS: Mapping[str, Mapping[str, str]] = {
@@ -38,10 +35,7 @@ async def measure(
     """A row for each list and database; raises Wrong."""
     rows: list[Row] = []
     targets: list[Target] = []
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         for database in on:
             async with installed(stage, database, [], parts=("api",)) as waymark:
                 stage.progress.say(f"{SUBJECT_OF[database]}: {enrolments:,} rows")

@@ -9,29 +9,16 @@ At the end it is checked that all sleep on, in our tables and in Temporal's.
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from temporalio.client import Client
 
 from bench.counting import count_asleep, held_bytes, sqlite_bytes, until_asleep
 from bench.figures import Column, Row, Table, Target
 from bench.processes import OfBench
-from bench.stage import (
-    FLOOR,
-    PATIENCE_SECONDS,
-    SUBJECT_OF,
-    Servers,
-    Written,
-    Wrong,
-    cloud_event,
-    installed,
-    servers,
-)
+from bench.stage import FLOOR, PATIENCE_SECONDS, SUBJECT_OF, Servers, Written, Wrong, cloud_event, installed, on_stage
 from waymark.stack.run import running
 
 AT_ONCE = 500
@@ -70,10 +57,7 @@ async def measure(
     stage: Servers | None = None,
 ) -> Table:  # fmt: skip
     """A row for each of `on`, idle for so many seconds; raises Wrong."""
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         rows: list[Row] = []
         for subject in on:
             measured = (_floor if subject == "floor" else _waymark)(stage, subject, sleepers, seconds)

@@ -9,11 +9,9 @@ gone, is going or waits: none was given up.
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -21,17 +19,7 @@ from sqlmodel import col
 from bench.figures import Column, Row, Table, Target, percentile
 from bench.pacing import paced
 from bench.processes import OfBench
-from bench.stage import (
-    PATIENCE_SECONDS,
-    SUBJECT_OF,
-    Servers,
-    Waymark,
-    Written,
-    Wrong,
-    cloud_event,
-    installed,
-    servers,
-)
+from bench.stage import PATIENCE_SECONDS, SUBJECT_OF, Servers, Waymark, Written, Wrong, cloud_event, installed, on_stage
 from store.tables import DeliveryRow
 from waymark.stack import process
 from waymark.stack.parts import Listens
@@ -72,10 +60,7 @@ async def measure(
     """Two rows for each database; raises Wrong."""
     rows: list[Row] = []
     targets: list[Target] = []
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         for database in on:
             alone, beside = await _measure(stage, database, round(seconds * PER_SECOND))
             said = SUBJECT_OF[database]

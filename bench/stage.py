@@ -10,6 +10,7 @@ starts them, and an SMTP server that writes down when each letter came.
 import asyncio
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -115,6 +116,17 @@ async def servers(folder: Path) -> AsyncGenerator[Servers]:
         started = await stack.enter_async_context(running(server, folder / "temporal"))
         brokering = await stack.enter_async_context(running(broker, folder / "kafka"))
         yield Servers(folder, server, broker, {"Temporal": started.pid, "Kafka": brokering.pid})
+
+
+@asynccontextmanager
+async def on_stage(stage: Servers | None) -> AsyncGenerator[Servers]:
+    """These servers; where there are none yet, servers of one's own, in a folder that goes with them."""
+    if stage is not None:
+        yield stage
+        return
+    with tempfile.TemporaryDirectory(prefix="waymark-bench-") as folder:
+        async with servers(Path(folder)) as own:
+            yield own
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,15 @@ At the end it is checked that every learner got one letter, and that every enrol
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench.counting import until_asleep
 from bench.figures import Column, Row, Table, Target, percentile
 from bench.pacing import paced
 from bench.processes import OfBench
-from bench.stage import FLOOR, SUBJECT_OF, Servers, Waymark, Written, Wrong, installed, promoted, servers
+from bench.stage import FLOOR, SUBJECT_OF, Servers, Waymark, Written, Wrong, installed, on_stage, promoted
 from waymark.stack.run import running
 
 PER_SECOND = 10.0
@@ -55,10 +53,7 @@ async def measure(
 ) -> Table:  # fmt: skip
     """A row for each of `on`; raises Wrong."""
     number = round(seconds * per_second)
-    async with AsyncExitStack() as stack:
-        if stage is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waymark-bench-"))
-            stage = await stack.enter_async_context(servers(Path(folder)))
+    async with on_stage(stage) as stage:
         rows: list[Row] = []
         for subject in on:
             measured = _floor(stage, number, per_second) if subject == "floor" else _waymark(

@@ -11,7 +11,7 @@ import typer
 from waymark.cli.client import Body, connect, path_of
 from waymark.cli.errors import NotSo, WrongUsage
 from waymark.cli.many import TOLD, act_on_each, confirm
-from waymark.cli.output import AsJson, counted_words, in_words, instant, print_json, print_table, refusals
+from waymark.cli.output import AsJson, are, counted_words, in_words, instant, print_json, print_table, refusals
 from waymark.cli.printable import printable
 from waymark.settings import load_settings
 
@@ -358,9 +358,9 @@ def _approve_all(chosen: Body, *, is_dry_run: bool, yes: bool, as_json: bool) ->
     if as_json:
         print_json(done)
     else:
-        typer.echo(f"{done['done']} of {counted_words(done['total'], 'draft')} are approved")
+        typer.echo(f"{done['done']} of {counted_words(done['total'], 'draft')} {are(done['done'])} approved")
     if done["failed"]:
-        raise NotSo("\n".join([f"{done['failed']} of {done['total']} are left:", *_left(done)]))
+        raise NotSo("\n".join([f"{done['failed']} of {done['total']} {are(done['failed'])} left:", *_left(done)]))
 
 
 def _left(answer: Body) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 
 from waymark.cli.client import Api, Body, Refused, path_of
 from waymark.cli.errors import NotSo, WrongUsage
-from waymark.cli.output import print_json, progress, refusals
+from waymark.cli.output import are, print_json, progress, refusals
 
 PATH = "/v1/enrolments/actions"
 POLL_SECONDS = 0.3
@@ -116,7 +116,7 @@ def _do(api: Api, wanted: Sequence[Body], path: str, *, done: str, total: int) -
                 api.delete(path_of("enrolments", "actions", asked["id"]))
                 stopped = [*finished, api.get(path_of("enrolments", "actions", asked["id"]))]
                 number = sum(action["done"] for action in stopped)
-                raise NotSo(f"stopped: {number} of {total} are {done}, the others were left") from None
+                raise NotSo(f"stopped: {number} of {total} {are(number)} {done}, the others were left") from None
     return finished
 
 
@@ -142,7 +142,7 @@ def _tell_finished(actions: Sequence[Body], *, done: str, total: int, as_json: b
     number, failed = (sum(action[name] for action in actions) for name in ("done", "failed"))
     stopped = [action["id"] for action in actions if action["state"] == "stopped"]
     if not as_json:
-        typer.echo(f"{number} of {total} are {done}")
+        typer.echo(f"{number} of {total} {are(number)} {done}")
     if stopped:
         raise NotSo(f"somebody stopped it: {', '.join(stopped)}")
     if failed:

@@ -119,6 +119,11 @@ def counted_words(number: int, what: str) -> str:
     return f"{number:,} {plural}{' that ' + tail if tail else ''}"
 
 
+def are(number: int) -> str:
+    """`1 of 3 drafts is approved`, `2 of 3 drafts are approved`."""
+    return "is" if number == 1 else "are"
+
+
 def problem_line(file: str, problem: Mapping[str, Any]) -> str:
     """A problem of a definition on one line, as editors and compilers write it."""
     place = f"{file}:{problem['line']}:{problem['column']}"

@@ -100,7 +100,7 @@ async def test_all_of_a_journey_are_approved_after_saying_how_many(api: Api) -> 
     assert {"proposed"} == set((await states(api.parts.database)).values())
     done = await run(api, *whole, "--yes")
     assert (1, "2 of 3 drafts are approved\n") == (done.status, done.output)
-    assert "1 of 3 are left" in done.errors
+    assert "1 of 3 is left" in done.errors
     after = await states(api.parts.database)
     assert ["approved", "approved", "proposed"] == [after[id_] for id_ in (*fine, wrong)]
     for wrong_usage in ((), ("--all",), (wrong, "--all"), ("--all", "--journey", "to-lead", "--despite-findings")):
@@ -121,7 +121,7 @@ async def test_what_comes_while_somebody_is_asked_is_not_approved(api: Api) -> N
     finally:
         os.close(hands)
         os.close(terminal)
-    assert (0, b"1 of 1 draft are approved") == (asked.returncode, output.strip())
+    assert (0, b"1 of 1 draft is approved") == (asked.returncode, output.strip())
     assert {told: "approved", later: "proposed"} == await states(api.parts.database)
 
 

@@ -124,7 +124,8 @@ async def test_ctrl_c_stops_it(api: Api) -> None:
         (action,) = (await api.get("/v1/enrolments/actions"))["items"]
 
     assert (1, "stopped") == (process.returncode, action["state"]), errors
-    assert f"stopped: {action['done']} of 4 are enrolled, the others were left" in errors.decode()
+    are = "is" if action["done"] == 1 else "are"
+    assert f"stopped: {action['done']} of 4 {are} enrolled, the others were left" in errors.decode()
     assert 1 <= action["done"] < 4
 
 

@@ -104,7 +104,7 @@ async def test_ctrl_c_stops_it(api: Api) -> None:
         await until(has_begun, timeout=40)
         process.send_signal(signal.SIGINT)
         _, errors = await process.communicate()
-    assert (1, True) == (process.returncode, b"stopped: 1 of 3 are paused" in errors), errors
+    assert (1, True) == (process.returncode, b"stopped: 1 of 3 is paused" in errors), errors
     assert ["active", "active", "paused"] == await statuses(api)
 
 

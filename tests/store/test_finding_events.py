@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from journeys.events import Event
 from store import migrate
@@ -29,7 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def record(database: Database, names: Sequence[tuple[str, str]]) -> None:
     logged = [Event(id_, source, "hr.learner.changed", None, NOW, {}) for source, id_ in names]
     async with database.write() as session:
-        await events.record(session, [(event, f"digest of {event.id}", None) for event in logged], at=NOW)
+        await events.record(session, [(one, f"digest of {one.id}", None) for one in logged], at=NOW)
 
 
 async def test_the_digests_of_those_that_are_there(database: Database) -> None:
@@ -43,8 +43,8 @@ async def test_the_digests_of_those_that_are_there(database: Database) -> None:
         assert {} == await events.find_digests(session, set())
 
 
-async def test_what_a_source_has_sent_before_is_not_read(postgres_url: str) -> None:
-    """On PostgreSQL without statistics of the table: a batch of a hundred reads a hundred, not thousands."""
+async def test_on_postgresql_what_a_source_has_sent_before_is_not_read(postgres_url: str) -> None:
+    """Without statistics of the table: a batch of a hundred reads a hundred, not thousands."""
     await migrate.upgrade(postgres_url)
     database = Database(postgres_url)
     names = [("/hr", str(number)) for number in range(MANY)]
@@ -64,3 +64,19 @@ async def tuples_read(database: Database) -> int:
             found = (await (await session.connection()).execute(text(statement))).scalar_one()
         read += int(found or 0)
     return read
+
+
+async def test_on_sqlite_each_is_searched_for_by_the_index(sqlite_url: str) -> None:
+    """Its plan scans what was asked for, and not the log."""
+    await migrate.upgrade(sqlite_url)
+    database = Database(sqlite_url)
+    seen: list[str] = []
+    async with database.read() as session:
+        connection = await session.connection()
+        event.listen(connection.sync_connection, "before_cursor_execute", lambda *a: seen.append(a[2]))
+        await events.find_digests(session, {("/hr", "1"), ("/lms", "2")})
+        (asked,) = seen
+        plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ("[]",))).all()
+    await database.close()
+    assert [line for *_, line in plan if line.startswith("SEARCH events USING INDEX")]
+    assert not [line for *_, line in plan if line.startswith("SCAN events")]

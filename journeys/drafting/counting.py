@@ -1,8 +1,12 @@
-"""How many texts a version of a journey has, and how many it lacks. Pure."""
+"""How many texts a version of a journey has, and how many it lacks. Pure.
 
-from collections.abc import Iterable
+A journey may have a text for each of very many learners. So nobody looks at them one by one: texts of one message and
+language that one program ordered are asked for by another program all together or not at all, because what their
+orders have apart is the value alone.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from journeys.drafting.expecting import Expecting
 from journeys.drafting.order import order_for, order_key
@@ -10,19 +14,19 @@ from journeys.policy import DEFAULT_POLICY
 from journeys.program import Program
 
 
-class Text(Protocol):
-    """A draft, as far as it is counted (`store.tables.DraftRow`)."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """So many texts of one message and language that one program (its hash) ordered, in one state; `value` and `key`
+    are those of one of them.
+    """
 
-    @property
-    def message(self) -> str: ...
-    @property
-    def language(self) -> str | None: ...
-    @property
-    def value(self) -> str | None: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def state(self) -> str: ...
+    message: str
+    language: str | None
+    program: str
+    state: str
+    number: int
+    value: str | None
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,25 @@ class Counts:
     missing: int
 
 
-def count(program: Program, texts: Iterable[Text]) -> Counts:
-    """The counts of what this program asks for, out of all texts of its journey; those of other versions alone are
-    left out.
-    """
-    orders = {(wanted.order.message, wanted.key): False for wanted in Expecting(program, DEFAULT_POLICY).for_all()}
+def asked_for(program: Program, groups: Collection[Group]) -> Sequence[Group]:
+    """Those of a journey's texts that this program asks for; those of other versions alone are left out."""
+    return [group for group in groups if _is_asked_for(program, group)]
+
+
+def _is_asked_for(program: Program, group: Group) -> bool:
+    order = order_for(program, group.message, language=group.language, value=group.value)
+    return order is not None and order_key(order) == group.key
+
+
+def expected(program: Program) -> Collection[tuple[str, str]]:
+    """The orders (message, key) that the program has whoever there is: ordered or not, it asks for their texts."""
+    return {(wanted.order.message, wanted.key) for wanted in Expecting(program, DEFAULT_POLICY).for_all()}
+
+
+def count(groups: Collection[Group], *, missing: int) -> Counts:
+    """The counts of these texts, all asked for."""
     states = dict.fromkeys(("wanted", "proposed", "approved", "failed"), 0)
-    keys: dict[tuple[str, str | None, str | None], str | None] = {}
-    for text in texts:
-        of = (text.message, text.language, text.value)
-        if of not in keys:
-            order = order_for(program, text.message, language=text.language, value=text.value)
-            keys[of] = None if order is None else order_key(order)
-        if keys[of] == text.key:
-            order_of = text.message, text.key
-            orders[order_of] = orders.get(order_of, False) or text.state == "approved"
-            if text.state in states:
-                states[text.state] += 1
-    return Counts(**states, missing=list(orders.values()).count(False))
+    for group in groups:
+        if group.state in states:
+            states[group.state] += group.number
+    return Counts(**states, missing=missing)

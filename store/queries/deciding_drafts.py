@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, tuple_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from journeys.drafting.counting import Group
 from journeys.drafting.order import DraftText
 from journeys.events import Json
 from journeys.identity import draft_id
@@ -175,25 +177,45 @@ async def find_last_approved(session: AsyncSession, draft: Listed) -> Listed | N
     return None if found is None else Listed(*found)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One draft, as far as it is counted."""
-
-    message: str
-    language: str | None
-    value: str | None
-    key: str
-    number: int
-    state: str
-
-
-async def list_counted(session: AsyncSession, journey: str) -> Sequence[Counted]:
-    """Every draft of a journey, in order of number."""
+async def list_groups(session: AsyncSession, journey: str) -> Sequence[Group]:
+    """Every text of a journey, counted together with those like it."""
+    of = (col(DraftRow.message), col(DraftRow.language), col(DraftRow.program), col(DraftRow.state))
+    counted = (
+        select(*of, func.count().label("number"), func.min(col(DraftRow.id)).label("one"))
+        .where(col(DraftRow.journey) == journey)
+        .group_by(*of)
+        .subquery()
+    )
+    one = aliased(DraftRow)
     query = select(
-        col(DraftRow.message), col(DraftRow.language), col(DraftRow.value), col(DraftRow.key), col(DraftRow.number),
-        col(DraftRow.state),
-    ).where(col(DraftRow.journey) == journey).order_by(col(DraftRow.number))  # fmt: skip
-    return [Counted(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+        counted.c.message, counted.c.language, counted.c.program, counted.c.state, counted.c.number, col(one.value),
+        col(one.key),
+    ).join(one, col(one.id) == counted.c.one)  # fmt: skip
+    return [Group(*row) for row in (await (await connection_of(session)).execute(query)).all()]
+
+
+async def count_unapproved(
+    session: AsyncSession, journey: str, groups: Collection[Group], *, expected: Collection[tuple[str, str]]
+) -> int:
+    """Of how many orders (message, key) no text is approved: those of these groups, and those that are expected."""
+    core, key = await connection_of(session), (col(DraftRow.message), col(DraftRow.key))
+    of_journey = col(DraftRow.journey) == journey
+    is_approved = func.max(case((col(DraftRow.state) == "approved", 1), else_=0))
+    orders = (
+        select(col(DraftRow.message), col(DraftRow.language), func.min(col(DraftRow.program)).label("program"))
+        .where(of_journey)
+        .group_by(col(DraftRow.message), col(DraftRow.language), col(DraftRow.key))
+        .having(is_approved == 0)
+        .subquery()
+    )
+    like = {(group.message, group.language, group.program) for group in groups}
+    counted = select(*orders.c, func.count()).group_by(*orders.c)
+    lacking = sum(number for *of, number in (await core.execute(counted)).all() if tuple(of) in like)
+    unknown = set(expected)
+    for part in _parts([*expected]):
+        known = select(*key).where(of_journey, tuple_(*key).in_(part)).distinct()
+        unknown -= {(row[0], row[1]) for row in (await core.execute(known)).all()}
+    return lacking + len(unknown)
 
 
 # --- decided ------------------------------------------------------------------------------------------------------

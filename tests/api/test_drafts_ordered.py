@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import col, select
 
 from store.tables import DraftRow
@@ -95,6 +96,25 @@ async def test_a_text_for_one_learner_is_not_ordered_ahead(api: Api) -> None:
     await api.client.put("/v1/policy", json={"drafts": {"per_learner": True}})
     counts = (await published(api, DRAFTED.replace("per: learner.role", "per: learner")))["drafts"]
     assert (set(), 0) == (await orders(api), counts["missing"])
+
+
+async def test_an_order_is_lacking_once_however_often_its_text_was_written(api: Api) -> None:
+    """Not where an earlier version's text of it is approved; and what is rejected, and wanted anew, is lacking."""
+    first = (await published(api))["hash"]
+    for value in ("nurse", "clerk", "chef"):
+        draft = await propose(api.parts.database, value=value)
+        how = ("reject", {"reason": "Too dry."}) if value == "chef" else ("approve", {"despite_findings": True})
+        assert (await api.client.post(f"/v1/drafts/{draft}/{how[0]}", json=how[1])).is_success
+    second = (await published(api, DRAFTED.replace("wait: 3d", "wait: 4d")))["hash"]
+    assert first != second
+    async with api.parts.database.read() as session:
+        (nurse,) = (await session.exec(select(DraftRow).where(col(DraftRow.value) == "nurse"))).all()
+    async with api.parts.database.write() as session:
+        again = {**nurse.model_dump(), "id": "again", "number": 2, "state": "wanted", "program": second}
+        await (await session.connection()).execute(insert(DraftRow), [again])
+
+    counts = {"wanted": 2, "proposed": 0, "approved": 2, "failed": 0, "missing": 1}
+    assert counts == (await api.get("/v1/journeys/to-lead"))["drafts"]
 
 
 async def test_what_nobody_drafts_is_not_counted(api: Api) -> None:

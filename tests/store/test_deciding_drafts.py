@@ -198,3 +198,23 @@ async def test_many_are_found_at_once(database: Database) -> None:
         some = await deciding_drafts.list_of_orders(session, orders, states=("proposed",))
     assert 700 == len(everything)
     assert {f"k{n}" for n in range(700) if f"k{n}" < "k5"} == {row.key for row in some}
+
+
+# --- counted ------------------------------------------------------------------------------------------------------
+
+
+async def test_texts_are_counted_together_with_those_like_them(database: Database) -> None:
+    """However many values there are; those of another language, program or state are counted apart."""
+    for number in range(20):
+        await keep(database, f"k{number}", of={"value": str(number)})
+    others = ({"language": "de"}, {"program": "q"}, {"state": "approved"})
+    for number, other in enumerate(others):
+        await keep(database, f"o{number}", of=other)
+    async with database.read() as session:
+        groups = await deciding_drafts.list_groups(session, "j")
+        all_lacking = await deciding_drafts.count_unapproved(session, "j", groups, expected={("m", "k1"), ("m", "x")})
+        own = [group for group in groups if group.program == "p"]
+        own_lacking = await deciding_drafts.count_unapproved(session, "j", own, expected=())
+    assert [1, 1, 1, 20] == sorted(group.number for group in groups)
+    assert (20 + 2 + 1, 20 + 1) == (all_lacking, own_lacking)
+    assert all((group.key == f"k{group.value}") for group in groups if group.number == 20)

@@ -11,8 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.parts import Parts
 from api.resources.drafts.schemas import DraftCounts
 from journeys.deciding import facts_of
+from journeys.drafting import counting
 from journeys.drafting.choosing import Wanted
-from journeys.drafting.counting import count
 from journeys.drafting.expecting import Expecting
 from journeys.drafting.needing import has_drafts
 from journeys.identity import draft_id
@@ -60,8 +60,10 @@ async def counts_of(session: AsyncSession, program: Program) -> DraftCounts | No
     """How many texts the program has and lacks; None where nothing of it is drafted."""
     if not has_drafts(program):
         return None
-    texts = await deciding_drafts.list_counted(session, program.journey)
-    found = await asyncio.to_thread(count, program, texts)
+    groups = counting.asked_for(program, await deciding_drafts.list_groups(session, program.journey))
+    expected = await asyncio.to_thread(counting.expected, program)
+    missing = await deciding_drafts.count_unapproved(session, program.journey, groups, expected=expected)
+    found = counting.count(groups, missing=missing)
     return DraftCounts(
         wanted=found.wanted, proposed=found.proposed, approved=found.approved, failed=found.failed,
         missing=found.missing,

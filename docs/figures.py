@@ -18,6 +18,9 @@ PICTURES = {
 }
 """The picture of a benchmark, and what it shows."""
 
+COUNTS = ("chaos", "poison", "soak")
+"""Whose targets are called `what: where`, and are told together where they came to the same."""
+
 Kept = Mapping[str, Any]
 """One file: the machine, the title, units and decimals of the columns, rows, remarks, targets, runs."""
 
@@ -61,9 +64,15 @@ def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]])
     reached = sum(target["is_reached"] for _, target in targets)
     yield f"\n## What is to be reached\n\n{reached} of {len(targets)} are reached.\n\n"
     yield "| figure | measured | floor | to reach | |\n|---|---:|---:|---:|---|\n"
+    lines: dict[tuple[str, str], list[str]] = {}
     for name, target in targets:
-        yield f"| [{target['figure']}](#{name}) | {_number(target, 'measured')} | {_number(target, 'floor')} "
-        yield f"| {_wanted(target)} | {_verdict(target, reasons.get(name, {}))} |\n"
+        figure, _, where = target["figure"].partition(": ") if name in COUNTS else (target["figure"], "", "")
+        rest = f"| {_number(target, 'measured')} | {_number(target, 'floor')} | {_wanted(target)} "
+        rest += f"| {_verdict(target, reasons.get(name, {}))} |\n"
+        lines.setdefault((f"[{figure}](#{name})", rest), []).append(where)
+    for (figure, rest), places in lines.items():
+        where = "; ".join(place for place in places if place)
+        yield f"| {figure}{': ' if where else ''}{where} {rest}"
 
 
 def _verdict(target: Mapping[str, Any], reasons: Mapping[str, str]) -> str:

@@ -308,7 +308,8 @@ def _part(
         except Missing as error:
             missing.append(str(error))
         else:
-            rows.append(f"| {name} | {reckoned} | **{result}** | {'; '.join(dict.fromkeys(found.sources))} |\n")
+            sources = "; ".join(dict.fromkeys(found.sources)) or "assumed above"
+            rows.append(f"| {name} | {reckoned} | **{result}** | {sources} |\n")
     if rows:
         yield f"\n**{part}**\n\n| | reckoned | comes to | measured in |\n|---|---|---:|---|\n{''.join(rows)}"
 

@@ -78,6 +78,16 @@ def test_reasons_are_given_for_targets_that_are_there() -> None:
     assert {} == {n: set(each) - known.get(n, set()) for n, each in reasons.items() if set(each) - known.get(n, set())}
 
 
+def test_counts_that_came_to_the_same_are_told_together(tmp_path: Path) -> None:
+    """Of many runs of the chaos: one line for what was lost in none of them, and one for where something was."""
+    targets = [Target(f"lost: {run}", lost, at_most=0) for run, lost in (("one", 0), ("two", 3), ("three", 0))]
+    save("chaos", table_json(Table("chaos", "chaos: all", (), targets=targets)), Machine(), folder=tmp_path)
+    page = figures.page(tmp_path)
+    assert "2 of 3 are reached" in page
+    assert "| [lost](#chaos): one; three | 0 |  | ≤ 0 | reached |" in page
+    assert "| [lost](#chaos): two | 3 |  | ≤ 0 | **below**, the reason is not known yet |" in page
+
+
 # beside what was kept before
 
 

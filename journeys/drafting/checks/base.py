@@ -57,6 +57,9 @@ class House:
 NO_HOUSE_RULES = House()
 
 PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
+LEAST_TO_TELL = 4
+"""How many words a text needs at least before its language is told from it."""
+
 BLANK = "▢"
 """What stands for a placeholder in texts that are only read."""
 
@@ -111,14 +114,16 @@ class Look:
 
     @cached_property
     def language(self) -> str | None:
-        """The language that is wanted: the order's, or that of the fallback where the order names none."""
+        """The language that is wanted: the order's, or that of the fallback where the order names none and the fallback
+        says enough to tell. Of three short words nobody knows, and a guess would be held against every text.
+        """
         wanted = primary(self.order.language)
         if wanted is not None:
             return wanted
         fallback = self.order.fallback
         said = as_read(" ".join(part for part in (fallback.subject, fallback.body) if part)).replace(BLANK, " ")
-        found = detect(said) if len(words_of(said)) >= 3 else None
-        return None if found is None else found[0]
+        found = detect(said) if len(words_of(said)) >= LEAST_TO_TELL else None
+        return found[0] if found is not None and found[1] else None
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

@@ -40,6 +40,22 @@ def told(
     return {finding.check for finding in look_at(DraftText(subject, body), given or order(), house)}
 
 
+@pytest.mark.parametrize(
+    "fallback", [Wording("fa", "fallback a"), Wording("Hello", "Hello there"), Wording(None, "Plain.")]
+)
+def test_from_a_few_words_no_language_is_told(fallback: Wording) -> None:
+    """The detector guesses Catalan and German; no good text is to be sent back for that."""
+    assert "language" not in told(
+        "The course is there for you whenever you like.", order(language=None, fallback=fallback)
+    )
+
+
+def test_from_the_messages_own_words_its_language_is_told() -> None:
+    """Where no language is named, and these are enough to tell."""
+    of = order(language=None, fallback=Wording("Your course", "The course is there."))
+    assert "language" in told("Der Kurs ist jederzeit für Sie da, wann immer Sie möchten.", of)
+
+
 # --- the corpora --------------------------------------------------------------------------------------------------
 
 

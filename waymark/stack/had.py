@@ -21,6 +21,7 @@ from typing import Generic, TypeVar, cast
 
 import httpx2
 
+from waymark.stack import cache
 from waymark.stack.parts import CannotHave
 from waymark.stack.process import last_lines, with_parent
 
@@ -67,12 +68,6 @@ def take(name: str, ways: Sequence[Way[T]]) -> Had[T]:
     raise CannotHave(name, "\n".join(["there is no way to get this server here:", *reasons]))
 
 
-def cache() -> Path:
-    """The user's cache folder for Waymark."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "waymark"
-
-
 @contextlib.contextmanager
 def making(folder: Path) -> Generator[Path | None]:
     """A folder beside `folder` to fill, moved into place at the end if nothing went wrong.
@@ -105,7 +100,7 @@ def locked(file: Path) -> Generator[None]:
 
 def fetch(name: str, url: str, *, into: Path, say: Say) -> None:
     """Download an archive and unpack it; a failure is remembered for a day. Raises Unavailable."""
-    memory = cache() / "failures" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.json"
+    memory = cache.folder() / "failures" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.json"
     if (remembered := _remembered(memory)) is not None:
         raise Unavailable(f"{url} did not work before ({remembered}); remove {memory} to try it again")
     try:
@@ -171,7 +166,7 @@ def within_docker(command: tuple[str, ...], options: tuple[str, ...]) -> tuple[s
 
 def build(name: str, command: Sequence[str], *, folder: Path, steps: int, say: Say) -> None:
     """Run a build that prints a line for each step; raises Unavailable with the end of what it said."""
-    log = cache() / f"build-{name}.log"
+    log = cache.folder() / f"build-{name}.log"
     with log.open("w+") as output:
         child = subprocess.Popen(
             with_parent(command),

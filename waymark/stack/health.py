@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from waymark.settings import Loaded, Settings, setting_name, shown, unknown_settings
-from waymark.stack import had, kafka, plan, process, temporal
+from waymark.stack import cache, kafka, plan, process, temporal
 from waymark.stack.home import Home, PartRecord
 from waymark.stack.ours import look_at_api
 from waymark.stack.parts import NotReady
@@ -128,7 +128,7 @@ async def _temporal(loaded: Loaded, *, is_up: bool) -> Finding:
 
 def _how_temporal() -> Finding:
     if temporal.is_cached():
-        return Finding("temporal", "well", f"not up; {temporal.version()} is in the cache, {had.cache()}")
+        return Finding("temporal", "well", f"not up; {temporal.version()} is in the cache, {cache.folder()}")
     tools = [tool for tool in ("temporal-server", "docker", "go") if shutil.which(tool)]
     if not tools:
         advice = "install Go 1.26.8 or later, or set WAYMARK_TEMPORAL_ADDRESS"
@@ -160,7 +160,7 @@ def _how_kafka() -> Finding:
     if shutil.which("java") is None and shutil.which("docker") is None:
         advice = f"install Java {kafka.JAVA} or later, set WAYMARK_KAFKA_BOOTSTRAP, or set it to off"
         return Finding("kafka", "problem", "not up; there is neither java nor docker on PATH", advice)
-    where = f"is in the cache, {had.cache()}" if kafka.is_cached() else "is got by `waymark up` once"
+    where = f"is in the cache, {cache.folder()}" if kafka.is_cached() else "is got by `waymark up` once"
     return Finding("kafka", "well", f"not up; {kafka.version()} {where}")
 
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from kafka.admin import KafkaAdminClient  # pyright: ignore[reportMissingTypeStubs] - kafka-python brings no types
 from kafka.errors import KafkaError  # pyright: ignore[reportMissingTypeStubs] - as above
 
-from waymark.stack import had, process
+from waymark.stack import cache, had, process
 from waymark.stack.parts import Launch, Listens, NotReady
 
 POM = had.DEPLOY / "kafka" / "pom.xml"
@@ -59,7 +59,7 @@ def take(say: had.Say) -> had.Had[Program]:
 
 
 def _cached() -> Path:
-    return had.cache() / f"kafka-{version()}"
+    return cache.folder() / f"kafka-{version()}"
 
 
 def is_cached() -> bool:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - it brings no types
 
-from waymark.stack import had
+from waymark.stack import cache, had
 from waymark.stack.parts import Launch, Listens, NotReady
 
 OLDEST = 14
@@ -61,8 +61,7 @@ def _installed(say: had.Say) -> Program:
         raise had.Unavailable(
             "install PostgreSQL by hand (Debian: sudo apt-get install postgresql), or run the tests as root"
         )
-    had.cache().mkdir(parents=True, exist_ok=True)
-    with had.locked(had.cache() / "apt-get.lock"):
+    with had.locked(cache.folder() / "apt-get.lock"):
         if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
             say("postgresql", "installing Debian's package", None)
             # its own cluster, which Debian would start, is not wanted

@@ -5,6 +5,7 @@ in the meantime is never taken for ours, and never killed.
 """
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -13,13 +14,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from waymark.stack import cache
 
 # Below the range from which kernels take ports for outgoing connections, so that a server that is started again
 # finds its port still free.
 _FREE_PORTS = range(10_000, 32_000)
+_CHANCE = random.SystemRandom()
+"""Not the one that tests seed: two of them at once would be given the same ports."""
+PROMISED_SECONDS = 300.0
+"""So long who was given a port has the time to listen on it; a server may be taken from an archive first."""
 _LISTEN = "0A"
 
 
@@ -129,12 +136,31 @@ def _reap(pid: int) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    for _ in range(500):
-        port = random.choice(_FREE_PORTS)
-        if is_free(port):
-            return port
+    """A port of 127.0.0.1 on which nobody listens, and which no process of ours on this machine was given just now."""
+    with _promises() as promises:
+        for _ in range(500):
+            port = _CHANCE.choice(_FREE_PORTS)
+            if port not in promises and is_free(port):
+                promises[port] = time.monotonic()
+                return port
     raise OSError("no free port was found between 10000 and 32000 on 127.0.0.1")
+
+
+@contextlib.contextmanager
+def _promises() -> Generator[dict[int, float]]:
+    """The ports that were given lately, and when (monotonic seconds, which all processes of a machine share); what is
+    added is kept. One process at a time.
+    """
+    with (cache.folder() / "ports").open("a+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+        file.seek(0)
+        given = (line.split() for line in file)
+        now = time.monotonic()
+        known = {int(words[0]): float(words[1]) for words in given if len(words) == 2}
+        promises = {port: at for port, at in known.items() if 0 <= now - at < PROMISED_SECONDS}
+        yield promises
+        file.truncate(0)
+        file.write("".join(f"{port} {at!r}\n" for port, at in promises.items()))
 
 
 def free_ports(number: int) -> list[int]:

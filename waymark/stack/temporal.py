@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from waymark.stack import had, process
+from waymark.stack import cache, had, process
 from waymark.stack.parts import Launch, Listens, NotReady
 
 MODULE = had.DEPLOY / "temporal"
@@ -73,7 +73,7 @@ def take(say: had.Say) -> had.Had[Program]:
 
 
 def _cached() -> Path:
-    return had.cache() / f"temporal-{version()}" / "temporal-server"
+    return cache.folder() / f"temporal-{version()}" / "temporal-server"
 
 
 def is_cached() -> bool:

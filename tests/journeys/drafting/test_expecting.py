@@ -1,8 +1,8 @@
 """Which texts are ordered before anybody enters, and how many a journey lacks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from journeys.drafting.counting import Counts, count
+from journeys.drafting.counting import Counts, Group, asked_for, count, expected
 from journeys.drafting.expecting import MOST_VALUES, Expecting
 from journeys.drafting.order import order_for, order_key
 from journeys.expressions import Facts, learner_facts
@@ -75,45 +75,34 @@ def test_there_is_a_bound() -> None:
     assert not of.needs_learners
 
 
-@dataclass(frozen=True)
-class Text:
-    """A draft, as it is counted."""
-
-    message: str
-    language: str | None
-    value: str | None
-    key: str
-    state: str
-
-
-def text(of: Program, state: str, *, language: str | None = None, value: str | None = None) -> Text:
-    """A draft of this program."""
+def texts(of: Program, state: str, number: int = 1, *, language: str | None = None, value: str | None = None) -> Group:
+    """So many drafts that this program ordered."""
     order = order_for(of, "hello", language=language, value=value)
     assert order is not None
-    return Text("hello", language, value, order_key(order), state)
+    return Group("hello", language, of.hash, state, number, value, order_key(order))
 
 
-def test_what_is_not_approved_is_missing() -> None:
-    """An edit that waits beside an approved text is not; what was rejected is."""
+def test_texts_are_counted_by_their_state() -> None:
+    """What was replaced or rejected is none any more."""
     of = program()
-    texts = [
-        text(of, "approved", value="a"), text(of, "proposed", value="a"), text(of, "replaced", value="a"),
-        text(of, "wanted", value="b"), text(of, "rejected", value="c"), text(of, "failed", value="d"),
-        text(of, "approved", value="e", language="de"),
+    groups = [
+        texts(of, "approved", 2, value="a"), texts(of, "proposed", value="a"), texts(of, "replaced", value="a"),
+        texts(of, "wanted", 5, value="b"), texts(of, "rejected", value="c"), texts(of, "failed", value="d"),
+        texts(of, "approved", value="e", language="de"),
     ]  # fmt: skip
-    assert Counts(wanted=1, proposed=1, approved=2, failed=1, missing=3) == count(of, texts)
+    assert Counts(wanted=5, proposed=1, approved=3, failed=1, missing=4) == count(groups, missing=4)
 
 
-def test_a_text_for_all_is_missing_before_it_is_ordered() -> None:
-    """It is known that it will be needed."""
+def test_a_text_for_all_is_expected_before_it_is_ordered() -> None:
+    """It is known that it will be needed, in each language; a text by value is when somebody has that value."""
     of = program(None)
-    assert Counts(0, 0, 0, 0, missing=2) == count(of, [])
-    assert Counts(0, 0, 1, 0, missing=1) == count(of, [text(of, "approved")])
+    assert {("hello", texts(of, "wanted", language=language).key) for language in (None, "de")} == set(expected(of))
+    assert set() == set(expected(program()))
 
 
-def test_texts_of_other_versions_are_not_counted() -> None:
+def test_texts_of_other_versions_are_not_asked_for() -> None:
     """Nor those of messages that are gone."""
     of = program(None)
     old = replace(of, messages={**of.messages, "hello": replace(of.messages["hello"], body="It waited")})
-    gone = Text("bye", None, None, "0", "approved")
-    assert Counts(0, 0, 0, 0, missing=2) == count(of, [text(old, "approved"), gone])
+    own, gone = texts(of, "approved"), Group("bye", None, of.hash, "approved", 1, None, "0")
+    assert [own] == list(asked_for(of, [own, texts(old, "approved"), gone]))

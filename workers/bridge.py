@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Stuck(Exception):
-    """The consumer answers and gives nothing, though there is something: only a new one helps."""
+    """The consumer answers and gives nothing, though there is something: a new one may help."""
 
 
 @dataclass
@@ -65,23 +65,37 @@ class Bridge:
     _waiting: list[Record] = field(default_factory=list[Record])
     _behind: dict[Partition, tuple[int, int]] = field(default_factory=dict[Partition, tuple[int, int]])
     _looked_at: float = 0.0
+    _is_renewed: bool = False
+    """Whether the consumer took the place of one that was stuck, and has read nothing yet."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then the batch at hand is finished, its offsets are committed, and the group is left."""
-        consumer = await self._connect(stop)
-        if consumer is None:
-            return
+        """Until `stop` is set; then the batch at hand is finished, its offsets are committed, and the group is left.
+
+        Raises Stuck where a new consumer has not helped either.
+        """
         try:
-            joining_until = asyncio.get_running_loop().time() + JOIN_SECONDS
-            while not stop.is_set():
-                records = await self._next(consumer)
-                if self.ready is not None:
-                    await self._say_ready(consumer, joining_until)
-                if records and await self._bring_in(consumer, records, stop):
-                    await self._commit(consumer, records)
+            while (consumer := await self._connect(stop)) is not None:
+                try:
+                    await self._read(consumer, stop)
+                    return
+                except Stuck as stuck:
+                    log.error("%s: a new consumer takes its place", stuck)
+                    if self._is_renewed:
+                        raise
+                    self._is_renewed, self._waiting, self._behind = True, [], {}
+                finally:
+                    await self._call(consumer.close)
         finally:
-            await self._call(consumer.close)
             self._thread.shutdown(wait=False)
+
+    async def _read(self, consumer: Consumer, stop: asyncio.Event) -> None:
+        joining_until = asyncio.get_running_loop().time() + JOIN_SECONDS
+        while not stop.is_set():
+            records = await self._next(consumer)
+            if self.ready is not None:
+                await self._say_ready(consumer, joining_until)
+            if records and await self._bring_in(consumer, records, stop):
+                await self._commit(consumer, records)
 
     async def _connect(self, stop: asyncio.Event) -> Consumer | None:
         pause = 1.0
@@ -175,7 +189,7 @@ class Bridge:
         """Now and then: a partition that has more and has not moved since we last looked is stuck."""
         now = asyncio.get_running_loop().time()
         if has_read:
-            self._behind = {}
+            self._behind, self._is_renewed = {}, False
         if now - self._looked_at < LAG_CHECK_SECONDS:
             return
         self._looked_at = now
@@ -183,9 +197,7 @@ class Bridge:
         LAG.set(sum(end - at for at, end in lags.values()))
         stuck = [place for place, (at, _) in lags.items() if place in self._behind and self._behind[place][0] == at]
         if stuck and not has_read:
-            raise Stuck(
-                f"partition {stuck[0][1]} of {stuck[0][0]} has records that do not come: a new consumer is needed"
-            )
+            raise Stuck(f"partition {stuck[0][1]} of {stuck[0][0]} has records that do not come")
         self._behind = lags
 
     async def _call(self, call: Callable[[], T]) -> T:

@@ -24,6 +24,9 @@ SESSION_MS = 10_000
 FETCH_MS = 2_000
 """How long a broker that has nothing keeps us waiting; what comes meanwhile it gives at once."""
 
+LONGEST_BACKOFF_MS = 3_000
+"""How long nobody calls a broker that did not answer: one that is back is noticed after that."""
+
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 
 
@@ -47,6 +50,7 @@ class Consumer:
                 max_poll_records=most,
                 session_timeout_ms=SESSION_MS,
                 fetch_max_wait_ms=FETCH_MS,
+                reconnect_backoff_max_ms=LONGEST_BACKOFF_MS,
                 check_crcs=importlib.util.find_spec("crc32c")
                 is not None,  # in pure Python it costs six records of seven
             )
@@ -102,7 +106,7 @@ class Producer:
         self._producer: Any = _passing(
             lambda: KafkaProducer(
                 bootstrap_servers=bootstrap.split(","), client_id="waymark-relay", acks="all", enable_idempotence=True,
-                compression_type="gzip", linger_ms=5,
+                compression_type="gzip", linger_ms=5, reconnect_backoff_max_ms=LONGEST_BACKOFF_MS,
             )
         )  # fmt: skip
 

@@ -340,3 +340,37 @@ async def _is(number: Any, expected: int) -> bool:
 
 async def _is_empty(rows: Any) -> bool:
     return not await rows
+
+
+class Stops(Consumer):
+    """A consumer that stops fetching, as if the package had lost a partition."""
+
+    made = 0
+    has_stopped = False
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], *, group: str) -> None:
+        super().__init__(bootstrap, topics, group=group)
+        Stops.made += 1
+        self._stops = Stops.made == 1
+
+    def poll(self, timeout_seconds: float) -> list[Record]:
+        """Nothing; the partitions are ours, and their records stay where they are."""
+        if self._stops and self.has_partitions():
+            self.pause()
+            Stops.has_stopped = True
+        return super().poll(min(timeout_seconds, 0.2))
+
+
+async def test_a_consumer_that_is_stuck_is_replaced(
+    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to start the process again."""
+    monkeypatch.setattr(bridging, "Consumer", Stops)
+    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 1.0)
+    monkeypatch.setattr(Stops, "made", 0)
+    monkeypatch.setattr(Stops, "has_stopped", False)
+    async with running(feed, kafka_bootstrap, topic):
+        await until(lambda: Stops.has_stopped)
+        produce(kafka_bootstrap, topic, [event("hr.learner.promoted")])
+        await until(lambda: logged(feed))
+    assert 2 == Stops.made

@@ -37,6 +37,14 @@ async def list_wanted(session: AsyncSession, *, before: datetime, after: str, li
     return (await session.exec(query)).all()
 
 
+async def count_wanted(session: AsyncSession) -> tuple[int, str | None]:
+    """How many texts are wanted, and what the one that was looked at last waits for, where its drafting says."""
+    wanted = col(DraftRow.state) == "wanted"
+    number = (await session.exec(select(func.count()).select_from(DraftRow).where(wanted))).one()
+    query = select(DraftRow.reason).where(wanted, col(DraftRow.reason).is_not(None))
+    return number, (await session.exec(query.order_by(col(DraftRow.updated_at).desc()).limit(1))).first()
+
+
 async def find_program_now(session: AsyncSession, journey: str) -> str | None:
     """The hash of the program that a journey runs now; None where it is archived, or not there."""
     query = (

@@ -218,3 +218,13 @@ async def test_texts_are_counted_together_with_those_like_them(database: Databas
     assert [1, 1, 1, 20] == sorted(group.number for group in groups)
     assert (20 + 2 + 1, 20 + 1) == (all_lacking, own_lacking)
     assert all((group.key == f"k{group.value}") for group in groups if group.number == 20)
+
+
+async def test_what_is_wanted_says_what_it_waits_for(database: Database) -> None:
+    """The one that was looked at last, where its drafting says."""
+    later = {"state": "wanted", "reason": "waits for the writer: it is away", "updated_at": AT + timedelta(minutes=1)}
+    for key, of in (("a", {"state": "wanted"}), ("b", later), ("c", {"state": "wanted", "reason": "once"})):
+        await keep(database, key, of=of)
+    await keep(database, "d", of={"reason": "too dry", "state": "rejected"})
+    async with database.read() as session:
+        assert (3, "waits for the writer: it is away") == await drafting.count_wanted(session)

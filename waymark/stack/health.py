@@ -5,10 +5,10 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from waymark.settings import Loaded, Settings, setting_name, shown, unknown_settings
 from waymark.stack import cache, kafka, plan, process, temporal
@@ -16,7 +16,11 @@ from waymark.stack.home import Home, PartRecord
 from waymark.stack.ours import look_at_api
 from waymark.stack.parts import NotReady
 
+if TYPE_CHECKING:  # takes a second to import, and whoever is not set up yet has no use for it
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
 Verdict = Literal["well", "warning", "problem"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ async def examine(loaded: Loaded, environment: Mapping[str, str]) -> list[Findin
         _mail(loaded, is_up=is_up),
         _database(settings, home),
         _journeys(settings),
+        _drafts(settings),
     )
     return [_python(), *_names(environment), _home(home), _secret(loaded), *looks, await _api(settings, is_up=is_up)]
 
@@ -194,29 +199,53 @@ async def _database(settings: Settings, home: Home) -> Finding:
         return Finding("database", "problem", reason, _advice("database_url"))
 
 
-async def _journeys(settings: Settings) -> Finding:
-    """Whether a journey holds itself because it fails for many."""
+async def _from_store(settings: Settings, ask: Callable[["AsyncSession"], Awaitable[T]]) -> T | None:
+    """What the store answers; None where there is none yet, or it does not answer: what is wrong is said beside."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from store.database import Database
-    from store.queries import pausing
 
     url = settings.database()
     if url.startswith("sqlite") and not Path(url.partition("///")[2]).exists():
-        return Finding("journeys", "well", "none yet")
+        return None
     database = Database(url, pool_size=1)
     try:
         async with database.read() as session:
-            held = await pausing.list_held_by_themselves(session)
+            return await ask(session)
     except (SQLAlchemyError, OSError, ImportError):
-        return Finding("journeys", "well", "the database tells of none yet")  # what is wrong with it is said beside
+        return None
     finally:
         await database.close()
+
+
+async def _journeys(settings: Settings) -> Finding:
+    """Whether a journey holds itself because it fails for many."""
+    from store.queries import pausing
+
+    held = await _from_store(settings, pausing.list_held_by_themselves)
+    if held is None:
+        return Finding("journeys", "well", "the database tells of none yet")
     if not held:
         return Finding("journeys", "well", "none holds itself")
     told = "; ".join(f"{journey} holds itself: {paused.reason}" for journey, paused in held)
     advice = "mend the cause, then `waymark journey resume` it, and `waymark resend` what failed"
     return Finding("journeys", "warning", told, advice)
+
+
+async def _drafts(settings: Settings) -> Finding:
+    """Whether texts that are wanted are being written."""
+    from store.queries import drafting
+
+    number, reason = await _from_store(settings, drafting.count_wanted) or (0, None)
+    if number == 0:
+        return Finding("drafts", "well", "none is waited for")
+    if reason is None and not (settings.has_writer() or settings.writer_imitation):
+        advice = "set OPENAI_API_KEY and WAYMARK_WRITER_MODEL; until then messages go in their own words"
+        return Finding("drafts", "warning", f"texts that are wanted: {number:,}; there is no writer", advice)
+    if reason is None:
+        return Finding("drafts", "well", f"texts that are being written: {number:,}")
+    advice = "see the worker's log and the writer's settings; meanwhile messages go in their own words"
+    return Finding("drafts", "warning", f"texts that are wanted: {number:,}; one of them {reason}", advice)
 
 
 async def _api(settings: Settings, *, is_up: bool) -> Finding:

@@ -1,5 +1,6 @@
 """`waymark up`, `status` and `down`, as a person types them, in homes of their own on real servers."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ import aiosmtplib
 import pytest
 from temporalio.client import Client
 
+from store.database import Database
+from store.migrate import upgrade
+from store.tables import DraftRow
 from tests.support.until import until
 from waymark.stack import kafka, process
 
@@ -264,6 +269,34 @@ def test_doctor_says_what_to_do(place: Place) -> None:
     assert "WAYMARK_SMPT_URL is no setting" in doctor.stdout
     assert "did you mean WAYMARK_SMTP_URL?" in doctor.stdout
     assert f"problem  kafka     {nobody}" in doctor.stdout
+
+
+async def test_doctor_says_what_drafts_wait_for(place: Place) -> None:
+    """Nobody looks into a worker's log for a wrong key."""
+    url = f"sqlite+aiosqlite:///{place.folder / 'drafts.db'}"
+    await upgrade(url)
+    database = Database(url)
+    no_writer = await _drafts_of(place, database, "first", reason=None)
+    refused = await _drafts_of(place, database, "second", reason="waits for the writer: it refuses the key (401)")
+    await database.close()
+    assert "texts that are wanted: 1; there is no writer" == no_writer
+    assert "texts that are wanted: 2; one of them waits for the writer: it refuses the key (401)" == refused
+
+
+async def _drafts_of(place: Place, database: Database, draft: str, *, reason: str | None) -> str:
+    """What the doctor says of drafts, with this one too."""
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        row = DraftRow(
+            id=draft, journey="j", message="m", key=draft, number=1, program="p", state="wanted", reason=reason,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        session.add(row)
+    doctor = await asyncio.to_thread(place.run, "doctor", "--json", WAYMARK_DATABASE_URL=database.url)
+    (drafts,) = (each for each in json.loads(doctor.stdout)["findings"] if each["name"] == "drafts")
+    assert "warning" == drafts["verdict"]
+    assert drafts["advice"]
+    return drafts["text"]
 
 
 async def _send(url: str) -> None:

@@ -61,7 +61,7 @@ def _installed(say: had.Say) -> Program:
         raise had.Unavailable(
             "install PostgreSQL by hand (Debian: sudo apt-get install postgresql), or run the tests as root"
         )
-    with had.locked(cache.folder() / "apt-get.lock"):
+    with had.locked(cache.made() / "apt-get.lock"):
         if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
             say("postgresql", "installing Debian's package", None)
             # its own cluster, which Debian would start, is not wanted

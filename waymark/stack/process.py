@@ -136,7 +136,7 @@ def _reap(pid: int) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens, and which no process of ours on this machine was given just now."""
+    """A port of 127.0.0.1 on which nobody listens, and which no other process of this user was given just now."""
     with _promises() as promises:
         for _ in range(500):
             port = _CHANCE.choice(_FREE_PORTS)
@@ -151,16 +151,25 @@ def _promises() -> Generator[dict[int, float]]:
     """The ports that were given lately, and when (monotonic seconds, which all processes of a machine share); what is
     added is kept. One process at a time.
     """
-    with (cache.folder() / "ports").open("a+", encoding="ascii") as file:
+    try:
+        file = (cache.made() / "ports").open("a+", encoding="ascii", errors="replace")
+    except OSError:  # without a cache, promises are kept by nobody
+        yield {}
+        return
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         file.seek(0)
         given = (line.split() for line in file)
         now = time.monotonic()
-        known = {int(words[0]): float(words[1]) for words in given if len(words) == 2}
+        known = {int(words[0]): float(words[1]) for words in given if len(words) == 2 and _is_promise(words)}
         promises = {port: at for port, at in known.items() if 0 <= now - at < PROMISED_SECONDS}
         yield promises
         file.truncate(0)
         file.write("".join(f"{port} {at!r}\n" for port, at in promises.items()))
+
+
+def _is_promise(words: Sequence[str]) -> bool:
+    return words[0].isdecimal() and words[1].replace(".", "", 1).isdecimal()
 
 
 def free_ports(number: int) -> list[int]:

@@ -28,3 +28,15 @@ def test_a_promise_is_forgotten_in_time(tmp_path: Path, monkeypatch: pytest.Monk
     for at in (-process.PROMISED_SECONDS, 1e12):
         (tmp_path / "waymark" / "ports").write_text(f"{process._FREE_PORTS[0]} {at}\n")
         assert process._FREE_PORTS[0] == process.free_port()
+
+
+def test_a_port_is_found_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whatever somebody wrote into it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "waymark").mkdir()
+    (tmp_path / "waymark" / "ports").write_text("no port\n12345 soon\nnonsense\n")
+    assert process.is_free(process.free_port())
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere))
+    assert process.is_free(process.free_port())

@@ -57,7 +57,8 @@ class Row:
 @dataclass(frozen=True)
 class Target:
     """One figure and what it is to reach: at least or at most so much. `floor` is the same figure of the same shape
-    without Waymark, taken in the same run, where there is one.
+    without Waymark, taken in the same run, where there is one. `subject` is the row it was reckoned of, or how the rows
+    begin that it was: when they are taken anew, it goes with them. Without one it is of the whole table.
     """
 
     figure: str
@@ -67,6 +68,7 @@ class Target:
     at_most: float | None = None
     floor: float | None = None
     decimals: int = 0
+    subject: str = ""
 
     @property
     def is_reached(self) -> bool:

@@ -110,11 +110,11 @@ def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]
     thousands = _thousands(sizes)
     last, first = cpu[f"{said}, her events: {thousands[-1]:,}"], cpu[f"{said}, her events: {thousands[0]:,}"]
     figure = f"{said}: an event of the last tenth of a learner's {thousands[-1]:,}, as a multiple of the first tenth's"
-    yield Target(figure, last / first, at_most=1.5, decimals=2)
+    yield Target(figure, last / first, at_most=1.5, decimals=2, subject=said)
     steps = sizes.steps[-1]
     turn, short = cpu[f"{said}, steps: {steps:,}"], cpu[f"{said}, steps: {sizes.steps[0]:,}"]
     figure = f"{said}: a turn in a journey of {steps:,} steps, as a multiple of one in {sizes.steps[0]:,}"
-    yield Target(figure, turn / short, at_most=1.5, decimals=2)
+    yield Target(figure, turn / short, at_most=1.5, decimals=2, subject=said)
 
 
 @dataclass(frozen=True)

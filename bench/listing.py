@@ -47,7 +47,7 @@ async def measure(
             rows += [Row(f"{said}: {name}", each) for name, each in figures.items()]
             slowest = max(figures, key=lambda name: figures[name]["p99"])
             figure = f"{said}: p99 of a page among {enrolments:,} enrolments, the slowest list"
-            targets.append(Target(figure, figures[slowest]["p99"], "ms", at_most=50, decimals=1))
+            targets.append(Target(figure, figures[slowest]["p99"], "ms", at_most=50, decimals=1, subject=said))
         stage.progress.done()
     title = f"listing: pages of 50 among {enrolments:,} enrolments, by the API"
     return Table("listing", title, COLUMNS, rows, ["No page showed anything twice, or out of order."], targets)

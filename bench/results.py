@@ -4,9 +4,10 @@ the page `docs/reference/figures.md`.
     save("throughput", table_json(table), Machine())
 
 A run need not take every row of its table: SQLite today, PostgreSQL tomorrow. Rows take the place of those of the same
-subject, targets of those of the same figure, and what else there is stays, as long as it was taken on the same machine
-and at the same size (a title says the size); otherwise the new run stands alone. `runs` says which rows came of which
-run, and what was remarked there: a run of which no row is left is forgotten with its remarks and targets.
+subject, with the targets that were reckoned of them, and what else there is stays, as long as it was taken on the same
+machine and at the same size (a title says the size); otherwise the new run stands alone. A floor taken anew takes all
+rows of earlier runs away: beside it they would say what was never measured. `runs` says which rows came of which run,
+and what was remarked there: a run of which no row is left is forgotten with its remarks and targets.
 
 A figure beside what it is to reach is a `Target` of its table. Why one is below its target, and what was tried, is
 written by hand in `docs/reference/figures/reasons.json`, which no run overwrites: by the benchmark's name and the
@@ -14,6 +15,7 @@ target's `figure`.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,10 @@ def _run_of(kept: Kept) -> Kept:
 def _beside(before: Kept, new: Kept) -> tuple[Kept, Sequence[Kept]]:
     """The new run, and what is left of those before it."""
     latest = _run_of(new)
-    earlier = [_left_of(run, latest) for run in before.get("runs", [_run_of(before)])]
+    is_floor_new = any(map(_is_floor, latest["rows"])) and any(map(_is_floor, before["rows"]))
+    gone = set(before["rows"]) if is_floor_new else set(latest["rows"])
+    subjects = {target["figure"]: target.get("subject", "") for target in before["targets"]}
+    earlier = [_left_of(run, latest, gone, subjects) for run in before.get("runs", [_run_of(before)])]
     runs = [*(run for run in earlier if run["rows"]), latest]
     rows: Mapping[str, Any] = {**before["rows"], **new["rows"]}
     targets = {target["figure"]: target for target in [*before["targets"], *new["targets"]]}
@@ -82,23 +87,35 @@ def _beside(before: Kept, new: Kept) -> tuple[Kept, Sequence[Kept]]:
     }, runs
 
 
-def _left_of(run: Kept, latest: Kept) -> Kept:
-    """What of an earlier run nothing has come in place of."""
-    gone = set(latest["rows"])
+def _left_of(run: Kept, latest: Kept, gone: AbstractSet[str], subjects: Mapping[str, str]) -> Kept:
+    """What of an earlier run stays; `subjects` are those of its targets, by their figure."""
+    mine = gone & set(run["rows"])
+
+    def stays(figure: str) -> bool:
+        return figure not in latest["targets"] and not any(_is_of(subjects.get(figure, ""), row) for row in mine)
+
     return {
         **run,
         "rows": [subject for subject in run["rows"] if subject not in gone],
-        "targets": [figure for figure in run["targets"] if figure not in latest["targets"]],
+        "targets": [figure for figure in run["targets"] if stays(figure)],
         "remarks": [said for said in run["remarks"] if not any(said.startswith(f"{subject}: ") for subject in gone)],
     }
+
+
+def _is_of(subject: str, row: str) -> bool:
+    """Whether a target of this subject was reckoned of the row."""
+    return subject in ("", row) or row.startswith((f"{subject}:", f"{subject},"))
+
+
+def _is_floor(subject: str) -> bool:
+    return "(the floor)" in subject.lower()
 
 
 def _in_order(subjects: Mapping[str, Any]) -> Sequence[str]:
     """The floor, SQLite, PostgreSQL; otherwise as they came."""
 
     def place(subject: str) -> int:
-        low = subject.lower()
-        return 0 if "(the floor)" in low else 2 if "postgresql" in low else 1
+        return 0 if _is_floor(subject) else 2 if "postgresql" in subject.lower() else 1
 
     return sorted(subjects, key=place)
 

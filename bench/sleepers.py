@@ -73,7 +73,7 @@ def _targets(rows: Sequence[Row]) -> Sequence[Target]:
     return [
         Target(
             f"{row.subject}: idle CPU of its processes, {row.figures['asleep']:,.0f} asleep",
-            row.figures["idle CPU of Waymark"], "%", at_most=1, floor=floor, decimals=2,
+            row.figures["idle CPU of Waymark"], "%", at_most=1, floor=floor, decimals=2, subject=row.subject,
         )
         for row in rows
         if row.subject != FLOOR

@@ -66,7 +66,7 @@ async def measure(
             said = SUBJECT_OF[database]
             rows += [Row(f"{said}: webhook alone", alone), Row(f"{said}: beside a slow SMTP server", beside)]
             figure = f"{said}: p99 by webhook, as a multiple of its own alone"
-            targets.append(Target(figure, beside["p99"] / alone["p99"], at_most=2, floor=1, decimals=2))
+            targets.append(Target(figure, beside["p99"] / alone["p99"], at_most=2, floor=1, decimals=2, subject=said))
         stage.progress.done()
     title = (
         f"slow_provider: {PER_SECOND:g} messages a second by webhook for {seconds:g} s, and as many to an SMTP server "

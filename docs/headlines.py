@@ -98,5 +98,6 @@ def _chaos(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         f"\nWhat was counted in the {len(rows)} runs of `make chaos` that were kept, with {sums['faults']} faults, "
         f"{sums['learners']} learners and {sums['messages']} messages: **{sums['lost']} lost, {sums['stuck']} stuck, "
         f"{sums['said twice']} said twice without need**; {sums['in doubt']} in doubt, and marked so, of "
-        f"{sums['may be in doubt']} that were open when something died.\n"
+        f"{sums['may be in doubt']} whose answer never came, or came while their sender died or the database was "
+        "away.\n"
     )

@@ -65,7 +65,7 @@ async def run(*, records: int, on: str, seed: int = 1) -> tuple[Table, bool]:
         "learners": found.learners, "dead letters": found.dead_letters, "misplaced": found.misplaced,
         "messages": found.letters, "until all was taken": found.seconds,
     }  # fmt: skip
-    targets = [Target(f"{name}: {on}", figures[name], at_least=n, at_most=n) for name, n in wanted.items()]
+    targets = [Target(f"{name}: {on}", figures[name], at_least=n, at_most=n, subject=on) for name, n in wanted.items()]
     columns = (*(Column(name) for name in wanted), Column("until all was taken", "s", 1))
     title = f"poison: {records:,} records that cannot be used among {records:,} good ones, through the bridge"
     return Table("poison", title, columns, [Row(on, figures)], (), targets), all(t.is_reached for t in targets)

@@ -94,7 +94,7 @@ def test_counts_that_came_to_the_same_are_told_together(tmp_path: Path) -> None:
 def taken(*subjects: str, title: str = "burst: 10 entries", value: float = 1.0, remark: str = "") -> Table:
     """A run of these rows, each with its target."""
     rows = [Row(subject, {"rate": value}, remark) for subject in subjects]
-    targets = [Target(f"{subject}: rate", value, at_least=1) for subject in subjects]
+    targets = [Target(f"{subject}: rate", value, at_least=1, subject=subject) for subject in subjects]
     return Table("burst", title, (Column("rate"),), rows, [f"Taken of {', '.join(subjects)}."], targets)
 
 
@@ -140,6 +140,31 @@ def test_a_row_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     assert ["Taken of Waymark, SQLite.", "Taken of Waymark, PostgreSQL."] == whole["remarks"]
     renamed = Table("burst", first.title, first.columns, first.rows, targets=[Target("rate", 1.0)])
     assert ["rate"] == [target["figure"] for target in kept_of(tmp_path, (renamed, LATER))["targets"]]
+
+
+SHARE = Target("burst: share of the floor", 0.7, at_least=0.7, floor=1, subject="Waymark, SQLite")
+
+
+def test_a_target_goes_with_the_row_it_is_of(tmp_path: Path) -> None:
+    """Whatever it is called: a share that was reckoned of an earlier row would stand beside figures it is not of. One
+    that says no row is of all of them; one of another row stays.
+    """
+    table = taken("Waymark, SQLite: all", "Waymark, PostgreSQL: all")
+    whole, other = Target("all of it", 1.0), Target("PostgreSQL's own", 1.0, subject="Waymark, PostgreSQL")
+    first = replace(table, targets=[SHARE, whole, other])
+    kept = kept_of(tmp_path, (first, FIRST), (replace(taken("Waymark, SQLite: all"), targets=[]), LATER))
+    assert [other.figure] == [target["figure"] for target in kept["targets"]]
+
+
+def test_a_floor_taken_anew_takes_the_rows_beside_the_old_one_away(tmp_path: Path) -> None:
+    """What was a share of the old floor says nothing beside the new one."""
+    first = taken("bare (the floor)", "Waymark, SQLite", "Waymark, PostgreSQL")
+    first = replace(first, targets=[*first.targets, SHARE])
+    again = taken("bare (the floor)", "Waymark, PostgreSQL", value=2)
+    kept = kept_of(tmp_path, (first, FIRST), (again, LATER))
+    assert ["bare (the floor)", "Waymark, PostgreSQL"] == list(kept["rows"])
+    assert [target.figure for target in again.targets] == [target["figure"] for target in kept["targets"]]
+    assert 1 == len(kept["runs"])
 
 
 @pytest.mark.parametrize(

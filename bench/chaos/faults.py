@@ -29,6 +29,10 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_p
 """
 
 
+class Impossible(Exception):
+    """A fault that could not be done, as what it is about was away already."""
+
+
 class Fault(Protocol):
     """One thing that goes wrong."""
 
@@ -38,7 +42,7 @@ class Fault(Protocol):
         ...
 
     async def begin(self, house: House) -> None:
-        """It goes wrong."""
+        """It goes wrong; raises Impossible where it cannot."""
         ...
 
     async def end(self, house: House) -> None:
@@ -123,8 +127,8 @@ class Cut:
         try:
             async with asyncio.timeout(5.0), house.database.read() as session:
                 await (await session.connection()).execute(text(CUTTING))
-        except (SQLAlchemyError, OSError, TimeoutError):
-            return  # it is down already
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Impossible("the database was away already") from error
 
     async def end(self, house: House) -> None:
         pass
@@ -197,12 +201,15 @@ FAULTS: Mapping[str, Callable[[str], Fault]] = {
 
 @dataclass
 class Troublemaker:
-    """Carries a plan out, and notes when the database was away by it, with what was under way then."""
+    """Carries a plan out, and notes when the database was away by it, with what was under way then. `happened` is what
+    did, `left_out` what could not.
+    """
 
     house: House
     begin_at: float
     windows: list[Window] = field(default_factory=list[Window])
     happened: list[str] = field(default_factory=list[str])
+    left_out: list[str] = field(default_factory=list[str])
     _one_at_a_time: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def carry_out(self, plan: Sequence[Planned]) -> None:
@@ -214,7 +221,10 @@ class Troublemaker:
     async def _carry_out(self, planned: Planned) -> None:
         await asyncio.sleep(max(0.0, self.begin_at + planned.at - time.time()))
         async with self._one_at_a_time[planned.subject]:  # stopping in order may take longer than was planned
-            await self._suffer(planned)
+            try:
+                await self._suffer(planned)
+            except Impossible as why:
+                self.left_out.append(f"{planned}, as {why}")
 
     async def _suffer(self, planned: Planned) -> None:
         fault = FAULTS[planned.fault](planned.subject)

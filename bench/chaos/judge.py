@@ -3,7 +3,8 @@ providers' own logs, what should have been said by the definition. Pure.
 
     lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
     stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
-    said twice        kept by a provider more than once (with resend: what nobody needed to doubt)
+    said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
+    again in doubt    with resend: said more than once, each time but the first because it had to be doubted
     told wrongly      said, and Waymark says that it was not; or the other way round
     in doubt          marked `may_have_gone`
     unexplained       in doubt, though nothing that happened explains it
@@ -17,14 +18,18 @@ not be written down. The provider's log decides, and the times of what happened;
    the provider noted the letter until the answer was due, and, where it was said, `WRITING_SECONDS` for the sender to
    write it down; longer only where the database was away meanwhile. Where it was said, our table must have shown the
    attempt as open at the death, too, if it could be read: the provider cannot know what had been written down by then.
-3. The process that had handed it over had been frozen before, and was let go just then: another had taken over.
+3. The process that had handed it over had been frozen before, and was let go just then: another had taken over. Our
+   table must have shown the attempt as open when it was frozen, if it could be read: what it claims afresh is no doubt.
 4. The database was away when the answer came, and so long that its owner could not write it down within the attempt's
    time (`WITHIN_SECONDS`): an outage that is over before explains nothing, as whoever has the answer tries again.
 
 A delivery in doubt that no provider ever saw was claimed and not handed over. Of it the providers know nothing, and so
-our own table is asked, and only here: its attempt must have been open when a worker died or the database was away.
+our own table is asked, and only here: its attempt must have been open when a worker died (either: the table does not
+say whose it was), or while the database was away for as long as rule 4 asks, or when all connections to it were broken,
+however shortly: a claim may stand of which its owner was never told.
 
-With `resend` a letter that came twice is in order where every one of them but one may be doubted by these rules.
+With `resend` a letter that came more than once is in order where each that was followed by another may be doubted by
+these rules. After one that may not, another is in order by rule 3 alone: it was on its way already.
 """
 
 from collections import defaultdict
@@ -59,6 +64,10 @@ NEEDS: Mapping[str, AbstractSet[str]] = {
 }
 """What a process of this kind must reach to begin."""
 SERVERS = ("temporal", "kafka", "database")
+BREAKING = {"cut", "kill", "restart"}
+"""The faults that break every connection to the database: nobody knows whether it took what it was told last."""
+FULL_SECONDS = 5.0
+"""So long after a disk was full PostgreSQL may still end of it."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +166,12 @@ class Verdict:
     strange: Sequence[Said]
     fallen: Sequence[Ended]
     """Processes that ended without a cause."""
+    again: Sequence[Said]
+    """Said more than once, and in order, as each was doubted."""
     might_doubt: int
     """How many deliveries may be in doubt: the bound."""
+    away_seconds: float
+    """How long nothing could be written down: so much of the run is excused by rule 4."""
 
     @property
     def is_good(self) -> bool:
@@ -175,22 +188,26 @@ def judge(evidence: Evidence) -> Verdict:
     """Hold what Waymark did and says against what came in and what was said."""
     kept = _kept(evidence.letters)
     status = {(told.learner, told.message): told for told in evidence.told}
-    wanted = [(learner, message) for learner in sorted(evidence.entered) for message in CHANNEL_OF]
+    wanted = {(learner, message): None for learner in sorted(evidence.entered) for message in CHANNEL_OF}
+    more = [said for said, letters in kept.items() if len(letters) > 1]
+    twice = [said for said in more if not _is_in_order(kept[said], evidence)]
     may_doubt = explained(evidence)
     doubts = [said for said, told in status.items() if told.status == "may_have_gone"]
     return Verdict(
         lost=[said for said in wanted if said not in kept and not _is_marked(status.get(said), evidence.in_doubt)],
         stuck=_stuck(evidence),
-        twice=[said for said, letters in kept.items() if _is_twice(letters, evidence)],
+        twice=twice,
         wrong=[said for said in wanted if said in kept and _is_denied(status.get(said))],
         doubts=doubts,
         unexplained=[said for said in doubts if status[said].delivery not in may_doubt],
         strange=[
             said for said, letters in kept.items()
-            if said not in set(wanted) or {letter.channel for letter in letters} != {CHANNEL_OF[said[1]]}
+            if said not in wanted or {letter.channel for letter in letters} != {CHANNEL_OF[said[1]]}
         ],
         fallen=[ended for ended in evidence.ended if why_ended(ended, evidence) is None],
+        again=[said for said in more if said not in twice],
         might_doubt=len(may_doubt),
+        away_seconds=sum(ended - began for began, ended in merged(evidence.windows)),
     )  # fmt: skip
 
 
@@ -202,8 +219,16 @@ def explained(evidence: Evidence) -> AbstractSet[str]:
     outages = merged(evidence.windows)
     seen = {letter.delivery for letter in evidence.letters}
     doubted = {letter.delivery for letter in evidence.letters if _may_be_doubted(letter, evidence.deaths, outages)}
-    unseen = {delivery for trouble in (*evidence.deaths, *evidence.windows) for delivery in trouble.open} - seen
+    grave = [window for window in evidence.windows if _is_grave(window, evidence.windows, outages)]
+    unseen = {delivery for trouble in (*evidence.deaths, *grave) for delivery in trouble.open} - seen
     return doubted | unseen
+
+
+def _is_grave(window: Window, windows: Sequence[Window], outages: Sequence[tuple[float, float]]) -> bool:
+    """Whether an attempt that was open then may have stayed unwritten: by the whole outage to which it belongs."""
+    began, ended = next(outage for outage in outages if outage[0] <= window.began and window.ended <= outage[1])
+    is_broken = any(other.cause in BREAKING and began <= other.began <= ended for other in windows)
+    return is_broken or ended - began >= WITHIN_SECONDS
 
 
 def merged(windows: Sequence[Window]) -> Sequence[tuple[float, float]]:
@@ -230,12 +255,20 @@ def _was_open(letter: Letter, death: Death, outages: Sequence[tuple[float, float
     """Whether its sender died over it, or had been frozen over it and handed it over when it was let go."""
     if letter.by != death.who:
         return False
-    thawed = death.thawed_at
-    if thawed is not None and thawed <= letter.at < thawed + HAND_OVER_SECONDS + LAG_SECONDS:
+    if _was_let_go(letter, death):
         return True
     if not (death.began <= _open_until(letter, outages) and letter.at - LAG_SECONDS <= death.at):
         return False
     return letter.answer == "gone" or not death.is_known or letter.delivery in death.open
+
+
+def _was_let_go(letter: Letter, death: Death) -> bool:
+    """Whether its sender had been frozen over it, and handed it over when it was let go."""
+    thawed = death.thawed_at
+    if letter.by != death.who or thawed is None:
+        return False
+    is_then = thawed <= letter.at < thawed + HAND_OVER_SECONDS + LAG_SECONDS
+    return is_then and (not death.is_known or letter.delivery in death.open)
 
 
 def _open_until(letter: Letter, outages: Sequence[tuple[float, float]]) -> float:
@@ -260,10 +293,11 @@ def _was_unwritten(letter: Letter, began: float, ended: float) -> bool:
 def why_ended(ended: Ended, evidence: Evidence) -> str | None:
     """Why a process may have ended by itself; None where it may not. One that had been ready may never, but for a
     PostgreSQL whose disk is full: a server that goes away and comes again is outlasted. One that begins may give up
-    where a server it needs is away, and is started again; a server that was killed may fail to begin once, over what
-    the dead one had left.
+    where a server it needs is away, and is started again. A server that was killed may fail to begin over what the dead
+    one had left, as often as it takes: it is none of Waymark, and until it is ready again it counts as away.
     """
-    if ended.name == "database" and any(_meets(w, ended) for w in evidence.windows if w.cause == "full"):
+    full = [window for window in evidence.windows if window.cause == "full"]
+    if ended.name == "database" and any(w.began <= ended.at <= w.ended + FULL_SECONDS for w in full):
         return "its disk was full"
     if ended.was_ready:
         return None
@@ -300,11 +334,17 @@ def _is_denied(told: Told | None) -> bool:
     return told is None or told.status not in {"sent", "may_have_gone"}
 
 
-def _is_twice(letters: Sequence[Letter], evidence: Evidence) -> bool:
-    if len(letters) < 2 or evidence.in_doubt == "leave":
-        return len(letters) > 1
+def _is_in_order(letters: Sequence[Letter], evidence: Evidence) -> bool:
+    """Whether one message that was said more than once had to be, by the rule for `resend`."""
+    if evidence.in_doubt == "leave":
+        return False
     outages = merged(evidence.windows)
-    return sum(not _may_be_doubted(letter, evidence.deaths, outages) for letter in letters) > 1
+    in_time = sorted(letters, key=lambda letter: letter.at)
+    first_certain = next(
+        (n for n, letter in enumerate(in_time) if not _may_be_doubted(letter, evidence.deaths, outages)), len(in_time)
+    )
+    after = in_time[first_certain + 1 :]
+    return all(any(_was_let_go(letter, death) for death in evidence.deaths) for letter in after)
 
 
 def _stuck(evidence: Evidence) -> Sequence[str]:

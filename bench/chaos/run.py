@@ -42,6 +42,7 @@ COLUMNS = (
     Column("lost"),
     Column("stuck"),
     Column("said twice"),
+    Column("said again in doubt"),
     Column("told wrongly"),
     Column("in doubt"),
     Column("may be in doubt"),
@@ -50,6 +51,7 @@ COLUMNS = (
     Column("said on replay"),
     Column("entered on replay"),
     Column("replay not taken in"),
+    Column("database away", "s", 1),
     Column("whole run", "s"),
 )
 
@@ -87,7 +89,9 @@ class Replay:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went. `stories` are the first ones, and say where the others are."""
+    """How it went. `stories` are the first ones, and say where the others are; `entered`: how many learners did;
+    `happened`: the faults that were done.
+    """
 
     asked: Asked
     verdict: Verdict
@@ -95,6 +99,7 @@ class Outcome:
     stories: Sequence[str]
     remarks: Sequence[str]
     letters: int
+    entered: int
     replay: Replay
     seconds: float
     happened: Sequence[str] = field(default_factory=tuple[str, ...])
@@ -102,19 +107,20 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Nothing that must not be."""
-        return self.verdict.is_good and self.replay.is_good
+        return self.verdict.is_good and self.replay.is_good and self.entered == self.asked.learners
 
     def row(self) -> Row:
         """Its figures."""
         verdict, replay = self.verdict, self.replay
         figures = {
-            "learners": self.asked.learners, "messages": self.letters, "faults": len(self.plan),
+            "learners": self.entered, "messages": self.letters, "faults": len(self.happened),
             "lost": len(verdict.lost), "stuck": len(verdict.stuck), "said twice": len(verdict.twice),
+            "said again in doubt": len(verdict.again),
             "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
             "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
             "ended by itself": len(verdict.fallen), "said on replay": len(replay.told),
             "entered on replay": len(replay.entered), "replay not taken in": int(not replay.is_answered),
-            "whole run": self.seconds,
+            "database away": verdict.away_seconds, "whole run": self.seconds,
         }  # fmt: skip
         return Row(f"{self.asked.on}, {self.asked.in_doubt}, seed {self.asked.seed}", figures)
 
@@ -127,8 +133,15 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
         "entered on replay", "replay not taken in",
     )  # fmt: skip
     targets = [
-        Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0) for row in rows for figure in figures
+        Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0, subject=row.subject)
+        for row in rows for figure in figures
     ]  # fmt: skip
+    for outcome, row in zip(outcomes, rows, strict=True):
+        asked = outcome.asked.learners
+        entered = Target(
+            f"learners: {row.subject}", outcome.entered, at_least=asked, at_most=asked, subject=row.subject
+        )  # fmt: skip
+        targets.append(entered)
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     return Table(
         "chaos", "chaos: processes killed and frozen, servers and providers that fail, clocks that are wrong",
@@ -161,9 +174,10 @@ async def run(asked: Asked, *, say: "Say") -> Outcome:
             running.keep([])
             raise
         remarks = [f"left out: {fault}, as {why}" for fault, why in missing.items()] if not asked.is_short else []
+        remarks += [f"could not happen (seed {asked.seed}): {fault}" for fault in running.trouble.left_out]
         remarks += [f"ended by itself: {ended}" for ended in verdict.fallen]
         return Outcome(
-            asked, verdict, plan, stories, remarks, running.letters, replay, time.monotonic() - began,
+            asked, verdict, plan, stories, remarks, running.letters, running.entered, replay, time.monotonic() - began,
             sorted(running.trouble.happened),
         )  # fmt: skip
 
@@ -176,7 +190,7 @@ class _Running:
         self.begin_at = time.time() + 1.0
         self.feed = Feed(house.bootstrap, house.http)
         self.trouble = Troublemaker(house, self.begin_at)
-        self.letters = 0
+        self.letters = self.entered = 0
         self._events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
         self._folder: Path | None = None
 
@@ -187,6 +201,7 @@ class _Running:
             await _grow_quiet(self.house, self.asked.learners)
             evidence = await self._gather(watch)
         self.letters = sum(letter.was_kept for letter in evidence.letters)
+        self.entered = len(evidence.entered)
         verdict = judge(evidence)
         teller = Stories(self.house, evidence, self._events, self.begin_at)
         stories = await teller.tell(verdict.learners())
@@ -208,11 +223,8 @@ class _Running:
 
     async def _gather(self, watch: Watch) -> Evidence:
         house = self.house
-        by_id = {event.id: event for event in self._events}
-        entries = {event.id for event in self._events if event.type == ENTERS}
         in_log = [orjson.loads(record.value or b"{}").get("id") for record in await house.produced(["hr.events"])]
-        by_http = {id_ for id_ in self.feed.taken if by_id[id_].road == "http"}
-        entered = {by_id[id_].learner for id_ in entries & ({str(id_) for id_ in in_log} | by_http)}
+        entered = entered_of(self._events, taken=self.feed.taken.keys(), in_log={str(id_) for id_ in in_log})
         told = [
             Told(str(item["id"]), str(item["learner"]), str(item["message"]), str(item["status"]))
             for item in await house.items("/v1/deliveries", journey=JOURNEY)
@@ -226,10 +238,9 @@ class _Running:
     async def _replay(self, evidence: Evidence) -> Replay:
         """Bring the whole input once more, and see what comes of it. Markers come after it by the same topics, in every
         partition, each of which keeps its order: once they have ended, all before them has been taken in. What comes by
-        HTTP is taken in when it is acknowledged.
+        HTTP is taken in when it is acknowledged. Whatever was told since the count belongs to it, as nothing was due.
         """
         known = {event.learner for event in self._events}
-        began = time.time()
         before = now = Counter(enrolled.learner for enrolled in evidence.enrolled)
         is_answered = True
         try:
@@ -239,7 +250,8 @@ class _Running:
                 now = Counter(enrolled.learner for enrolled in await _enrolled(self.house))
         except (TimeoutError, httpx2.HTTPError, Passing):
             is_answered = False
-        told = {letter.learner for letter in self.house.providers.letters() if letter.at >= began} & known
+        since = self.house.providers.letters()[len(evidence.letters) :]
+        told = {letter.learner for letter in since} & known
         return Replay(sorted(told), sorted(known & (now - before).keys()), is_answered)
 
     async def _mark(self, known: AbstractSet[str]) -> None:
@@ -272,6 +284,13 @@ class _Running:
             self._folder, self.house, stories=stories, plan=self.plan, happened=sorted(self.trouble.happened),
             ended=[f"{ended} WITHOUT A CAUSE" if ended in fallen else ended for ended in self.house.ended],
         )  # fmt: skip
+
+
+def entered_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: AbstractSet[str]) -> AbstractSet[str]:
+    """Who entered: whose entry was acknowledged to the feed by either road, or stands in Kafka's log though it was not.
+    One that was acknowledged and is not in the log has entered, too: if nothing came of it, it was lost.
+    """
+    return {event.learner for event in events if event.type == ENTERS and event.id in taken | in_log}
 
 
 def markers() -> Sequence[Coming]:

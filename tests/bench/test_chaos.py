@@ -5,22 +5,37 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
 from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
+from bench.chaos.faults import Troublemaker
 from bench.chaos.feed import CHANNEL_OF, TOPICS, coming
-from bench.chaos.house import WEBHOOK_SECRET, faketime
+from bench.chaos.house import WEBHOOK_SECRET, House, faketime
 from bench.chaos.judge import Evidence, judge
 from bench.chaos.plan import KINDS, SHORT, Planned, draw, draw_short
 from bench.chaos.providers import Mode, open_providers
-from bench.chaos.run import MARKERS, Asked, Outcome, Replay, Say, markers, missing_means, planned_for, run, table_of
+from bench.chaos.run import (
+    MARKERS,
+    Asked,
+    Outcome,
+    Replay,
+    Say,
+    entered_of,
+    markers,
+    missing_means,
+    planned_for,
+    run,
+    table_of,
+)
 from bench.chaos.soak import slope_per_hour
 from bench.chaos.stories import printed
 from connectors.channels.base import Channel, Limits
@@ -28,6 +43,7 @@ from connectors.channels.email import Email, EmailSettings
 from connectors.channels.webhook import Webhook, WebhookSettings
 from connectors.errors import InDoubt, Retryable
 from connectors.outgoing import Outgoing
+from store.database import Database
 from tests.support.until import until
 
 ANN = "ann"
@@ -129,10 +145,47 @@ def test_all_stories_are_kept_and_the_first_ones_printed(tmp_path: Path) -> None
 def test_what_a_replay_does_is_a_finding(replay: Replay, figure: str | None) -> None:
     """Also that nothing came of it because it was never taken in: a figure that misses its target, and no exception."""
     verdict = judge(Evidence(set(), [], [], []))
-    outcome = Outcome(Asked(1, 0, 1.0), verdict, (), (), (), 0, replay, 1.0)
+    outcome = Outcome(Asked(1, 0, 1.0), verdict, (), (), (), 0, 0, replay, 1.0)
     missed = [target.figure for target in table_of([outcome]).targets if not target.is_reached]
     assert [f"{figure}: sqlite, leave, seed 1"] * (figure is not None) == missed
     assert outcome.is_good == (figure is None)
+
+
+@pytest.mark.parametrize(("entered", "is_reached"), [(1_499, False), (1_500, True), (1_501, False)])
+def test_as_many_enter_as_were_asked_for(entered: int, is_reached: bool) -> None:
+    """The row says how many did, and the target that it is all; faults are those that happened, not those planned."""
+    verdict = judge(Evidence(set(), [], [], []))
+    plan = planning.read("1 cut database 0\n2 kill api 1")
+    replay = Replay([], [], is_answered=True)
+    outcome = Outcome(Asked(1, 1_500, 1.0), verdict, plan, (), (), 0, entered, replay, 1.0, ["kill api"])
+    table = table_of([outcome])
+    assert {"learners": entered, "faults": 1} == {name: table.rows[0].figures[name] for name in ("learners", "faults")}
+    assert [is_reached] == [target.is_reached for target in table.targets if target.figure.startswith("learners: ")]
+    assert is_reached == outcome.is_good
+    assert {table.rows[0].subject} == {target.subject for target in table.targets}
+
+
+def test_who_entered_is_said_by_the_feed_and_by_the_log() -> None:
+    """What Kafka acknowledged and has no more is not forgotten, nor what it has though it never acknowledged it."""
+    events = coming(1, learners=6, seconds=1.0)
+    acknowledged = {"learner-0-promoted", "learner-2-promoted", "learner-3-completed"}
+    entered = entered_of(events, taken=acknowledged, in_log={"learner-1-promoted", "learner-2-promoted", "None"})
+    assert {"learner-0", "learner-1", "learner-2"} == entered
+
+
+async def test_a_fault_that_could_not_be_done_is_none(tmp_path: Path) -> None:
+    """Connections cannot be cut where the database is away: it did not happen, excuses nothing, and is said."""
+    url = "postgresql+asyncpg://nobody@127.0.0.1:1/chaos"  # nobody listens there
+    providers = await open_providers(tmp_path / "letters.log")
+    database = Database(url)
+    async with httpx2.AsyncClient() as http:
+        house = House(tmp_path, "postgresql", url, http, "", "", providers, None, database)
+        trouble = Troublemaker(house, time.time())
+        await trouble.carry_out(planning.read("0 cut database 0"))
+    providers.close()
+    await database.close()
+    assert ([], []) == (trouble.happened, trouble.windows)
+    assert ["away already"] == [left[-len("away already") :] for left in trouble.left_out]
 
 
 def test_markers_come_by_every_topic() -> None:

@@ -103,6 +103,8 @@ def away(began: float, ended: float, *open_: str, cause: str = "lock") -> Window
         (ONE, {"deaths": [died(105.0)], "windows": [away(90.0, 99.0)]}, False),
         # 3. its sender had been frozen, and was let go just then
         (ONE, {"deaths": [died(70.0, thawed_at=99.0)]}, True),
+        (ONE, {"deaths": [died(70.0, thawed_at=99.0, open_=("d-two",))]}, False),
+        (ONE, {"deaths": [died(70.0, thawed_at=99.0, open_=(), is_known=False)]}, True),
         (ONE, {"deaths": [died(70.0, thawed_at=90.0)]}, False),
         (ONE, {"deaths": [died(70.0, thawed_at=100.5)]}, False),
         (ONE, {"deaths": [died(70.0, thawed_at=99.0, who="worker-2")]}, False),
@@ -138,14 +140,21 @@ def test_a_doubt_about_a_letter_is_explained_by_the_providers_log(
         ({"deaths": [died(100.0, open_=())]}, False),
         ({"deaths": [died(100.0, open_=("d-two",))]}, False),
         ({"windows": [away(99.0, 99.1, "d-one", cause="cut")]}, True),
+        ({"windows": [away(99.0, 99.1, "d-two", cause="cut")]}, False),
         ({"windows": [away(90.0, 110.0)]}, False),
+        ({"windows": [away(90.0, 110.0, "d-one")]}, True),
+        ({"windows": [away(99.0, 103.0, "d-one")]}, False),
+        ({"windows": [away(99.0, 103.0, "d-one"), away(102.0, 106.0)]}, True),
+        ({"windows": [away(99.0, 103.0, "d-one"), away(103.5, 112.0)]}, False),
+        ({"windows": [away(99.0, 99.1, "d-two", cause="cut"), away(99.0, 100.0, "d-one", cause="seen")]}, True),
+        ({"windows": [away(99.0, 99.1, "d-two", cause="cut"), away(101.0, 102.0, "d-one", cause="seen")]}, False),
     ],
 )
 def test_a_delivery_that_no_provider_saw_is_explained_by_our_table(
     trouble: dict[str, object], is_explained: bool
 ) -> None:
-    """Where its attempt was open when somebody died or nothing could be written: with `leave` it is in doubt, with
-    `resend` it is lost in any case.
+    """Where its attempt was open when somebody died, nothing could be written for long, or every connection broke: with
+    `leave` it is in doubt, with `resend` it is lost in any case.
     """
     doubted = evidence(letters=LATER, told=told(one="may_have_gone"), **trouble)
     assert (set() if is_explained else {"unexplained"}) == found(judge(doubted))
@@ -161,19 +170,24 @@ AGAIN = letter("one", at=120.0, by="worker-2")
         ([ONE, AGAIN], [], False),
         ([ONE, AGAIN], [died(100.05)], True),
         ([ONE, AGAIN], [died(100.05, who="worker-2")], False),
-        ([ONE, AGAIN], [died(120.05, who="worker-2")], True),
+        ([ONE, AGAIN], [died(120.05, who="worker-2")], False),
+        ([AGAIN, ONE], [died(100.05)], True),
         ([replace(ONE, answer="withheld"), AGAIN], [], True),
         ([ONE, AGAIN, letter("one", at=130.0)], [died(100.05)], False),
         ([ONE, AGAIN, letter("one", at=130.0)], [died(100.05), died(120.05, who="worker-2")], True),
+        ([ONE, letter("one", at=120.0)], [died(90.0, thawed_at=119.5, open_=("d-two",))], False),
+        ([ONE, AGAIN, letter("one", at=121.0)], [died(90.0, thawed_at=120.5)], False),
         ([ONE, letter("one", at=120.0)], [died(90.0, thawed_at=119.5)], True),
     ],
 )
 def test_with_resend_a_letter_comes_twice_only_where_it_had_to_be_doubted(
     letters: Sequence[Letter], deaths: Sequence[Death], is_in_order: bool
 ) -> None:
-    """Each of them but one; with `leave` it never does."""
+    """Each that was followed by another, or had been on its way; these are counted; with `leave` there are none."""
     seen = evidence(letters=[*letters, *LATER], deaths=deaths, in_doubt="resend")
-    assert (set() if is_in_order else {"twice"}) == found(judge(seen))
+    verdict = judge(seen)
+    assert (set() if is_in_order else {"twice"}) == found(verdict)
+    assert ([(ANN, "one")] if is_in_order else []) == verdict.again
     assert {"twice"} == found(judge(replace(seen, in_doubt="leave")))
 
 
@@ -181,6 +195,7 @@ def test_windows_that_meet_are_one() -> None:
     """In whatever order they were noted."""
     windows = [away(5.0, 6.0), away(1.0, 3.0), away(2.0, 4.0), away(2.5, 2.6)]
     assert [(1.0, 4.0), (5.0, 6.0)] == merged(windows)
+    assert 4.0 == judge(evidence(windows=windows)).away_seconds
 
 
 # what explains that a process ended
@@ -202,6 +217,9 @@ def test_windows_that_meet_are_one() -> None:
         (Ended("kafka", 1, 10.0, 20.0, was_ready=False), {"away": [Away("kafka", 5.0, 30.0)]}, "after it was killed"),
         (Ended("database", 1, 10.0, 20.0, was_ready=True), {"windows": [away(15.0, 30.0)]}, None),
         (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(15.0, 30.0, cause="full")]}, "full"),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(10.0, 15.5, cause="full")]}, "full"),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(10.0, 14.5, cause="full")]}, None),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(20.5, 30.0, cause="full")]}, None),
     ],
 )
 def test_a_process_may_end_only_for_a_cause(ended: Ended, trouble: dict[str, object], why: str | None) -> None:

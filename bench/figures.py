@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,16 @@ def _memory_gib() -> float:
 def _content(file: str) -> str:
     path = Path(file)
     return path.read_text() if path.exists() else ""
+
+
+def _commit() -> str:
+    """What runs, as git calls it; empty where there is no git, or nothing of it."""
+    command = ("git", "describe", "--always", "--dirty")
+    try:
+        said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return said.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where figures were taken. `load` is the machine's own average before the run: what else was going on."""
+    """Where figures were taken, and of what. `cores` are those that the run may use, of `cores_there`; `load` is the
+    machine's own average before the run: what else was going on; `commit` is empty where it is not known.
+    """
 
     system: str = field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
     processor: str = field(default_factory=_processor)
@@ -130,12 +143,16 @@ class Machine:
     python: str = field(default_factory=platform.python_version)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
     taken_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    cores_there: int = field(default_factory=lambda: os.cpu_count() or 1)
+    commit: str = field(default_factory=_commit)
 
     def __str__(self) -> str:
         """In one line."""
+        cores = f"{self.cores} cores" + (f" of {self.cores_there}" if self.cores_there != self.cores else "")
+        commit = f"; commit {self.commit}" if self.commit else ""
         return (
-            f"{self.system}, {self.processor}, {self.cores} cores, {self.memory_gib:.0f} GiB, Python {self.python}; "
-            f"load before the run {self.load:.1f}; {self.taken_at}"
+            f"{self.system}, {self.processor}, {cores}, {self.memory_gib:.0f} GiB, Python {self.python}; "
+            f"load before the run {self.load:.1f}; {self.taken_at}{commit}"
         )
 
 

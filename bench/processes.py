@@ -1,12 +1,16 @@
 """Processes of a benchmark: how those of its own are started, and what a process has cost."""
 
 import os
+import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from waymark.stack.parts import Launch, Listens, NotReady
+
+CORES = 2
+"""What a run may use of the machine, with all its servers."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -47,6 +51,20 @@ def cpu_seconds(pid: int) -> float:
     while new := {child for child, parent in parents.items() if parent in family} - family:
         family |= new
     return sum(used.get(member, 0.0) for member in family)
+
+
+def on_two_cores() -> None:
+    """From now on this process and those that it starts have two cores, where the machine has more: figures of one
+    machine are then beside those of another what they say they are. Only where the system can do it (Linux).
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def cpu_seconds_of_ended() -> float:
+    """What the children of this process that have ended used, and theirs: taken before and after, what one used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _all_processes() -> tuple[dict[int, int], dict[int, float]]:

@@ -1,7 +1,7 @@
 """How soon what is done by hand acts on a learner in the middle of a wait of 30 days: from the call until the turn that
 it wakes is over. One worker, Temporal with its database in a file, SQLite; nothing else goes on meanwhile.
 
-The limit that Waymark has set itself is two seconds.
+The limit that Waymark has set itself is two seconds, for the longest of them.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlmodel import col, select
 
-from bench.figures import Column, Row, Table
+from bench.figures import Column, Row, Table, Target
 from bench.stage import Wrong
 from journeys.codec import program_to_json
 from journeys.compiler import compile_definition
@@ -45,6 +45,7 @@ messages: {bye: {subject: Bye, body: Bye}}
 """
 COLUMNS = (Column("half of them within", "ms"), Column("19 of 20 within", "ms"), Column("the longest", "ms"))
 PATIENCE_SECONDS = 30.0
+LIMIT_MS = 2_000
 
 
 async def measure(*, learners: int) -> Table:
@@ -66,7 +67,11 @@ async def measure(*, learners: int) -> Table:
             await stack.enter_async_context(turns_worker(house.client, activities, queues=queues))
             rows = await _acts(house, learners)
     title = f"steering: {learners} learners in the middle of a wait of 30 days, one after the other"
-    return Table("steering", title, COLUMNS, rows)
+    return Table("steering", title, COLUMNS, rows, targets=[_target(row) for row in rows])
+
+
+def _target(row: Row) -> Target:
+    return Target(f"{row.subject}: the longest", row.figures["the longest"], "ms", at_most=LIMIT_MS)
 
 
 async def _acts(house: House, learners: int) -> list[Row]:

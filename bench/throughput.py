@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bench.figures import Column, Row, Table, Target, percentile
-from bench.processes import OfBench
+from bench.processes import OfBench, cpu_seconds_of_ended
 from bench.stage import (
     FLOOR,
     PATIENCE_SECONDS,
@@ -151,7 +151,8 @@ async def measure(*, entries: int, on: Sequence[str] = ("floor", "sqlite", "post
     )
     remarks = [
         "Every learner got each message exactly once, and every enrolment has ended.",
-        "CPU is that of all servers and processes of the row: with Waymark, of Kafka and the SMTP server too.",
+        "CPU with Waymark is that of all servers, with Kafka and SMTP's, and of worker and bridge.",
+        "CPU on the floor is that of Temporal, the worker and the process that starts the workflows.",
     ]
     rows = _with_shares(rows)
     return Table("throughput", title, COLUMNS, rows, remarks, _targets({row.subject: row.figures for row in rows}))
@@ -165,11 +166,11 @@ def _targets(figures: Mapping[str, Mapping[str, float]]) -> Sequence[Target]:
     return (
         Target(
             "burst: messages per second, as a share of the floor", waymark["share of the floor"], at_least=0.7,
-            floor=1.0, decimals=2,
+            floor=1.0, decimals=2, subject=SQLITE,
         ),
         Target(
             "burst: p99 of the first message", waymark["first p99"], "s", at_most=1.5 * floor["first p99"],
-            floor=floor["first p99"], decimals=2,
+            floor=floor["first p99"], decimals=2, subject=SQLITE,
         ),
     )  # fmt: skip
 
@@ -198,24 +199,26 @@ async def _floor(stage: Servers, entries: int) -> Burst:
         before = stage.used(pids)
         starting = asyncio.create_task(_start_floor(stage, folder, "floor", entries))
         await stage.wait_for(calls, (WARM_UP + entries) * len(SUBJECTS), said=FLOOR)
-        began_at = await starting
-        cpu = {name: used - before[name] for name, used in stage.used(pids).items()}
+        began_at, starter = await starting
+        cpu = {name: used - before[name] for name, used in stage.used(pids).items()} | {"starter": starter}
     called = [line for line in calls.lines() if line[1].startswith("floor-")]
     arrivals = [Arrival(workflow, int(place), float(at)) for at, workflow, place, _ in called]
     instants = {(workflow, int(place)): float(now) for _, workflow, place, now in called}
     return Burst({f"floor-{number}": began_at for number in range(entries)}, arrivals, instants, cpu)
 
 
-async def _start_floor(stage: Servers, folder: Path, prefix: str, entries: int) -> float:
+async def _start_floor(stage: Servers, folder: Path, prefix: str, entries: int) -> tuple[float, float]:
+    """When that began, and the CPU seconds of the process that did it."""
     file = folder / f"{prefix}.txt"
     command = (
         sys.executable, "-m", "bench.floor", "start", "--address", stage.temporal.address, "--file", str(file),
         "--prefix", prefix, "--entries", str(entries), "--seconds", str(WAIT_SECONDS),
     )  # fmt: skip
+    before = cpu_seconds_of_ended()
     starter = await asyncio.create_subprocess_exec(*command)
     if await starter.wait() != 0:
         raise Wrong("the bare workflows could not be started")
-    return float(file.read_text())
+    return float(file.read_text()), cpu_seconds_of_ended() - before
 
 
 # Waymark

@@ -181,9 +181,8 @@ class Attending:
         """Keep which drafts a digest's parts go in, or why in their own words: in their bids, because the deliveries
         are their enrolments' own, which may wait for the recipient's attention themselves.
         """
-        for delivery, part in parts.items():
-            if part.draft is not None or part.undrafted is not None:
-                await attention.keep_words(session, delivery, draft=part.draft, undrafted=part.undrafted)
+        for delivery, part in parts.items():  # also where there is neither: an earlier digest may have left some
+            await attention.keep_words(session, delivery, draft=part.draft, undrafted=part.undrafted)
 
     async def _parts(
         self, session: AsyncSession, members: Sequence[str], lead: Composed, policy: Policy, now: datetime

@@ -257,7 +257,9 @@ class RequestRetries:
     async def _stopped(
         self, session: AsyncSession, row: RequestRow, enrolment: Enrolment | None, now: datetime
     ) -> RetryEnded | None:
-        """Why it is not made now: the turn that follows looks at it where it is not done with."""
+        """Why it is not made now: the turn that follows looks at it where it is not done with. The row of an attempt
+        that may be under way says when that was claimed (`workers.watching`): it is written only where it ends.
+        """
         if enrolment is None or enrolment.status == "ended" or not _waits_for(enrolment, row):
             await self.requesting.fail(session, row, "withdrawn")
             return RetryEnded("failed")
@@ -266,7 +268,7 @@ class RequestRetries:
             return RetryEnded("failed")
         if await _has_news(session, enrolment):
             return RetryEnded("queued")
-        if (await deliveries.find_switches(session)).is_halted:
+        if row.attempt is None and (await deliveries.find_switches(session)).is_halted:
             await requests.change(session, row.id, clock=self.clock(), status="deferred", reason="halted")
             return RetryEnded("deferred")
         return None

@@ -52,10 +52,20 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
     held = union(*(_held(row, after) for row in (DeliveryRow, RequestRow))).subquery()
     waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
-    if found:
-        change = update(Enrolment).where(col(Enrolment.id).in_(found))
-        await core.execute(change.values(wake_wanted_at=wanted_since(at)))
+    await _want_waking(session, found, at=at)
     return found
+
+
+async def _want_waking(session: AsyncSession, enrolments: Sequence[str], *, at: datetime) -> None:
+    """These want waking. Held in order of id, so that no two who wake many wait for each other in a circle."""
+    if not enrolments:
+        return
+    core = await session.connection()
+    these = col(Enrolment.id).in_(enrolments)
+    await core.execute(
+        select(col(Enrolment.id)).where(these).order_by(col(Enrolment.id)).with_for_update(key_share=True)
+    )
+    await core.execute(update(Enrolment).where(these).values(wake_wanted_at=wanted_since(at)))
 
 
 def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
@@ -111,12 +121,19 @@ async def find_policy(session: AsyncSession) -> dict[str, Json] | None:
     return (await (await session.connection()).execute(query)).scalar()
 
 
-async def wake_dependents(session: AsyncSession, *, at: datetime) -> None:
-    """Let every active enrolment that waits for what the policy or her calendar says want waking; the sweeper pokes
-    them. In a transaction that began after the new policy was committed: see `store.policy_lock`.
+async def wake_dependents(session: AsyncSession, *, after: str, limit: int, at: datetime) -> Sequence[str]:
+    """Let the next active enrolments, in order of id, that wait for what the policy or her calendar says want waking;
+    answers them, and the sweeper pokes them. In transactions that began after the new policy was committed: see
+    `store.policy_lock`. A batch may hold some of them and wait for others: run it by `Database.retrying`.
     """
-    await (await session.connection()).execute(
-        update(Enrolment)
-        .where(col(Enrolment.status) == "active", col(Enrolment.depends_on).is_not(None))
-        .values(wake_wanted_at=wanted_since(at))
-    )
+    waiting = (
+        select(col(Enrolment.id))
+        .where(
+            col(Enrolment.status) == "active", col(Enrolment.depends_on).is_not(None), col(Enrolment.id) > after
+        )
+        .order_by(col(Enrolment.id))
+        .limit(limit)
+    )  # fmt: skip
+    found = (await (await session.connection()).execute(waiting)).scalars().all()
+    await _want_waking(session, found, at=at)
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, or_, select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +14,7 @@ from store.tables import BidRow, DeliveryRow, DraftRow, Enrolment, Learner, Logg
 
 _IN_DIGEST = and_(col(BidRow.delivery) == col(DeliveryRow.id), col(BidRow.digest).is_not(None))
 """It goes in one message with others: until its own turn has been told, its bid alone says in which words."""
+_DRAFT = case((col(BidRow.delivery).is_not(None), col(BidRow.draft)), else_=col(DeliveryRow.draft))
 _ABOUT: Any = (
     select(
         col(DeliveryRow.id), col(DeliveryRow.node), col(DeliveryRow.message), col(DeliveryRow.channel),
@@ -28,7 +29,7 @@ _ABOUT: Any = (
     .join(Learner, col(Learner.id) == col(DeliveryRow.learner))
     .outerjoin(LoggedEvent, col(LoggedEvent.seq) == col(Enrolment.entry_event))
     .outerjoin(BidRow, _IN_DIGEST)
-    .outerjoin(DraftRow, col(DraftRow.id) == func.coalesce(col(BidRow.draft), col(DeliveryRow.draft)))
+    .outerjoin(DraftRow, col(DraftRow.id) == _DRAFT)
 )  # fmt: skip
 
 

@@ -1,4 +1,10 @@
-"""What a turn reads and writes. Every write is conditional on the fencing token that the turn took."""
+"""What a turn reads and writes. Every write is conditional on the fencing token that the turn took.
+
+On PostgreSQL the statement that takes an enrolment may wait, for its row or for the policy's lock, and goes on seeing
+the other tables as they were when it began. Who let it wait may have changed the learner, and has told nobody because
+nothing waited for it yet. So what stands beside the enrolment is read by a volatile function, once the row is held: it
+sees what is committed by then, and costs no statement of its own. On SQLite one writes at a time.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -74,16 +81,30 @@ class Over:
 # The statements of a turn are made once: making one costs more than running it.
 
 _HER = col(Learner.id) == col(Enrolment.learner)
-_PERSON = (
-    col(Enrolment.learner),
+_BESIDE = (
     select(col(Learner.source_id)).where(_HER).scalar_subquery(),
     select(col(Learner.profile)).where(_HER).scalar_subquery(),
     select(col(Learner.profile_times)).where(_HER).scalar_subquery(),
+    select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == col(Enrolment.journey)).scalar_subquery(),
+    exists().where(
+        col(DeliveryRow.enrolment) == col(Enrolment.id),
+        col(DeliveryRow.leg) >= AGAIN,
+        col(DeliveryRow.status).in_(("queued", "deferred")),
+    ),
 )
+"""The learner's id of the source, profile and its times, the journey's pauses, and whether something is sent again."""
+_BESIDE_NOW = func.beside_enrolment(
+    col(Enrolment.id), col(Enrolment.learner), col(Enrolment.journey), type_=JSONB(none_as_null=True)
+)
+"""The same as one list, as it stands once the row is held (PostgreSQL; migration 0004)."""
 _THIS = col(Enrolment.id) == bindparam("this")
 _IS_OURS = col(Enrolment.fence) == bindparam("our_fence")
 
-_TAKE = Prepared(
+_OWN = (
+    col(Enrolment.fence), col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version), col(Enrolment.program),
+    col(Enrolment.learner), col(Enrolment.entry), col(Enrolment.run),
+)  # fmt: skip
+_TAKING = (
     update(Enrolment)
     .where(
         is_shared(),
@@ -96,24 +117,18 @@ _TAKE = Prepared(
         ),
     )
     .values(fence=col(Enrolment.fence) + 1, lease_until=bindparam("until"), wake_wanted_at=None)
-    .returning(
-        col(Enrolment.fence), *_PERSON, col(Enrolment.id), col(Enrolment.journey), col(Enrolment.version),
-        col(Enrolment.program), col(Enrolment.learner), col(Enrolment.entry), col(Enrolment.run),
-        select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == col(Enrolment.journey)).scalar_subquery(),
-        exists().where(
-            col(DeliveryRow.enrolment) == col(Enrolment.id), col(DeliveryRow.leg) >= AGAIN,
-            col(DeliveryRow.status).in_(("queued", "deferred")),
-        ),
-    )
-)  # fmt: skip
+)
+_TAKE = Prepared(_TAKING.returning(*_OWN, *_BESIDE))
+_TAKE_NOW = Prepared(_TAKING.returning(*_OWN, _BESIDE_NOW))
 _LOOK = select(col(Enrolment.status), col(Enrolment.outcome), col(Enrolment.lease_until)).where(_THIS)
 _CLEAR = update(Enrolment).where(_THIS).values(wake_wanted_at=None)
-_EXTEND = Prepared(
+_EXTENDING = (
     update(Enrolment)
     .where(is_shared(), _THIS, _IS_OURS, col(Enrolment.status) != "ended")
     .values(lease_until=bindparam("until"))
-    .returning(*_PERSON)
 )
+_EXTEND = Prepared(_EXTENDING.returning(col(Enrolment.learner), *_BESIDE[:3]))
+_EXTEND_NOW = Prepared(_EXTENDING.returning(col(Enrolment.learner), _BESIDE_NOW))
 _KEEPING = (
     update(Enrolment)
     .where(_THIS, _IS_OURS)
@@ -162,12 +177,12 @@ async def take_lease(
     session: AsyncSession, enrolment: str, *, clock: datetime, lease: timedelta
 ) -> Lease | Busy | Over:
     """Take the fencing token and clear `wake_wanted_at`, unless another turn's lease is alive or the row has ended."""
-    row: Any = await _TAKE.first(
-        session, {"this": enrolment, "clock": clock, "farthest": clock + LONGEST, "until": clock + lease}
-    )
+    values = {"this": enrolment, "clock": clock, "farthest": clock + LONGEST, "until": clock + lease}
+    row: Any = await _now_or_seen(session, _TAKE_NOW, _TAKE).first(session, values)
     if row is not None:
-        fence, id_, source_id, profile, times, *held = row
-        return Lease(Held(*held), Person(id_, source_id, profile, times), fence)
+        fence, *own, source_id, profile, times, pauses, has_again = _flat(row)
+        held = Held(*own, pauses, has_again)
+        return Lease(held, Person(held.learner, source_id, profile, times), fence)
     core = await connection_of(session)
     standing = (await core.execute(_LOOK, {"this": enrolment})).first()
     if standing is None:
@@ -209,8 +224,9 @@ async def extend_lease(session: AsyncSession, *, enrolment: str, fence: int, lea
     """Hold the enrolment on after a pause outside a transaction, and its learner as she is now; None where another
     turn has taken it over.
     """
-    row = await _EXTEND.first(session, {"this": enrolment, "our_fence": fence, "until": lease_until})
-    return None if row is None else Person(*row)
+    values = {"this": enrolment, "our_fence": fence, "until": lease_until}
+    row = await _now_or_seen(session, _EXTEND_NOW, _EXTEND).first(session, values)
+    return None if row is None else Person(*_flat(row)[:4])
 
 
 async def find_unread(session: AsyncSession, enrolment: str, program: str) -> Sequence[tuple[int, Fired]]:
@@ -269,3 +285,13 @@ async def record_arms(session: AsyncSession, enrolment: str, arms: Sequence[ArmC
             for a in arms
         ]
         await (await connection_of(session)).execute(insert_new(session, Assignment), rows)
+
+
+def _now_or_seen(session: AsyncSession, now: Prepared, seen: Prepared) -> Prepared:
+    """The one that reads what stands beside the enrolment once the row is held, where it may have had to wait."""
+    return now if session.get_bind().dialect.name == "postgresql" else seen
+
+
+def _flat(row: Sequence[Any]) -> Sequence[Any]:
+    """The row with what stands beside the enrolment as values of its own, however it was read."""
+    return [*row[:-1], *row[-1]] if isinstance(row[-1], list) else row

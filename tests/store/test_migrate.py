@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -56,6 +57,28 @@ async def test_upgrades_at_the_same_time_do_not_disturb_each_other(database_url:
     await asyncio.gather(*(asyncio.to_thread(migrate.upgrade_now, database_url) for _ in range(8)))
 
     database = Database(database_url)
+    assert await migrate.is_current(database)
+    await database.close()
+
+
+@pytest.mark.parametrize("has_words", [False, True])
+async def test_a_database_that_was_made_at_0003_comes_along(database_url: str, has_words: bool) -> None:
+    """With the bids' own words, as 0003 made them for a while, and without."""
+    await migrate.upgrade(database_url)
+    database = Database(database_url)
+    async with database.engine.begin() as connection:
+        if not has_words:
+            await connection.execute(text("ALTER TABLE bids DROP COLUMN draft"))
+            await connection.execute(text("ALTER TABLE bids DROP COLUMN undrafted"))
+        if database.is_postgres:
+            await connection.execute(text("DROP FUNCTION beside_enrolment"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    assert not await migrate.is_current(database)
+
+    await migrate.upgrade(database_url)
+
+    async with database.engine.connect() as connection:
+        assert [] == await connection.run_sync(_compare)
     assert await migrate.is_current(database)
     await database.close()
 

@@ -1,9 +1,11 @@
 """The policy: when and how much may be sent."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request
 
 from api.bodies import media_type_of, read_body, read_json
-from api.parts import PartsOf
+from api.parts import Parts, PartsOf
 from api.problems import NotTaken, Unfit
 from api.resources.policy.schemas import DOCUMENTED, PolicyOut
 from api.security import Caller
@@ -12,6 +14,9 @@ from journeys.policy import Policy, policy_from_json, policy_to_json
 from store.queries import installation
 
 router = APIRouter(prefix="/v1/policy", tags=["policy"])
+
+PAGE = 1000
+"""So many enrolments are woken in one transaction: while it lasts, no event of theirs is taken in."""
 
 
 @router.get("")
@@ -30,9 +35,20 @@ async def change(request: Request, parts: PartsOf, _caller: Caller) -> PolicyOut
     policy = await _read(request)
     async with parts.database.write() as session:
         await installation.keep_policy(session, policy_to_json(policy), at=parts.clock())
-    async with parts.database.write() as session:
-        await installation.wake_dependents(session, at=parts.clock())
+    await _wake_dependents(parts)
     return _shown(policy)
+
+
+async def _wake_dependents(parts: Parts) -> None:
+    """A page at a time. The policy stands by now: a deadlock with what else holds enrolments must leave nobody out."""
+    after = ""
+
+    async def wake_page() -> Sequence[str]:
+        async with parts.database.write() as session:
+            return await installation.wake_dependents(session, after=after, limit=PAGE, at=parts.clock())
+
+    while enrolments := await parts.database.retrying(wake_page):
+        after = enrolments[-1]
 
 
 async def _read(request: Request) -> Policy:

@@ -15,8 +15,6 @@ def upgrade() -> None:
     """Forward."""
     op.add_column("deliveries", sa.Column("draft", sa.String(), nullable=True))
     op.add_column("deliveries", sa.Column("undrafted", sa.Text(), nullable=True))
-    op.add_column("bids", sa.Column("draft", sa.String(), nullable=True))
-    op.add_column("bids", sa.Column("undrafted", sa.Text(), nullable=True))
     op.create_table(
         "drafts",
         sa.Column("id", sa.String(), nullable=False),

@@ -58,9 +58,9 @@ class Expecting:
                 continue
             value, finding = value_of(draft, facts, learner_id="")
             known = self._values.setdefault(message, set())
-            if value is not None and personal_in(value, facts) is not None:
+            if finding is not None or value in known:
                 continue
-            if finding is None and value not in known:
+            if value is None or personal_in(value, facts) is None:
                 known.add(value)
                 yield message
 

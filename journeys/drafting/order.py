@@ -4,7 +4,9 @@
                                                                  └─ prompt_of ─> what is stored, shown and sent
 
 The prompt tells a model the brief, the tone, the length, the value of `per`, the fallback text, and names and kinds of
-the placeholders; never a name, an address or an id of anybody. What the author of the journey wrote is what is asked;
+the placeholders. It reads no profile: a name, an address or an id could stand only in what the author wrote, in the
+reasons of a refusal, or in a value of `per`; for a value in which `journeys.drafting.personal` finds something of the
+learner whose value it is, no text is ordered because of her. What the author of the journey wrote is what is asked;
 everything else is data between fences, which cannot be closed from inside: the fence's mark is made of the data
 itself, and each line of data is set in.
 """
@@ -320,7 +322,7 @@ def _said(remark: Remark) -> str:
 
 # --- data ---------------------------------------------------------------------------------------------------------
 
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -337,7 +339,7 @@ def _fenced(what: str, text: str) -> str:
 
 def _clean(text: str) -> str:
     """The text as people see it, every break of a line as one, and not too long."""
-    seen = "\n".join(_UNSEEN.sub("", text).splitlines()).strip()
+    seen = "\n".join(UNSEEN.sub("", text).splitlines()).strip()
     return seen if len(seen) <= LONGEST_DATA else f"{seen[:LONGEST_DATA]} [cut off]"
 
 

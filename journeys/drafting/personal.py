@@ -1,45 +1,184 @@
-"""Whether a value of `per` says who somebody is: it is told to the writer, who is never told that. Pure.
+"""Whether a value of `per` says who the learner is whose value it is: it is told to the writer, who is never told
+that. Pure.
 
 The compiler refuses a `per` that reads such a field. A name also reaches it on other ways: in an attribute, a note of
 an event, a variable that a step sets. So each value is compared with what her own profile says. Who is called as a
 department is orders no text for it, and gets the one that others have ordered.
+
+Both sides are made alike first (compatible forms, case, marks above and below letters, what nobody sees), and then
+looked through for
+
+    any field            as it stands, as a word of its own (in scripts that set no spaces: anywhere)
+    the names            each part of two letters or more (of one, in scripts that set no spaces: as a word of its
+                         own) but particles (`van`, `de`), the parts written as one word, given and family name
+                         written as one word; also with an `s` behind
+    the phone            its last seven digits, however they are grouped
+    fields with an `@`   what stands before it, from five characters on
+    any address          hers or not
+
+Not found are names of other people, short forms (`Annie`), other transcriptions (`Mueller` for `Müller`), and a name of
+one letter within a longer word. What is longer than `LONGEST` is not looked through: so long a text is a note, and
+nothing is ordered for it.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
+from journeys.drafting.order import UNSEEN
 from journeys.expressions import Facts
 
 FIELDS = ("id", "given_name", "family_name", "email", "phone", "manager", "slack_id", "teams_id")
 """Fields of the profile that say who she is, or where she is reached: no writer is told their values."""
 
-_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.\w")
-_LEAST_DIGITS = 6
+LONGEST = 200
+"""A value of more characters is told to no writer."""
+
+_LONGEST_OWN = 2 * LONGEST
+"""So much of a field of hers is compared: more than a value can hold."""
+
+_ADDRESS = re.compile(r"[^\s@<>]@[^\s@<>]+\.\w")  # each run is read once, whatever stands in it
 
 _LEAST = {"id": 4, "manager": 4}
 _LEAST_OTHERWISE = 2
 """What is shorter says nothing within a longer value: an id `12` is not meant by `Ward 12`."""
 
+_LEAST_PHONE, _LAST_DIGITS = 6, 7
+"""A number of fewer digits is no phone; what stands before its last ones (country, area) is written in many ways."""
+
+_LEAST_BEFORE_AT = 5
+
+_NAMES = ("given_name", "family_name")
+
+_PARTICLES = frozenset({
+    "af", "al", "ap", "as", "auf", "aus", "av", "bin", "bint", "da", "dal", "dalla", "das", "de", "dei", "del",
+    "della", "den", "der", "des", "di", "do", "dos", "du", "el", "ibn", "in", "la", "las", "le", "les", "lo", "los",
+    "of", "op", "ten", "ter", "the", "to", "tot", "und", "van", "vom", "von", "zu", "zum", "zur",
+})  # fmt: skip
+"""Parts of names that stand in names of departments as well."""
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Letters of scripts in which no space, or a word behind it without one, ends a name: Thai, Lao, Tibetan, Burmese,
+Khmer, Japanese, Chinese, Korean.
+"""
+
+_IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+"""Letters and marks that print nothing."""
+
 
 def personal_in(value: str, facts: Facts) -> str | None:
-    """What of hers stands in the value, as `learner.family_name`, or that an address does; None where nothing does."""
-    digits = _digits(value)
-    said = value.casefold()
+    """What of hers stands in the value, as `learner.family_name`, or that an address does, or that it is longer than
+    any that is looked through; None where nothing does. Quick whatever stands in the value and in her profile.
+    """
+    if len(value) > LONGEST:
+        return f"a text of more than {LONGEST} characters"
+    said = _alike(value)
+    digits = _digits(said)
     for name in FIELDS:
         own = facts.learner.get(name)
-        if not isinstance(own, str) or not own.strip():
-            continue
-        is_long = len(own.strip()) >= _LEAST.get(name, _LEAST_OTHERWISE)
-        if said.strip() == own.strip().casefold() or (is_long and _stands_in(own.strip().casefold(), said)):
+        if isinstance(own, str) and _says(said, digits, name, _alike(own)):
             return f"learner.{name}"
-        if name == "phone" and len(_digits(own)) >= _LEAST_DIGITS and _digits(own) in digits:
-            return f"learner.{name}"
-    return "an address" if _ADDRESS.search(value) else None
+    if _is_written_as_one(said, facts):
+        return "learner.family_name"
+    return "an address" if _ADDRESS.search(said) else None
 
 
-def _stands_in(own: str, said: str) -> bool:
-    """As a word of its own, or several."""
-    return re.search(rf"(?<!\w){re.escape(own)}(?!\w)", said) is not None
+def _says(said: str, digits: str, name: str, own: str) -> bool:
+    """Whether a field of hers stands in what is said, both made alike."""
+    if not own:
+        return False
+    if said == own or (len(own) >= _LEAST.get(name, _LEAST_OTHERWISE) and _stands_in(own, said)):
+        return True
+    if name in _NAMES:
+        return any(_is_named(part, said) for part in _telling_parts(own))
+    if name == "phone":
+        return _is_called(_digits(own), digits)
+    before, at, _ = own.partition("@")
+    before = before.partition("+")[0]
+    return bool(at) and len(before) >= _LEAST_BEFORE_AT and _stands_in(before, said)
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def _telling_parts(own: str) -> Iterator[str]:
+    """Of a name: the parts that are a name by themselves, and all of them written as one word."""
+    parts = _parts(own)
+    yield from (part for part in dict.fromkeys(parts) if part not in _PARTICLES)
+    yield "".join(parts)
+
+
+def _is_written_as_one(said: str, facts: Facts) -> bool:
+    """Whether the whole name stands there without a space, whichever comes first."""
+    names = [facts.learner.get(name) for name in _NAMES]
+    given, family = ("".join(_parts(_alike(own))) if isinstance(own, str) else "" for own in names)
+    return bool(given and family) and (_is_named(given + family, said) or _is_named(family + given, said))
+
+
+def _is_named(own: str, said: str) -> bool:
+    is_long = len(own) >= _LEAST_OTHERWISE or _WITHOUT_SPACES.search(own) is not None
+    return is_long and _stands_in(own, said, or_with="s")
+
+
+def _parts(own: str) -> list[str]:
+    return "".join(character if _is_of_a_word(character) else " " for character in own).split()
+
+
+# --- phones -------------------------------------------------------------------------------------------------------
+
+
+def _is_called(own: str, digits: str) -> bool:
+    return len(own) >= _LEAST_PHONE and own[-_LAST_DIGITS:] in digits
 
 
 def _digits(text: str) -> str:
-    return "".join(character for character in text if character.isdigit())
+    return "".join(str(unicodedata.digit(character)) for character in text if character.isdigit())
+
+
+# --- texts --------------------------------------------------------------------------------------------------------
+
+
+def _alike(text: str) -> str:
+    """The text as any other that reads the same; what is longer than any value is cut."""
+    seen = UNSEEN.sub("", text.strip()[:_LONGEST_OWN])
+    if not seen.isascii():
+        plain = unicodedata.normalize("NFKD", seen)
+        kept = (_plain(character) for character in plain if not unicodedata.combining(character))
+        seen = unicodedata.normalize("NFKC", "".join(kept).casefold())
+    return " ".join(seen.casefold().split())
+
+
+def _plain(character: str) -> str:
+    """The character, a plain hyphen for any dash, and nothing for what prints nothing."""
+    category = unicodedata.category(character)
+    if category == "Pd":
+        return "-"
+    is_unseen = (category.startswith("C") and not character.isspace()) or character in _IGNORABLE
+    return "" if is_unseen or "\ufe00" <= character <= "\ufe0f" else character
+
+
+def _stands_in(own: str, said: str, *, or_with: str = "") -> bool:
+    """As a word of its own, or several; anywhere where its script sets no spaces, from two characters on."""
+    if len(own) >= _LEAST_OTHERWISE and _WITHOUT_SPACES.search(own):
+        return own in said
+    at = said.find(own)
+    while at >= 0:
+        end = at + len(own)
+        is_end = _is_edge(said, end) or (or_with and said.startswith(or_with, end) and _is_edge(said, end + 1))
+        if is_end and _is_edge(said, at - 1):
+            return True
+        at = said.find(own, at + 1)
+    return False
+
+
+def _is_edge(text: str, at: int) -> bool:
+    """Whether no letter and no digit stands there; `_` is none."""
+    return not 0 <= at < len(text) or not text[at].isalnum()
+
+
+def _is_of_a_word(character: str) -> bool:
+    """Letters and digits, and the marks that some scripts write their vowels with."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")

@@ -106,3 +106,22 @@ def test_texts_of_other_versions_are_not_asked_for() -> None:
     old = replace(of, messages={**of.messages, "hello": replace(of.messages["hello"], body="It waited")})
     own, gone = texts(of, "approved"), Group("bye", None, of.hash, "approved", 1, None, "0")
     assert [own] == list(asked_for(of, [own, texts(old, "approved"), gone]))
+
+
+def test_texts_for_all_are_not_asked_for_where_each_value_has_its_own() -> None:
+    """Nor the other way round, though all else of the message stayed; a value's text goes for that value of any `per`."""
+    for_all, by_role = program(None), program()
+    by_site = program(Expression("learner.site", ("learner.site",)))
+    whole, nurses = texts(for_all, "approved"), texts(by_role, "approved", value="nurse")
+    assert [whole] == list(asked_for(for_all, [whole, nurses]))
+    assert [nurses] == list(asked_for(by_role, [whole, nurses])) == list(asked_for(by_site, [whole, nurses]))
+
+
+def test_a_value_that_names_its_learner_is_told_when_another_has_it() -> None:
+    """It is not ordered because of her, and does not stand in the way of whom it does not name."""
+    named, other = (
+        Facts(learner={"country": "GB", "role": "Baker", "family_name": name}) for name in ("Baker", "Lovelace")
+    )
+    of = expecting(program())
+    assert [] == of.for_learners([named])
+    assert ["Baker", "Baker"] == [one.order.value for one in of.for_learners([named, other, named])]

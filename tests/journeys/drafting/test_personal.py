@@ -1,8 +1,11 @@
 """What a value of `per` says of the learner whose value it is."""
 
+import unicodedata
+from typing import Literal
+
 import pytest
 
-from journeys.drafting.personal import personal_in
+from journeys.drafting.personal import LONGEST, personal_in
 from journeys.expressions import Facts
 
 ANNA = Facts(
@@ -33,7 +36,7 @@ def test_what_says_who_she_is(value: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["Nurse", "Annabelle's ward", "emp-47110", "1234567", "bed 12 @ ward 3", "", "véhicule"]
+    "value", ["Nurse", "Annabelle's ward", "emp-47110", "123456", "bed 12 @ ward 3", "", "véhicule"]
 )
 def test_what_says_nothing_of_her(value: str) -> None:
     """Neither a part of a word nor a part of a number."""
@@ -45,3 +48,97 @@ def test_of_whom_nothing_is_known_nothing_is_said() -> None:
     of = Facts(learner={"id": "12", "given_name": "", "family_name": "A"})
     assert personal_in("A Nurse of ward 12", of) is None
     assert "learner.id" == personal_in("12", of)
+
+
+SPELLINGS = [
+    ({"given_name": "Ada Maria"}, "Ada's team", "given_name"),
+    ({"given_name": "Ada"}, "Ada\u2019s team", "given_name"),
+    ({"given_name": "Ada"}, "Adas Team", "given_name"),
+    ({"given_name": "Jean-Luc"}, "Team Luc", "given_name"),
+    ({"given_name": "Jean-Luc"}, "Team Jeanluc", "given_name"),
+    ({"given_name": "Jean-Luc"}, "Team Jean\u2011Luc", "given_name"),
+    ({"family_name": "García Márquez"}, "Sr. García, Ventas", "family_name"),
+    ({"family_name": "García"}, "Sr. Garcia, Ventas", "family_name"),
+    ({"family_name": "Müller-Lüdenscheidt"}, "Lüdenscheidt team", "family_name"),
+    ({"family_name": "O'Brien"}, "OBrien and others", "family_name"),
+    ({"family_name": "van der Berg"}, "the Berg people", "family_name"),
+    ({"family_name": "Groß"}, "GROSS & CO", "family_name"),
+    ({"family_name": "Lovelace"}, "team_lovelace", "family_name"),
+    ({"family_name": "Lovelace"}, "lovelace_team", "family_name"),
+    ({"family_name": "Lovelace"}, "Love\u00adlace", "family_name"),
+    ({"family_name": "Lovelace"}, "Love\u200clace's", "family_name"),
+    ({"family_name": "Love\u200blace"}, "Lovelace's", "family_name"),
+    ({"family_name": "Lovelace"}, "\uff2c\uff4f\uff56\uff45\uff4c\uff41\uff43\uff45", "family_name"),
+    ({"family_name": "Lovelace", "given_name": "Ada"}, "adalovelace", "family_name"),
+    ({"family_name": "Lovelace", "given_name": "Ada"}, "the LovelaceAda group", "family_name"),
+    ({"family_name": "田中"}, "田中さんの部署", "family_name"),
+    ({"family_name": "김", "given_name": "민수"}, "민수의 팀", "given_name"),
+    ({"family_name": "김"}, "김 팀장", "family_name"),
+    ({"family_name": "王", "given_name": "伟"}, "王伟的团队", "family_name"),
+    ({"given_name": "สมชาย"}, "ทีมสมชายขาย", "given_name"),
+    ({"phone": "+49 170 1234567"}, "0170 1234567", "phone"),
+    ({"phone": "+49 170 1234567"}, "(0170) 12-34-567", "phone"),
+    ({"phone": "+49 170 1234567"}, "\u0661\u0662\u0663\u0664\u0665\u0666\u0667", "phone"),
+    ({"email": "ada.lovelace@example.org"}, "group of ada.lovelace", "email"),
+    ({"email": "al1815+hr@example.org"}, "al1815", "email"),
+    ({"id": "al1815@example.org"}, "AL1815's desk", "id"),
+]
+"""What her profile says, a value, and the field that is found in it."""
+
+
+@pytest.mark.parametrize(("profile", "value", "field"), SPELLINGS)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_is_found_in_any_ordinary_spelling(
+    profile: dict[str, str], value: str, field: str, form: Literal["NFC", "NFD"]
+) -> None:
+    """Part of it, inflected, without its marks, run together, with what nobody sees, composed or not."""
+    of = Facts(learner={**profile})
+    assert f"learner.{field}" == personal_in(unicodedata.normalize(form, value), of)
+
+
+@pytest.mark.parametrize(
+    ("profile", "value"),
+    [
+        ({"family_name": "van der Berg"}, "Der Vertrieb van Antwerpen"),
+        ({"given_name": "María de la Luz"}, "Jefe de la planta"),
+        ({"family_name": "Berg"}, "Bergen"),
+        ({"given_name": "Ada", "family_name": "King"}, "Canada, Parking"),
+        ({"given_name": "Ada M."}, "M. ward"),
+        ({"family_name": "王"}, "国王大道"),
+        ({"family_name": "田中"}, "田辺中央"),
+        ({"phone": "+49 170 1234567"}, "Site 234567"),
+        ({"phone": "12345"}, "2026-123456"),
+        ({"email": "info@example.org"}, "info desk"),
+        ({"email": "emma.k@example.org"}, "Emma"),
+    ],
+)
+def test_what_only_looks_like_hers_is_told(profile: dict[str, str], value: str) -> None:
+    """Particles, letters, parts of longer words, a few digits, short words before an `@`."""
+    assert personal_in(value, Facts(learner={**profile})) is None
+
+
+def test_a_note_is_no_value() -> None:
+    """It is not looked through, so nobody can say whom it names."""
+    nobody = Facts()
+    assert personal_in("x" * LONGEST, nobody) is None
+    assert f"a text of more than {LONGEST} characters" == personal_in("x" * (LONGEST + 1), nobody)
+
+
+_MANY = 2**20
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("value", ["x" * _MANY, "@" * _MANY, "x@" * _MANY, "x@" + "." * _MANY, "1" * _MANY])
+def test_a_long_value_takes_no_time(value: str) -> None:
+    """What a record may hold at the most, also where it is made to be looked through again and again."""
+    assert personal_in(value, ANNA) is not None
+    assert personal_in(value[:LONGEST], ANNA) in (None, "an address")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("own", ["x" * _MANY, "a " * _MANY, "\u0301\u0323" * _MANY, "@" * _MANY, "\ufdfa" * _MANY])
+def test_a_long_name_takes_no_time(own: str) -> None:
+    """Whatever a system says somebody is called, and whatever is said of her."""
+    of = Facts(learner=dict.fromkeys(("id", "given_name", "family_name", "email", "phone", "manager"), own))
+    for value in ("Nurse", "b" * LONGEST, "\ufdfb" * LONGEST, "e\u0301\u0323" * (LONGEST // 3)):
+        assert personal_in(value, of) is None

@@ -39,11 +39,11 @@ check: setup  ## format, lint, types, import contracts, generated reference; cha
 	@$(BIN)/lint-imports
 	@if [ -e docs/generate.py ]; then $(BIN)/python -m docs.generate --check; fi
 
-bench: setup  ## the benchmarks, each figure beside the machine it was taken on
-	@$(BIN)/python -m bench
+bench: setup  ## the benchmarks on SQLite beside their floors, in some ten minutes; OPTIONS="--on postgresql", say
+	@$(BIN)/python -m bench $(OPTIONS)
 
-bench-full: setup  ## the same at full size, kept for docs/reference/figures.md
-	@$(BIN)/python -m bench --full --save
+bench-full: setup  ## the same at full size on both databases, kept for docs/reference/figures.md
+	@$(BIN)/python -m bench --full --save $(OPTIONS)
 
 # With OPTIONS, --quick say, nothing is kept.
 chaos: setup  ## everything fails while 1,500 learners run, and what came of it is counted: SEED=1 ON=sqlite|postgresql|both

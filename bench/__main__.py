@@ -1,15 +1,20 @@
 """`python -m bench`: every figure, beside the machine it was taken on.
 
-python -m bench [--only throughput] [--quick | --full] [--json] [--save]
+python -m bench [--only throughput] [--quick | --full] [--on floor,sqlite,postgresql] [--json] [--save]
+
+All of them once, in the usual size, on SQLite and beside the floors. `--full` is for both databases. The same figures
+as JSON are in `.waymark-bench/latest.json` after each run; `--json` prints them instead of the tables.
 
 `--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`: those of its full
-size, and no others. What another run has kept of the same table, on another database perhaps, stays beside them.
+size, and no others, and never without the floor that they are read beside. What another run has kept of the same table,
+on another database perhaps, stays beside them.
 """
 
 import argparse
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -29,8 +34,12 @@ from bench import (
     turns,
 )
 from bench.figures import Machine, Table, as_json, table_json
+from bench.processes import on_two_cores
 from bench.results import save
 from bench.stage import SUBJECT_OF
+
+LATEST = Path(".waymark-bench") / "latest.json"
+"""The latest run's figures, of whatever size; nobody keeps it."""
 
 Size = TypeVar("Size")
 
@@ -52,7 +61,8 @@ class Asked:
 @dataclass(frozen=True)
 class Benchmark(Generic[Size]):
     """One benchmark in its sizes: for whoever is changing something, for `make bench`, and the one that is kept.
-    `is_burst`: its size is a number of entries, which the command line may give.
+    `is_burst`: its size is a number of entries, which the command line may give. `asks_for_floor`: its floor is a row
+    that the command line may leave out.
     """
 
     measure: Callable[[Size, Asked], Table]
@@ -60,6 +70,7 @@ class Benchmark(Generic[Size]):
     usual: Size
     full: Size
     is_burst: bool = False
+    asks_for_floor: bool = False
 
     def size(self, asked: Asked) -> Size | int:
         """The one that was asked for."""
@@ -137,26 +148,28 @@ GROWTH = (
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {
     "attention": Benchmark(_attention, 100, 1_000, 1_000),
     "rehearsal": Benchmark(_rehearsal, 100, 1_000, 1_000),
-    "steady": Benchmark(_steady, 20, 60, 180),
+    "steady": Benchmark(_steady, 20, 30, 180, asks_for_floor=True),
     "ingest": Benchmark(_ingest, (5_000, 50), (20_000, 200), (100_000, 1_000)),
     "goals": Benchmark(_goals, (100, 5), (1_000, 20), (5_000, 60)),
     "growth": Benchmark(_growth, *GROWTH),
     "listing": Benchmark(_listing, (20_000, 5), (100_000, 25), (1_000_000, 100)),
     "slow_provider": Benchmark(_slow_provider, 10, 20, 60),
-    "sleepers": Benchmark(_sleepers, (200, 30), (500, 20), (20_000, 60)),
+    "sleepers": Benchmark(_sleepers, (200, 30), (500, 20), (20_000, 60), asks_for_floor=True),
     "steering": Benchmark(_steering, 20, 100, 100),
     "turns": Benchmark(_turns, 100, 500, 500, is_burst=True),
-    "throughput": Benchmark(_throughput, 200, 2_000, 2_000, is_burst=True),
+    "throughput": Benchmark(_throughput, 200, 2_000, 2_000, is_burst=True, asks_for_floor=True),
 }
 
 
 def not_kept(names: Sequence[str], asked: Asked) -> str | None:
     """Why these are not to be kept at this size, and what to do; None where they are."""
     small = [name for name in names if not BENCHMARKS[name].may_keep(asked)]
-    if not small:
-        return None
-    with_full = "give --full without --entries, or leave --save out"
-    return f"--save keeps figures of the full size alone, and {', '.join(small)} would not be: {with_full}"
+    alone = [name for name in names if BENCHMARKS[name].asks_for_floor and "floor" not in asked.on]
+    if small:
+        with_full = "give --full without --entries, or leave --save out"
+        return f"--save keeps figures of the full size alone, and {', '.join(small)} would not be: {with_full}"
+    with_floor = "name floor in --on, or leave --save out"
+    return f"--save keeps {', '.join(alone)} beside the floor of the same run alone: {with_floor}" if alone else None
 
 
 def main() -> None:
@@ -170,11 +183,12 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="keep them for docs/reference/figures.md (full size only)")
     parser.add_argument("--entries", type=int, help="how many entries the burst has")
     parser.add_argument(
-        "--on", default="floor,sqlite,postgresql", help="what the burst runs on: floor, sqlite, postgresql"
+        "--on", help="what they run on: floor, sqlite, postgresql (floor,sqlite; with --full all three)"
     )
     given = parser.parse_args()
     chosen = "quick" if given.quick else "full" if given.full else "usual"
-    asked = Asked(chosen, given.entries, tuple(given.on.split(",")))
+    on = given.on or ("floor,sqlite,postgresql" if given.full else "floor,sqlite")
+    asked = Asked(chosen, given.entries, tuple(on.split(",")))
     if unknown := set(asked.on) - set(SUBJECT_OF):
         parser.error(f"--on {', '.join(sorted(unknown))} is nothing to run on: give some of {', '.join(SUBJECT_OF)}")
     names = [given.only] if given.only else list(BENCHMARKS)
@@ -191,9 +205,19 @@ def main() -> None:
             save(name, table_json(tables[-1]), before)
         if not given.json:
             print(tables[-1], flush=True)
+        write(machine, tables)
     if given.json:
-        print(orjson.dumps(as_json(machine, tables), option=orjson.OPT_INDENT_2).decode())
+        print(LATEST.read_text())
+    else:
+        print(f"The same as JSON: {LATEST}")
+
+
+def write(machine: Machine, tables: Sequence[Table], file: Path = LATEST) -> None:
+    """The figures so far, for programs: after each benchmark, so that a run that is broken off has left its own."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(orjson.dumps(as_json(machine, tables), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 if __name__ == "__main__":
+    on_two_cores()
     main()

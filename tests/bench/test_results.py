@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bench.__main__ import BENCHMARKS, Asked, not_kept
+from bench.__main__ import BENCHMARKS, Asked, not_kept, write
 from bench.figures import Column, Machine, Row, Table, Target
 from bench.results import FOLDER, save, table_json
 from docs import figures
@@ -211,6 +211,24 @@ def test_only_the_full_size_is_kept() -> None:
     assert "and steady would not be" in usual
     assert not_kept(["throughput"], asked("usual", 2_000)) is None
     assert not_kept(["throughput"], asked("full", 50)) is not None
+
+
+def test_nothing_is_kept_without_its_floor() -> None:
+    """Where a row is read beside one that the command line may leave out; others have theirs always, or none."""
+    alone = Asked("full", None, ("sqlite", "postgresql"))
+    assert ["steady", "sleepers", "throughput"] == [name for name in BENCHMARKS if not_kept([name], alone)]
+    why = not_kept(list(BENCHMARKS), alone)
+    assert why is not None
+    assert "name floor in --on" in why
+
+
+def test_the_figures_are_json_too(tmp_path: Path) -> None:
+    """After every run, whatever it prints."""
+    file = tmp_path / "made" / "latest.json"
+    write(Machine(), [TABLE], file)
+    told = orjson.loads(file.read_bytes())
+    assert table_json(TABLE) == told["benchmarks"]["burst"]
+    assert Machine().cores == told["machine"]["cores"]
 
 
 @pytest.mark.parametrize(

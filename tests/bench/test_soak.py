@@ -25,11 +25,13 @@ def test_who_was_not_told_everything_is_seen() -> None:
 
 @pytest.mark.timeout(600)
 async def test_a_few_seconds_of_it() -> None:
-    """Everybody is told everything, nothing ends, and every process has its memory, ours with a target."""
-    table, is_good = await soak.run(on="sqlite", minutes=0.05)
+    """Everybody is told everything, nothing ends, and every process has its memory, ours with a target. Whether
+    memory is flat, seconds cannot tell.
+    """
+    table, _ = await soak.run(on="sqlite", minutes=0.05)
     rows = {row.subject: row.figures for row in table.rows}
     said = {"learners": 6, "messages": 18, "not told": 0, "said twice": 0, "processes that ended": 0}
     assert said == rows["sqlite: all"]
     assert all(rows[f"sqlite: {name}"]["at the end"] > 1 for name in (*OURS, "temporal", "kafka"))
     assert [f"growth of {name}: sqlite" for name in OURS] == [target.figure for target in table.targets[: len(OURS)]]
-    assert is_good, str(table)
+    assert all(target.is_reached for target in table.targets[len(OURS) :]), str(table)

@@ -109,7 +109,7 @@ def test_texts_of_other_versions_are_not_asked_for() -> None:
 
 
 def test_texts_for_all_are_not_asked_for_where_each_value_has_its_own() -> None:
-    """Nor the other way round, though all else of the message stayed; a value's text goes for that value of any `per`."""
+    """Nor the other way round, though all else stayed; the text for a value goes for that value of any `per`."""
     for_all, by_role = program(None), program()
     by_site = program(Expression("learner.site", ("learner.site",)))
     whole, nurses = texts(for_all, "approved"), texts(by_role, "approved", value="nurse")

@@ -4,11 +4,12 @@ providers' own logs, what should have been said by the definition. Pure.
     lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
     stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
     said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
-    again in doubt    with resend: said more than once, each time but the first because it had to be doubted
+    said again        (in doubt) with resend: said more than once, each time but the first because it had to be doubted
     told wrongly      said, and Waymark says that it was not; or the other way round
     in doubt          marked `may_have_gone`
     unexplained       in doubt, though nothing that happened explains it
     ended by itself   a process that nobody killed and that met nothing by which it may end
+    database away     seconds in which nothing could be written down: by so much of the run a doubt may be excused
 
 **What explains a doubt.** A letter that a provider took may be doubted where its answer never came, or came and could
 not be written down. The provider's log decides, and the times of what happened; our own tables do not:

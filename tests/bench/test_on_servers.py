@@ -48,9 +48,12 @@ async def test_events_in_the_log_goals_and_a_slow_provider(stage: Servers) -> No
     table = await ingest.measure(events=1_500, sleepers=3, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["profile updates, per second", "calls to Temporal"])
     assert 0 == _rows(table)[f"{SQLITE}: events in vain"].figures["calls to Temporal"]
-    table = await goals.measure(enrolments=12, seconds=0.5, on=("sqlite",), stage=stage)
+    table = await goals.measure(enrolments=12, seconds=0.5, waits=40, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["goal, to the end, p99", "pause, to the last letter"])
     assert 5 == _rows(table)[f"{SQLITE}: goal, to the end"].figures["number"]
+    paused = _rows(table)[f"{SQLITE}: pause, to the last letter"].figures
+    assert paused["number"] > 20
+    assert (paused["the longest"] >= 0) == (paused["letters after the call"] > 0)
     table = await slow_provider.measure(seconds=0.5, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["p99 by webhook"])
     assert 10 == _rows(table)[f"{SQLITE}: beside a slow SMTP server"].figures["messages"]

@@ -193,7 +193,8 @@ async def whole(
     topic = f"bad-{uuid.uuid4().hex[:12]}"
     admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     admin.create_topics(
-        {topic: {"num_partitions": 4, "replication_factor": 1, "configs": {"max.message.bytes": 8_000_000}}}
+        {topic: {"num_partitions": 4, "replication_factor": 1, "configs": {"max.message.bytes": 8_000_000}}},
+        wait_for_metadata=True,
     )
     admin.close()
     limits: dict[str, Any] = {"hand_over": timedelta(seconds=2), "answer": timedelta(seconds=2)}

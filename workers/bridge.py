@@ -66,7 +66,7 @@ class Bridge:
     _behind: dict[Partition, tuple[int, int]] = field(default_factory=dict[Partition, tuple[int, int]])
     _looked_at: float = 0.0
     _is_renewed: bool = False
-    """Whether the consumer took the place of one that was stuck, and has read nothing yet."""
+    """Whether the consumer took the place of one that was stuck, and may be stuck itself."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then the batch at hand is finished, its offsets are committed, and the group is left.
@@ -79,9 +79,9 @@ class Bridge:
                     await self._read(consumer, stop)
                     return
                 except Stuck as stuck:
-                    log.error("%s: a new consumer takes its place", stuck)
                     if self._is_renewed:
                         raise
+                    log.error("%s: a new consumer takes this one's place", stuck)
                     self._is_renewed, self._waiting, self._behind = True, [], {}
                 finally:
                     await self._call(consumer.close)
@@ -199,6 +199,7 @@ class Bridge:
         if stuck and not has_read:
             raise Stuck(f"partition {stuck[0][1]} of {stuck[0][0]} has records that do not come")
         self._behind = lags
+        self._is_renewed = self._is_renewed and bool(lags)
 
     async def _call(self, call: Callable[[], T]) -> T:
         """In the consumer's thread; one that hangs ends us."""

@@ -27,6 +27,9 @@ FETCH_MS = 2_000
 LONGEST_BACKOFF_MS = 3_000
 """How long nobody calls a broker that did not answer: one that is back is noticed after that."""
 
+METADATA_MS = 30_000
+"""How old what is known of topics may be: partitions that a topic was given after we joined are read after that."""
+
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 
 
@@ -51,6 +54,7 @@ class Consumer:
                 session_timeout_ms=SESSION_MS,
                 fetch_max_wait_ms=FETCH_MS,
                 reconnect_backoff_max_ms=LONGEST_BACKOFF_MS,
+                metadata_max_age_ms=METADATA_MS,
                 check_crcs=importlib.util.find_spec("crc32c")
                 is not None,  # in pure Python it costs six records of seven
             )
@@ -94,8 +98,9 @@ class Consumer:
         return {(tp.topic, tp.partition): (stands[tp], end) for tp, end in ends.items() if (stands[tp] or 0) < end}
 
     def close(self) -> None:
-        """Leave the group at once."""
-        self._consumer.close(autocommit=False, timeout_ms=5_000)
+        """Leave the group at once; where the brokers do not hear of it, when the session is over."""
+        with contextlib.suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=5_000)
 
 
 class Producer:

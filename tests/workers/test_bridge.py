@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.structs import TopicPartition
 
 from connectors.sources import Raw, to_cloudevent
 from connectors.sources.cloudevents import CloudEvents
@@ -21,7 +22,7 @@ from store.tables import DeadLetter, Enrolment, Installation, LoggedEvent, Outbo
 from tests.support.ingesting import Feed, event, hours, journey
 from tests.support.until import until
 from workers import bridge as bridging
-from workers.bridge import Bridge, run_bridge
+from workers.bridge import Bridge, Stuck, run_bridge
 from workers.dead_letters import DeadLetters
 from workers.kafka import Consumer, Passing
 from workers.records import Incoming, Record, incoming_of
@@ -39,10 +40,10 @@ async def feed(database_url: str) -> AsyncIterator[Feed]:
 
 @pytest.fixture
 def topic(kafka_bootstrap: str) -> str:
-    """A topic of this test's own, with four partitions."""
+    """A topic of this test's own, with four partitions that the broker tells of."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1}})
+    admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1}}, wait_for_metadata=True)
     admin.close()
     return name
 
@@ -346,19 +347,25 @@ class Stops(Consumer):
     """A consumer that stops fetching, as if the package had lost a partition."""
 
     made = 0
+    stopping = 1
     has_stopped = False
 
     def __init__(self, bootstrap: str, topics: Sequence[str], *, group: str) -> None:
         super().__init__(bootstrap, topics, group=group)
         Stops.made += 1
-        self._stops = Stops.made == 1
+        self._stops = Stops.made <= Stops.stopping
 
     def poll(self, timeout_seconds: float) -> list[Record]:
         """Nothing; the partitions are ours, and their records stay where they are."""
-        if self._stops and self.has_partitions():
+        found = super().poll(min(timeout_seconds, 0.2))
+        if not self._stops:
+            return found
+        for record in found:
+            self._consumer.seek(TopicPartition(record.topic, record.partition), record.offset)
+        if self.has_partitions():
             self.pause()
             Stops.has_stopped = True
-        return super().poll(min(timeout_seconds, 0.2))
+        return []
 
 
 async def test_a_consumer_that_is_stuck_is_replaced(
@@ -373,4 +380,23 @@ async def test_a_consumer_that_is_stuck_is_replaced(
         await until(lambda: Stops.has_stopped)
         produce(kafka_bootstrap, topic, [event("hr.learner.promoted")])
         await until(lambda: logged(feed))
+    assert 2 == Stops.made
+
+
+async def test_where_a_new_consumer_does_not_help_the_process_ends(
+    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who started it starts it again."""
+    monkeypatch.setattr(bridging, "Consumer", Stops)
+    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 1.0)
+    monkeypatch.setattr(Stops, "made", 0)
+    monkeypatch.setattr(Stops, "stopping", 2)
+    monkeypatch.setattr(Stops, "has_stopped", False)
+    bridge = asyncio.create_task(
+        Bridge(feed.ingest, kafka_bootstrap, topics=[topic], group=topic, translate=translate).run(asyncio.Event())
+    )
+    await until(lambda: Stops.has_stopped)
+    produce(kafka_bootstrap, topic, [event("hr.learner.promoted")])
+    with pytest.raises(Stuck, match=f"of {topic} has records that do not come"):
+        await asyncio.wait_for(bridge, 60)
     assert 2 == Stops.made

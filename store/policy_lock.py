@@ -1,13 +1,18 @@
 """Turns and the giving of another policy, on PostgreSQL: who gives one learns of every turn that went by the old one.
 
 Theory of operation. A turn reads the policy, and only its commit shows what it waits for by it. So each transaction
-of a turn holds a lock that all turns share, from its first statement to its end (`is_shared`, a part of that statement:
-it costs no statement of its own). Another policy is written under the same lock alone (`hold_alone`): what was under
-way has committed by then, and whoever begins afterwards reads the new one. Whom the old one lets wait is looked for in
-a transaction that begins later.
+of a turn holds a lock that all turns share, from before it reads the policy to its end (`is_shared`, a part of the
+statement that takes or holds the enrolment: it costs no statement of its own). Another policy is written under the
+same lock alone (`hold_alone`): what was under way has committed by then, and whoever asks afterwards reads the new one.
+Whom the old one lets wait is looked for in transactions that begin later.
 
-The lock comes before the enrolment's row, so that who holds the row waits for nobody here. On SQLite one writes at a
-time, and there is nothing to do.
+The lock comes before the enrolment's row, so that who holds the row waits for nobody here. Where a turn starts another
+journey it holds the learner before either, as a batch does, which asks for nothing here: she waits for this lock at
+most as long as who gives a policy does (`PATIENCE`). What that statement sees of other tables was so before it waited;
+`store.queries.turns` says what is done about it. A later attempt on a channel's queue asks for no lock: what it puts
+off by the old policy, a message that was sent again by hand, is looked at again when its instant comes.
+
+On SQLite one writes at a time, and there is nothing to do.
 """
 
 from typing import Any
@@ -51,7 +56,9 @@ def _share(_element: _Shared, _compiler: SQLCompiler, **_: Any) -> str:
 
 
 def is_shared() -> ColumnElement[bool]:
-    """True; for the `where` of a transaction's first statement, which holds the policy as it is from there on."""
+    """True; for the `where` of the statement by which a turn holds its enrolment. The policy that later statements of
+    the transaction read is the one until it ends.
+    """
     return _Shared()
 
 

@@ -181,7 +181,7 @@ async def take_lease(
     row: Any = await _now_or_seen(session, _TAKE_NOW, _TAKE).first(session, values)
     if row is not None:
         fence, *own, source_id, profile, times, pauses, has_again = _flat(row)
-        held = Held(*own, pauses, has_again)
+        held = Held(*[*own, pauses, has_again])
         return Lease(held, Person(held.learner, source_id, profile, times), fence)
     core = await connection_of(session)
     standing = (await core.execute(_LOOK, {"this": enrolment})).first()

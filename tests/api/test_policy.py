@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.queries import installation, turns
+from store.queries import deliveries, installation, turns
 from store.tables import Enrolment
 from tests.support.api import Api, event, parts_over, serving
 from tests.support.house import running_house
@@ -144,6 +144,37 @@ async def test_another_policy_wakes_whom_a_turn_lets_wait_by_the_old_one_meanwhi
     async with api.parts.database.read() as session:
         (enrolment,) = (await session.exec(select(Enrolment))).all()
     assert ("zone,leave", True) == (enrolment.depends_on, enrolment.wake_wanted_at is not None)
+
+
+@POSTGRES
+async def test_a_deadlock_with_a_batch_leaves_nobody_asleep(api: Api) -> None:
+    """A batch holds one of those whom the policy is to wake, and asks for the other then: the database refuses one of
+    the two, and who gives the policy tries again. The batch is told to be patient, so that it is not the one.
+    """
+    await api.publish()
+    await api.emit(*(event("hr.learner.hired", name, country="GB") for name in ("ada", "bea")))
+    for name in ("ada", "bea"):
+        await api.client.post("/v1/enrolments", json={"journey": "first-weeks", "learner": name})
+    async with api.parts.database.write() as session:
+        core = await session.connection()
+        await core.execute(update(Enrolment).values(depends_on="zone", wake_wanted_at=None))
+        first, last = (await core.execute(select(Enrolment.id).order_by(col(Enrolment.id)))).scalars().all()
+
+    async def waits_or_is_given() -> bool:
+        async with api.parts.database.read() as session:
+            return giving.done() or (await (await session.connection()).execute(text(WAITING))).first() is not None
+
+    async with api.parts.database.write() as batch:
+        await (await batch.connection()).execute(text("SET LOCAL deadlock_timeout = '20s'"))
+        await deliveries.lock_enrolment(batch, last)
+        giving = asyncio.create_task(api.client.put("/v1/policy", json={"sending": None}))
+        await until_(waits_or_is_given)
+        assert not giving.done()
+        await deliveries.lock_enrolment(batch, first)
+    assert 200 == (await giving).status_code
+    async with api.parts.database.read() as session:
+        wanted = (await session.exec(select(Enrolment.wake_wanted_at))).all()
+    assert 2 == len([instant for instant in wanted if instant is not None])
 
 
 @POSTGRES

@@ -4,6 +4,7 @@
 in; `reasons.json` beside them says why a figure is below its target, and what was tried. Nothing is measured here.
 """
 
+import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,43 @@ PICTURES = {
 COUNTS = ("chaos", "poison", "soak")
 """Whose targets are called `what: where`, and are told together where they came to the same."""
 
+NOTES = {
+    "throughput": "Everybody comes at once, on two cores that run everything: for a usual day see [steady](#steady).",
+}
+"""What a reader of a section must know beside what its module says."""
+
+BENCH = Path(__file__).parents[1] / "bench"
+MODULES = {name: f"chaos/{file}.py" for name, file in {"chaos": "judge", "poison": "poison", "soak": "soak"}.items()}
+"""Where it is said what is measured, and what the columns are; elsewhere in the module of the benchmark's name."""
+
+WANTED: Mapping[str, tuple[str, str]] = {
+    "throughput": ("a burst of 2,000 entries, beside bare Temporal", "2,000 entries"),
+    "steady": ("10 entries a second for three minutes", "180 s"),
+    "ingest": ("events that concern no journey, and those for sleepers in vain", "100,000 events"),
+    "goals": ("goals and a pause among 5,000 in a long wait", "5,000 enrolments"),
+    "sleepers": ("20,000 asleep: CPU while nothing happens, bytes each", "20,000"),
+    "slow_provider": ("a webhook beside an SMTP server that answers after five seconds", "60 s"),
+    "growth": ("one learner's 10,000 events, and a journey of 500 steps", "10,000"),
+    "listing": ("a page of a list among 1,000,000 enrolments", "1,000,000 enrolments"),
+    "rehearsal": ("the pure core: `advance`, triggers, compiling, rehearsing", ""),
+    "chaos": ("nothing lost, stuck or said twice while everything fails", ""),
+    "poison": ("10,000 records that cannot be used among 10,000 good ones", "10,000"),
+    "soak": ("half an hour with flat memory", "30 minutes"),
+}
+"""What is to be reached, by benchmark, and what the title of a run of full size says."""
+
+BOTH = frozenset(WANTED) - {"rehearsal"}
+"""Those that both databases are to be measured with."""
+
 Kept = Mapping[str, Any]
 """One file: the machine, the title, units and decimals of the columns, rows, remarks, targets, runs."""
 
 _INTRO = """# Figures
 
-Taken by `make bench-full`, `make chaos` and `make soak`, each on the machine that its section names; speed beside its
-floor: the same thing without Waymark. Take them on your own: `make bench` needs about ten minutes. `chaos` counts what
-was lost, stuck or said twice while everything failed, `poison` what became of records that cannot be used and of the
-good ones among them, `soak` whether memory grows.
+What runs of `python -m bench`, `make chaos` and `make soak` have kept, each of the size that its first line says and on
+the machine that its second names; speed beside its floor, where there is one: the same thing without Waymark, taken in
+the same run. Take them on your own: `make bench` needs some ten minutes, `make bench-full` far longer. Every section
+begins with what its benchmark says of itself: what is measured, how it is checked, what its words mean.
 """
 _NONE_YET = "\nNo run has been kept yet: `make bench-full` keeps one.\n"
 
@@ -62,7 +91,9 @@ def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]])
     if not targets:
         return
     reached = sum(target["is_reached"] for _, target in targets)
-    yield f"\n## What is to be reached\n\n{reached} of {len(targets)} are reached.\n\n"
+    open_still = list(_not_taken(kept))
+    and_not = " What has not been taken yet is [below](#not-taken-yet), and counts in neither." if open_still else ""
+    yield f"\n## What is to be reached\n\nOf what was taken, {reached} of {len(targets)} are reached.{and_not}\n\n"
     yield "| figure | measured | floor | to reach | |\n|---|---:|---:|---:|---|\n"
     lines: dict[tuple[str, str], list[str]] = {}
     for name, target in targets:
@@ -73,6 +104,23 @@ def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]])
     for (figure, rest), places in lines.items():
         where = "; ".join(place for place in places if place)
         yield f"| {figure}{': ' if where else ''}{where} {rest}"
+    if open_still:
+        yield f"\n### Not taken yet\n\n{''.join(open_still)}"
+
+
+def _not_taken(kept: Mapping[str, Kept]) -> Iterator[str]:
+    """What is to be reached and was not tried, or only in part."""
+    for name, (what, full) in WANTED.items():
+        if name not in kept:
+            yield f"- {name}: {what}\n"
+            continue
+        title, rows = kept[name]["title"], " ".join(kept[name]["rows"]).lower()
+        lacking = [
+            *([f"in full size ({full})"] if full not in title else []),
+            *([f"on {each}" for each in ("SQLite", "PostgreSQL") if each.lower() not in rows] if name in BOTH else []),
+        ]
+        if lacking:
+            yield f"- {name}: {what}: {' and '.join(lacking)}\n"
 
 
 def _verdict(target: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
@@ -94,6 +142,7 @@ def _number(target: Mapping[str, Any], name: str) -> str:
 
 def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
     yield f"\n## {name}\n\n{_about(name, one['title'])}\n\n{_machine(one['machine'])}\n\n"
+    yield from (f"{text}\n\n" for text in (NOTES.get(name), _legend(name)) if text)
     yield from _table(one)
     remarks = [*one["remarks"], *_earlier(one)]
     for remark in remarks:
@@ -105,6 +154,12 @@ def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
         if not target["is_reached"] and target["figure"] in reasons:
             yield f"\n**{target['figure']}** is {_number(target, 'measured')} and should be {_wanted(target)}. "
             yield f"{reasons[target['figure']]}\n"
+
+
+def _legend(name: str) -> str:
+    """What the benchmark's module says of itself; nothing of one that is not there."""
+    file = BENCH / MODULES.get(name, f"{name}.py")
+    return (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "") if file.exists() else ""
 
 
 def _earlier(one: Kept) -> Iterator[str]:

@@ -61,7 +61,7 @@ def picture(kept: Mapping[str, Any] | None) -> str:
         f'<style>{style}</style><rect width="100%" height="100%" fill="#fff"/>',
     ]
     if not panels:
-        parts.append('<text x="20" y="40">No run has been kept yet: make bench-full keeps one.</text>')
+        parts.append('<text x="20" y="40">No run of growth has been kept yet: make bench-full keeps one.</text>')
     for place, (name, priced, by) in enumerate(panels):
         parts += _panel(LEFT + place * (WIDTH + GAP), priced, by, lines[name])
     return "\n".join([*parts, "</svg>", ""])

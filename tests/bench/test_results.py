@@ -69,6 +69,39 @@ def test_the_page_has_figures_floors_and_targets(tmp_path: Path) -> None:
     assert "should be ≤ 2.0 s. The disk is slow" in explained
 
 
+def test_a_section_says_what_was_measured(tmp_path: Path) -> None:
+    """By the benchmark's own module; a burst is not a usual day."""
+    table = Table("throughput", "throughput: 2,000 entries", (), [Row("Waymark, SQLite", {})])
+    save("throughput", table_json(table), Machine(), folder=tmp_path)
+    page = figures.page(tmp_path)
+    assert "    first message     from the event's time to the last byte of the letter" in page
+    assert "for a usual day see [steady](#steady)" in page
+
+
+def test_what_was_not_taken_is_not_taken_for_reached(tmp_path: Path) -> None:
+    """Not at all, in a smaller size, on one database alone; what was taken in full is not named."""
+
+    def keep(name: str, title: str, *rows: str) -> None:
+        table = Table(name, f"{name}: {title}", (), [Row(row, {}) for row in rows], targets=[REACHED])
+        save(name, table_json(table), Machine(), folder=tmp_path)
+
+    both = ("Waymark, SQLite", "Waymark, PostgreSQL")
+    keep("steady", "10 entries a second for 20 s", "Waymark, SQLite")
+    keep("goals", "10 a second among 5,000 enrolments", *both)
+    page = figures.page(tmp_path)
+    assert "three minutes: in full size (180 s) and on PostgreSQL\n" in page
+    assert "- sleepers: 20,000 asleep: CPU while nothing happens, bytes each\n" in page
+    assert "- goals:" not in page
+    assert "Of what was taken, 2 of 2 are reached." in page
+
+
+@pytest.mark.parametrize("name", sorted(figures.WANTED))
+def test_what_is_to_be_reached_is_of_benchmarks_that_are_there(name: str) -> None:
+    """One that was renamed would be called not taken for ever."""
+    assert name in {*BENCHMARKS, *figures.MODULES}
+    assert (figures.BENCH / figures.MODULES.get(name, f"{name}.py")).exists()
+
+
 def test_reasons_are_given_for_targets_that_are_there() -> None:
     """A reason that names no figure of a run would be lost in silence."""
     kept = figures.read()

@@ -99,7 +99,9 @@ async def measure(
 
 def _target(subject: str, figures: Figures) -> Target:
     measured = figures.get("p99", figures["the longest"])
-    return Target(f"{subject}{', p99' if 'p99' in figures else ''}", measured, "s", at_most=2, decimals=2, subject=subject)
+    return Target(
+        f"{subject}{', p99' if 'p99' in figures else ''}", measured, "s", at_most=2, decimals=2, subject=subject
+    )
 
 
 def _entry(learner: str, level: str, at: float, waits_until: float | None = None) -> str:

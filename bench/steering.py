@@ -71,7 +71,9 @@ async def measure(*, learners: int) -> Table:
 
 
 def _target(row: Row) -> Target:
-    return Target(f"{row.subject}: the longest", row.figures["the longest"], "ms", at_most=LIMIT_MS)
+    return Target(
+        f"{row.subject}: the longest", row.figures["the longest"], "ms", at_most=LIMIT_MS, subject=row.subject
+    )
 
 
 async def _acts(house: House, learners: int) -> list[Row]:

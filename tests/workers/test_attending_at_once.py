@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import text, update
-from sqlmodel import col
+from sqlmodel import col, select
 
 from journeys.events import Event, Json
 from journeys.program import Program
 from store.database import Database
-from store.queries import attention, deliveries
+from store.queries import attention, deliveries, reasons
 from store.tables import BidRow, DraftRow
 from tests.support.compiling import compiled
 from tests.support.golden import GoldenDraft
@@ -25,8 +25,8 @@ ONE_A_DAY: Mapping[str, Json] = {"sending": None, "budget": {"per_day": 1, "per_
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def journey(name: str, *, on: str = "promoted") -> Program:
-    """A journey that sends one drafted message of its own name."""
+def journey(name: str, *, on: str = "promoted", draft: str = ", draft: {brief: Say it.}") -> Program:
+    """A journey that sends one message of its own name, drafted unless that is said otherwise."""
     return compiled(f"""
 waymark: 1
 journey: {name}
@@ -34,17 +34,16 @@ title: {name.title()}
 enter: [{{on: hr.learner.{on}}}]
 steps: [{{send: {name}, via: [email]}}]
 messages:
-  {name}: {{subject: Own, body: Own words., draft: {{brief: Say it.}}}}
+  {name}: {{subject: Own, body: Own words.{draft}}}
 """)
 
 
-async def bidding(story: Story) -> datetime:
+async def bidding(story: Story, *, other: Program | None = None) -> datetime:
     """One has gone today, two bid for tomorrow's slot; answers when that begins."""
-    programs = [journey("first", on="hired"), journey("leads"), journey("goes-with-it")]
+    programs = [journey("first", on="hired"), journey("leads"), other or journey("goes-with-it")]
     await story.publish(*programs)
     async with story.database.write() as session:
-        for program in programs:
-            name = program.journey
+        for name, program in ((each.journey, each) for each in programs if each is not other):
             session.add(GoldenDraft(name, f"Of {name}", f"The text of {name}.").row(program, at=MONDAY))
     profile: dict[str, Json] = {"given_name": "Ada", "email": "ada@example.org", "zone": "Europe/Dublin"}
     for hours, happened in enumerate(("hired", "promoted")):
@@ -109,3 +108,48 @@ async def test_the_words_of_a_digest_are_in_each_delivery_once_it_was_told(
             told_of = [await session.get(DraftRow, part.draft) for part in parts]
         assert ["Of leads", "Of goes-with-it"] == [draft.subject for draft in told_of if draft is not None]
         assert [] == await story.bids()
+
+
+async def test_of_words_that_are_the_journeys_own_no_earlier_digest_tells(
+    postgres_url: str, smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    """What stands in the bid of a message without a draft goes with the next digest."""
+    async with told(
+        database_url=postgres_url, smtp_url=smtp_sink.url, home=tmp_path, policy=ONE_A_DAY, begins_at=MONDAY
+    ) as story:
+        opens_at = await bidding(story, other=journey("goes-with-it", draft=""))
+        async with story.database.write() as session:
+            stale = update(BidRow).where(col(BidRow.delivery).is_not(None))
+            await (await session.connection()).execute(stale.values(draft="another", undrafted="for another reason"))
+        await story.play(until=opens_at + timedelta(minutes=1))
+        part = await story.delivery("goes-with-it")
+        assert (part.reason or "").startswith("merged_into_digest: ")
+        assert (None, None) == (part.draft, part.undrafted)
+
+
+async def test_which_draft_went_in_a_digest_its_bid_alone_says(
+    postgres_url: str, smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    """Until its own turn has been told, an older draft of its delivery is not the one that went."""
+    async with told(
+        database_url=postgres_url, smtp_url=smtp_sink.url, home=tmp_path, policy=ONE_A_DAY, begins_at=MONDAY
+    ) as story:
+        opens_at = await bidding(story)
+        leading, other = await story.enrolment("leads"), await story.delivery("goes-with-it")
+        await story.turns.take(TurnOrder(leading.id, opens_at))
+        (digest,) = await story.digests()
+
+        async def told_of() -> str | None:
+            async with story.database.read() as session:
+                about = await reasons.find(session, other.id)
+            assert about is not None
+            return about.subject
+
+        async with story.database.write() as session:
+            in_digest = (await session.exec(select(BidRow).where(col(BidRow.delivery) == other.id))).one()
+            assert digest.id == in_digest.digest
+            await deliveries.change(session, other.id, clock=opens_at, draft=in_digest.draft)
+        assert "Of goes-with-it" == await told_of()
+        async with story.database.write() as session:
+            await attention.keep_words(session, other.id, draft=None, undrafted="no approved draft")
+        assert await told_of() is None

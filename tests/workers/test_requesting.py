@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlmodel import col, select
+from temporalio.exceptions import ApplicationError
 
 from journeys.events import Event
 from store.queries import pausing
@@ -21,6 +22,8 @@ from tests.support.house import Running, running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 from tests.workflows.test_replay import readable
+from waymark.wiring import open_activities
+from workflows.contracts import RetryOrder
 
 HEAD = "waymark: 1\njourney: story\ntitle: A story\nenter: [{on: hr.learner.promoted}]\n"
 EXIT = "exit: [{on: hr.learner.left, as: left}]\n"
@@ -232,6 +235,24 @@ async def test_while_all_is_halted_nothing_is_asked(house: Running, crm: System)
     await house.house.gateway.poke([row.enrolment])
     await ended(house)
     assert 1 == len(crm.asked)
+
+
+async def test_an_attempt_under_way_is_left_alone_while_all_is_halted(house: Running, crm: System) -> None:
+    """Its row says when it was claimed: who halts deliveries changes nothing of that."""
+    await _halt(house, {"since": now().isoformat()})
+    await house.publish(calling())
+    await house.take(promoted())
+    await house.quiet()
+    row, clock = await the_one(house), datetime.now(UTC)
+    async with house.house.database.write() as session:
+        until_ = clock + timedelta(seconds=30)
+        assert await request_rows.claim(session, row.id, attempt="of another", until=until_, clock=clock)
+    claimed = await the_one(house)
+    async with open_activities(house.house) as (activities, _):
+        with pytest.raises(ApplicationError, match="another attempt is under way"):
+            await activities.asking.attempt(RetryOrder(row.id, "any", now(), clock))
+    assert claimed == await the_one(house)
+    assert [] == crm.asked
 
 
 async def test_while_the_journey_is_paused_nothing_is_asked(house: Running, crm: System) -> None:

@@ -10,8 +10,8 @@ looked through for
 
     any field            as it stands, as a word of its own (in scripts that set no spaces: anywhere)
     the names            each part of two letters or more (of one, in scripts that set no spaces: as a word of its
-                         own) but particles (`van`, `de`), the parts written as one word, given and family name
-                         written as one word; also with an `s` behind
+                         own) but particles (`van`, `de`) and numbers, the parts written as one word, given and
+                         family name written as one word; also with an `s` behind
     the phone            its last seven digits, however they are grouped
     fields with an `@`   what stands before it, from five characters on
     any address          hers or not
@@ -107,7 +107,7 @@ def _says(said: str, digits: str, name: str, own: str) -> bool:
 def _telling_parts(own: str) -> Iterator[str]:
     """Of a name: the parts that are a name by themselves, and all of them written as one word."""
     parts = _parts(own)
-    yield from (part for part in dict.fromkeys(parts) if part not in _PARTICLES)
+    yield from (part for part in dict.fromkeys(parts) if part not in _PARTICLES and not part.isnumeric())
     yield "".join(parts)
 
 

@@ -246,7 +246,7 @@ async def test_nothing_is_sent_that_nobody_has_approved(house: Running, smtp_sin
     ]
     await keep(database, program, *given, *others)
 
-    await house.take(*(promoted(f"in-{role}", role=role) for role in states))
+    await house.take(*(promoted(f"in-{role}", role=role, given_name="Ada") for role in states))
     await until(lambda: all_ended(house), timeout=90)
 
     rows = {row.id: row for row in await drafts_in(database)}

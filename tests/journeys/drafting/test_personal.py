@@ -104,6 +104,7 @@ def test_a_name_is_found_in_any_ordinary_spelling(
         ({"family_name": "Berg"}, "Bergen"),
         ({"given_name": "Ada", "family_name": "King"}, "Canada, Parking"),
         ({"given_name": "Ada M."}, "M. ward"),
+        ({"given_name": "Trainee 12"}, "Ward 12"),
         ({"family_name": "王"}, "国王大道"),
         ({"family_name": "田中"}, "田辺中央"),
         ({"phone": "+49 170 1234567"}, "Site 234567"),

@@ -33,7 +33,7 @@ def _unwoken() -> Select[str]:
             text("depends_on = 'journey'"),
             col(Enrolment.status) != "ended",  # who ended while it was held keeps that mark
             col(JourneyRow.status) != "paused",
-            id_ > after,
+            id_.concat("") > after,  # SQLite would go through all ids, and not by the index of those that are held
         ),
         select(col(DeliveryRow.enrolment)).where(
             col(DeliveryRow.status).in_(waits),

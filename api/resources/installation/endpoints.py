@@ -1,5 +1,6 @@
 """Halt and go: every delivery of the installation held at once, and let go again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -38,10 +39,12 @@ async def go(parts: PartsOf, _caller: Caller, _given: Annotated[Given, in_body(G
 async def _wake_all(parts: Parts) -> int:
     """Wake them a page at a time. Where Temporal wants a pause, the rest is marked, and the sweeper wakes it."""
     after, woken, may_poke = "", 0, True
-    while True:
+
+    async def wake_page() -> Sequence[str]:
         async with parts.database.write() as session:
-            enrolments = await installation.wake_halted(session, after=after, limit=PAGE, at=parts.clock())
-        if not enrolments:
-            return woken
+            return await installation.wake_halted(session, after=after, limit=PAGE, at=parts.clock())
+
+    while enrolments := await parts.database.retrying(wake_page):  # a batch of events may hold some of them
         may_poke = may_poke and await wake(parts, enrolments)
         after, woken = enrolments[-1], woken + len(enrolments)
+    return woken

@@ -3,7 +3,10 @@
 Every few seconds it looks for enrolments that have wanted waking for 5 s, are overdue by 60 s, or wait for a message
 that nobody has tried for longer than a retry pauses. So it repairs whatever a crash, a restored database or a lost
 Temporal left behind. An enrolment that was poked is left alone for a
-while, longer each time, so that a worker that is down does not gather signals. Where a writer is set up it has texts
+while, longer each time, so that a worker that is down does not gather signals. Nor is a crowd poked while it is being
+served: after a burst thousands wait for the workers, whom their own pokes have reached, and a signal to each would cost
+Temporal what it needs for them. Where some of a crowd have been served since the last look, only those are poked who
+have been seen waiting for a minute. Where a writer is set up it has texts
 drafted that have been wanted for 3 s, in the same way. Several sweepers at once are harmless. It goes by the real
 clock.
 """
@@ -11,7 +14,7 @@ clock.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -29,6 +32,9 @@ UNTRIED_FOR = timedelta(minutes=15)
 DRAFT_WANTED_FOR = timedelta(seconds=3)
 PAGE = 200
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(minutes=2)
+CROWD = PAGE
+"""More than these at once are a crowd."""
+CROWD_PATIENCE = timedelta(seconds=60)
 LONGEST_DRAFT_REST = timedelta(minutes=30)
 """A text may be wanted for days: where nothing is left of the day's budget, its workflow sleeps until the next."""
 CLEANED_EVERY = timedelta(minutes=10)
@@ -71,6 +77,23 @@ class _Resting:
 
 
 @dataclass
+class _Crowd:
+    """Whom the last look found, and since when each has been seen. `owes`: not all of them could be called."""
+
+    owes: bool = False
+    _seen: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+
+    def left_out(self, ids: Sequence[str], now: datetime) -> Callable[[str], bool]:
+        """Who of these needs no call, as others are being served and she has not been seen for long; nobody, where
+        they are no crowd. A crowd that is new is given until the next look to move.
+        """
+        before, self._seen = self._seen, {id_: self._seen.get(id_, now) for id_ in ids}
+        is_new = len(before) <= CROWD
+        is_served = len(ids) > CROWD and not self.owes and (is_new or not self._seen.keys() >= before.keys())
+        return lambda id_: is_served and now - self._seen[id_] < CROWD_PATIENCE
+
+
+@dataclass
 class Sweeper:
     """Sweeps one database. `keeps_outbox`: somebody relays it; `drafter`: None where no writer is set up."""
 
@@ -82,6 +105,7 @@ class Sweeper:
     overdue_by: timedelta = OVERDUE_BY
     untried_for: timedelta = UNTRIED_FOR
     drafter: Drafter | None = None
+    _crowd: _Crowd = field(default_factory=_Crowd)
     _resting: _Resting = field(default_factory=lambda: _Resting(LONGEST_REST))
     _resting_drafts: _Resting = field(default_factory=lambda: _Resting(LONGEST_DRAFT_REST))
     _cleaned_at: datetime | None = None
@@ -106,38 +130,48 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Poke whom nobody has woken; answers how many. Raises TryLater where Temporal wants a pause."""
-        return await self._call_all(self._page, self.poker.poke, self._resting)
+        now = self.clock()
+        found = await self._all(self._page, now)
+        is_left_out = self._crowd.left_out(found, now)
+        self._crowd.owes = True
+        poked = await self._call(found, self.poker.poke, self._resting, now, is_left_out)
+        self._crowd.owes = False
+        return poked
 
     async def sweep_drafts(self) -> int:
         """Have drafted what has been wanted for a moment; answers how many. Raises TryLater as above."""
         if self.drafter is None:
             return 0
-        return await self._call_all(self._wanted_drafts, self.drafter.draft, self._resting_drafts)
-
-    async def _call_all(
-        self,
-        page_of: Callable[[datetime, str], Awaitable[Sequence[str]]],
-        call: Callable[[Sequence[str]], Awaitable[Sequence[object]]],
-        resting: _Resting,
-    ) -> int:
         now = self.clock()
-        found: set[str] = set()
-        called = 0
-        after = ""
-        while page := await page_of(now, after):
-            after = page[-1]
-            found |= set(page)
-            ready = resting.ready(page, now)
-            if ready:
-                refusals = await call(ready)
-                if refusals:
-                    log.error("%d pokes were refused, and are tried again: %s", len(refusals), refusals[0])
-                resting.rest(ready, now)
-                called += len(ready)
+        return await self._call(
+            await self._all(self._wanted_drafts, now), self.drafter.draft, self._resting_drafts, now
+        )
+
+    async def _all(self, page_of: Callable[[datetime, str], Awaitable[Sequence[str]]], now: datetime) -> Sequence[str]:
+        found: list[str] = []
+        while page := await page_of(now, found[-1] if found else ""):
+            found += page
             if len(page) < PAGE:
                 break
-        resting.forget_all_but(found)
-        return called
+        return found
+
+    async def _call(
+        self,
+        found: Sequence[str],
+        call: Callable[[Sequence[str]], Awaitable[Sequence[object]]],
+        resting: _Resting,
+        now: datetime,
+        is_left_out: Callable[[str], bool] = lambda _: False,
+    ) -> int:
+        ready = [id_ for id_ in resting.ready(found, now) if not is_left_out(id_)]
+        for start in range(0, len(ready), PAGE):
+            page = ready[start : start + PAGE]
+            refusals = await call(page)
+            if refusals:
+                log.error("%d pokes were refused, and are tried again: %s", len(refusals), refusals[0])
+            resting.rest(page, now)
+        resting.forget_all_but(set(found))
+        return len(ready)
 
     async def _page(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:

@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
+from sqlmodel import col
 
 from store import migrate
 from store.database import Database
 from store.tables import Enrolment, IdempotencyKey, UnjudgedEntry
 from tests.support.ingesting import Feed, event, hours, journey
 from tests.support.until import until
-from workers.sweeper import PAGE, Sweeper
+from workers.ingest import TryLater
+from workers.sweeper import CROWD_PATIENCE, PAGE, Sweeper
 
 
 @pytest.fixture
@@ -79,13 +81,60 @@ async def test_an_enrolment_that_was_poked_rests_longer_each_time(feed: Feed) ->
 
 
 async def test_every_page_is_swept(feed: Feed) -> None:
-    """More than one page of enrolments, each poked once."""
+    """More than one page of enrolments, each poked once: nobody of the crowd has been served since the last look."""
+    number = await _crowd(feed)
+    sweeper = sweeper_of(feed)
+    assert 0 == await sweeper.sweep()
+    feed.clock.now += timedelta(seconds=3)
+    assert number == await sweeper.sweep()
+    assert number == len(set(feed.pokes.poked))
+
+
+async def test_a_crowd_that_is_being_served_is_left_alone(feed: Feed) -> None:
+    """For a minute each; who is left when it is a crowd no more is poked at once."""
+    number = await _crowd(feed)
+    sweeper = sweeper_of(feed)
+    for _ in range(3):
+        assert 0 == await sweeper.sweep()
+        await _serve(feed, 10)
+        feed.clock.now += timedelta(seconds=3)
+    feed.clock.now += CROWD_PATIENCE
+    assert number - 30 == await sweeper.sweep()
+
+    few = sweeper_of(feed)
+    assert 0 == await few.sweep()
+    await _serve(feed, 100)
+    assert number - 130 == await few.sweep()
+
+
+async def test_who_was_not_poked_for_temporals_sake_is_poked_when_that_is_over(feed: Feed) -> None:
+    """Though others have been served since."""
+    number = await _crowd(feed)
+    sweeper = sweeper_of(feed)
+    assert 0 == await sweeper.sweep()
+    feed.clock.now += timedelta(seconds=3)
+    feed.pokes.later = timedelta(seconds=1)
+    with pytest.raises(TryLater):
+        await sweeper.sweep()
+    feed.pokes.later = None
+    await _serve(feed, 10)
+    assert number - 10 == await sweeper.sweep()
+
+
+async def _crowd(feed: Feed) -> int:
+    """So many wait to be woken."""
     number = PAGE + 50
     await feed.take(*(event("hr.learner.promoted", learner=f"learner {n}") for n in range(number)))
     feed.clock.now += timedelta(seconds=5)
+    return number
 
-    assert number == await sweeper_of(feed).sweep()
-    assert number == len(set(feed.pokes.poked))
+
+async def _serve(feed: Feed, number: int) -> None:
+    """So many of them have been woken."""
+    async with feed.database.write() as session:
+        waiting = select(col(Enrolment.id)).where(col(Enrolment.wake_wanted_at).is_not(None)).limit(number)
+        served = update(Enrolment).where(col(Enrolment.id).in_(waiting)).values(wake_wanted_at=None)
+        await (await session.connection()).execute(served)
 
 
 async def test_while_temporal_wants_a_pause_the_sweeper_goes_on_trying(

@@ -27,8 +27,10 @@ FETCH_MS = 2_000
 LONGEST_BACKOFF_MS = 3_000
 """How long nobody calls a broker that did not answer: one that is back is noticed after that."""
 
-METADATA_MS = 30_000
-"""How old what is known of topics may be: partitions that a topic was given after we joined are read after that."""
+METADATA_MS = 10_000
+"""How old what is known of topics may be: partitions that a topic was given after we joined, or that the package had
+not heard of when it joined, are read after that.
+"""
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 

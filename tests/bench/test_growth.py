@@ -23,4 +23,4 @@ async def test_every_point_on_both_databases() -> None:
 
 def test_the_picture_says_so_where_nothing_was_kept() -> None:
     """A clone without a run."""
-    assert "No run has been kept yet" in picture(None)
+    assert "No run of growth has been kept yet" in picture(None)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from journeys.events import Event
+from store.leases import LONGEST
 from store.tables import Enrolment
 from tests.support.smtp import SmtpSink
 from tests.support.steering import JOURNEY, Steered, steered_house
@@ -124,7 +125,7 @@ async def test_what_is_unread_goes_along(steered: Steered) -> None:
     await publish(steered, JOURNEY.replace("exit:\n", "exit:\n  - on: lms.course.failed\n    as: failed-it\n"))
     await steered.house.quiet()
     async with steered.house.house.database.write() as session:  # as if a turn were under way all the time
-        until = steered.house.clock() + DAY
+        until = steered.house.clock() + LONGEST / 2  # one that ends later is believed by nobody
         await (await session.connection()).execute(update(Enrolment).values(lease_until=until))
     await steered.house.take(Event("gone", "hr", "hr.learner.left", "ada", steered.house.clock()))
     await steered.steer(f"/v1/enrolments/{row.id}/move", version=2)

@@ -135,7 +135,7 @@ class Installation:
                 return None
             return None if answer.status_code >= 500 else answer
 
-        return await until(answer, timeout=60)
+        return await until(answer, timeout=4 * START_SECONDS)  # it may be killed again while it starts
 
     # what stands in the store
 

@@ -108,7 +108,7 @@ async def feed(installed: Installation) -> None:
         assert [] == answer["rejected"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_ten_kills_lose_nothing_and_say_nothing_twice(
     database_url: str, smtp_sink: SmtpSink, tmp_path: Path
 ) -> None:

@@ -84,7 +84,9 @@ LINES: Sequence[tuple[str, Callable[[str, Rows], Line]]] = (
 )
 """Each figure by the benchmark it is of."""
 
-COUNTED = ("faults", "learners", "messages", "lost", "stuck", "said twice", "in doubt", "may be in doubt")
+COUNTED = (
+    "faults", "learners", "messages", "lost", "stuck", "said twice", "in doubt", "may be in doubt", "unexplained",
+)  # fmt: skip
 """The columns of the chaos that are summed up."""
 
 
@@ -99,5 +101,5 @@ def _chaos(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         f"{sums['learners']} learners and {sums['messages']} messages: **{sums['lost']} lost, {sums['stuck']} stuck, "
         f"{sums['said twice']} said twice without need**; {sums['in doubt']} in doubt, and marked so, of "
         f"{sums['may be in doubt']} whose answer never came, or came while their sender died or the database was "
-        "away.\n"
+        f"away; {sums['unexplained']} of them without such an excuse.\n"
     )

@@ -112,6 +112,9 @@ class Turns:
             taken = await performer.take()
         except Overtaken:
             return TurnTaken(due_at=order.now + timedelta(seconds=1))
+        except Exception:
+            await performer.save_answer()
+            raise
         finally:
             await performer.close()
         await wake(self.poker, performer.started)
@@ -139,6 +142,8 @@ class _Performer:
     _paused: list[Happening] = field(default_factory=list[Happening])
     _has_asked: bool = False
     _bid: attention.Standing | None = None
+    _at_risk: tuple[Callable[[AsyncSession], Awaitable[None]], timedelta] | None = None
+    """What writes the answer that stands in the open transaction alone, and for how long that is tried."""
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
@@ -615,7 +620,27 @@ class _Performer:
     ) -> tuple[T, Person | None]:
         """Do it, and write what came of it even where the database is away for a while, or it would be in doubt."""
         done = await work()
-        return done, await outlast(lambda: self._conclude(lambda session: write(session, done)), within=limit)
+
+        async def answer(session: AsyncSession) -> None:
+            await write(session, done)
+
+        self._at_risk = answer, limit
+        return done, await outlast(lambda: self._conclude(answer), within=limit)
+
+    async def save_answer(self) -> None:
+        """Write by itself the answer that a turn had got before it failed: its transaction went on, and is undone."""
+        await self.close()
+        if self._at_risk is None:
+            return
+        answer, within = self._at_risk
+
+        async def save() -> None:
+            await self._conclude(answer)
+            if self._stack is not None:
+                await self._commit()
+
+        with contextlib.suppress(Exception):  # what made the turn fail is told
+            await to_its_end(outlast(save, within=within))
 
     async def _conclude(self, write: Callable[[AsyncSession], Awaitable[None]]) -> Person | None:
         """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the
@@ -653,6 +678,7 @@ class _Performer:
         assert self._stack is not None
         stack, self._stack, self._session = self._stack, None, None
         await stack.aclose()
+        self._at_risk = None
 
     def _now(self, run: Run) -> datetime:
         """The turn's instant, which is never before the run's own."""

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from journeys.events import Event
@@ -22,7 +24,7 @@ from tests.support.until import until
 from waymark.settings import Settings
 from waymark.wiring import migrate, open_activities, open_house
 from workers.programs import UnknownProgram
-from workers.turns import LEASE, Turns
+from workers.turns import LEASE, Turns, _Performer  # pyright: ignore[reportPrivateUsage] - what fails is inside
 from workers.watching import Watch
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
@@ -195,3 +197,21 @@ async def test_a_turn_that_is_cancelled_in_the_middle_of_a_send_knows_its_answer
     delivery = await unmanned.delivery()
     assert ("sent", None) == (delivery.status, delivery.attempt)
     assert 1 == len(smtp_sink.arrived)
+
+
+async def test_an_answer_outlives_the_turn_that_got_it(unmanned: Unmanned, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction that it stood in went on, and met a disk that was full: it is written by itself."""
+    keep, kept = _Performer._keep, 0
+
+    async def fails(self: _Performer, *given: Any, **named: Any) -> None:
+        nonlocal kept
+        kept += 1
+        if kept == 2:
+            raise OperationalError("COMMIT", None, OSError("the disk is full"))
+        await keep(self, *given, **named)
+
+    monkeypatch.setattr(_Performer, "_keep", fails)
+    with pytest.raises(OperationalError):
+        await unmanned.take()
+    delivery = await unmanned.delivery()
+    assert ("sent", None) == (delivery.status, delivery.attempt)

@@ -8,7 +8,6 @@ run, and is asked for again.
 This file names no step type, writes no text and computes no date.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -112,7 +111,7 @@ class Turns:
             taken = await performer.take()
         except Overtaken:
             return TurnTaken(due_at=order.now + timedelta(seconds=1))
-        except Exception:
+        except BaseException:  # also where it is cancelled
             await performer.save_answer()
             raise
         finally:
@@ -604,12 +603,7 @@ class _Performer:
         standing = self._at(run)
         await self._keep(run, lease_until=self.turns.clock() + LEASE + within)
         await self._commit()
-        try:
-            done, person = await to_its_end(self._bring(work, write, within))
-        except asyncio.CancelledError:
-            if self._stack is not None:
-                await self._commit()  # the answer counts
-            raise
+        done, person = await to_its_end(self._bring(work, write, within))
         if person is None:
             raise Overtaken
         self._standing = replace(standing, learner=person)  # it may have changed meanwhile

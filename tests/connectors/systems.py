@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Literal
 
 from standardwebhooks import Webhook
@@ -30,12 +31,13 @@ Trouble = Literal["hang", "drop", "endless", "stall"]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that was let in. `id` is the key it came with."""
+    """One request that was let in. `id` is the key it came with, `at` when it came, by `time.monotonic`."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
     id: str
+    at: float
 
 
 def by_signature(headers: dict[str, str], body: bytes) -> str:
@@ -97,7 +99,7 @@ class System:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers["content-length"]))
         id_ = self.lets_in(headers, body)
-        self.asked.append(Asked(head[0].split()[1], headers, json.loads(body), id_))
+        self.asked.append(Asked(head[0].split()[1], headers, json.loads(body), id_, monotonic()))
         plan = self.plans.pop(0) if self.plans else self.usual
         match plan:
             case "drop":

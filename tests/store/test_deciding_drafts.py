@@ -1,31 +1,20 @@
 """Drafts as people decide on them, on either database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import insert, update
 from sqlmodel import col, select
 
 from journeys.drafting.order import DraftText
 from journeys.identity import draft_id
 from store.database import Database
-from store.migrate import upgrade
 from store.queries import deciding_drafts, drafting, drafts
 from store.queries.deciding_drafts import DraftFilter, Listed, NewText
 from store.tables import DraftRow
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty database."""
-    await upgrade(database_url)
-    opened = Database(database_url)
-    yield opened
-    await opened.close()
 
 
 async def keep(

@@ -1,9 +1,8 @@
 """The log is asked for a batch of events, and answers by its index, however many a source has sent."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import pytest
 from sqlalchemy import event, text
 
 from journeys.events import Event
@@ -15,15 +14,6 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MANY = 3_000
 READ = "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = 'events'"
 SCANNED = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname = 'events'"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty one, of which nobody has taken statistics."""
-    await migrate.upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 async def record(database: Database, names: Sequence[tuple[str, str]]) -> None:

@@ -1,6 +1,5 @@
 """Statements that go straight to SQLite's driver: the same in and out as by SQLAlchemy."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,14 +24,6 @@ LINE = {
     "data": {"list": [1, "é"], "n": None},
 }
 COLUMNS: Any = vars(JournalRow)["__table__"].columns
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await migrate.upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 async def test_what_is_written_and_found_is_the_same_either_way(database: Database) -> None:

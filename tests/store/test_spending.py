@@ -1,24 +1,11 @@
 """What drafting takes of a day's tokens: never more than there is, however many ask at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from store.database import Database
-from store.migrate import upgrade
 from store.queries.spending import Budget, Reserved, Spent, reserve, settle, spent
 
 DAY = "2026-03-02"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty database."""
-    await upgrade(database_url)
-    made = Database(database_url)
-    yield made
-    await made.close()
 
 
 async def reserved(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import insert
 from sqlmodel import col, select
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -19,6 +20,7 @@ from journeys.compiler import compile_definition
 from journeys.events import Event, Json
 from journeys.program import Program
 from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
+from tests.support.definitions import program_of, send
 from tests.support.policies import keep_policy
 from tests.support.until import until
 from waymark.settings import Settings
@@ -26,7 +28,7 @@ from waymark.vocabulary import vocabulary
 from waymark.wiring import House, migrate, open_activities, open_house
 from workers.breath import Pacing
 from workers.ingest import Incoming, Taken
-from workers.worker import TakesTurns, asking_worker, drafting_worker, retries_worker, turns_worker
+from workers.worker import Activities, TakesTurns, asking_worker, drafting_worker, retries_worker, turns_worker
 from workflows.contracts import Queues, TurnOrder, TurnTaken
 from workflows.timelapse import Timelapse
 
@@ -137,6 +139,30 @@ class _StoryTurns:
             self._begun.add(order.enrolment)
             order = replace(order, now=max(order.now, self._clock()))
         return await self._turns.take(order)
+
+
+@asynccontextmanager
+async def unmanned_house(
+    *, database_url: str, temporal_address: str, smtp_url: str, home: Path, **settings: Any
+) -> AsyncGenerator[tuple[Running, Activities]]:
+    """A house without a worker, in which Ada has entered a journey of one message: turns and retries are made by
+    hand.
+    """
+    made = Settings(
+        home=home, database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_url,
+        secret=SecretStr("a secret of this test"), **settings,
+    )  # fmt: skip
+    await migrate(made)
+    await keep_policy(str(made.database()))
+    async with (
+        open_house(made, queues=Queues(prefix="nobody-")) as house,
+        open_activities(house) as (activities, _),
+    ):
+        running = Running(house, Timelapse(house.client))
+        await running.publish_program(program_of([send("one")]))
+        data: dict[str, Json] = {"given_name": "Ada", "email": "ada@example.org"}
+        await running.take(Event("promoted", "hr", "hr.learner.promoted", "ada", datetime.now(UTC), data))
+        yield running, activities
 
 
 @asynccontextmanager

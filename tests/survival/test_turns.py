@@ -12,22 +12,16 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
-from journeys.events import Event
 from store.queries import deliveries as delivery_rows
 from store.queries import installation, withdrawing
 from store.tables import DeliveryRow, Enrolment
-from tests.support.definitions import program_of, send
-from tests.support.house import Running
-from tests.support.policies import keep_policy
+from tests.support.house import Running, unmanned_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
-from waymark.settings import Settings
-from waymark.wiring import migrate, open_activities, open_house
 from workers.programs import UnknownProgram
 from workers.turns import LEASE, Turns, _Performer  # pyright: ignore[reportPrivateUsage] - what fails is inside
 from workers.watching import Watch
-from workflows.contracts import Queues, TurnOrder, TurnTaken
-from workflows.timelapse import Timelapse
+from workflows.contracts import TurnOrder, TurnTaken
 
 
 @dataclass
@@ -80,22 +74,10 @@ class Unmanned:
 async def unmanned(
     database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
 ) -> AsyncIterator[Unmanned]:
-    settings = Settings(
-        home=tmp_path, database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url,
-        secret="a secret of this test",  # type: ignore[arg-type]
-    )  # fmt: skip
-    await migrate(settings)
-    await keep_policy(str(settings.database()))
-    async with (
-        open_house(settings, queues=Queues(prefix="nobody-")) as house,
-        open_activities(house) as (activities, _),
-    ):
-        running = Running(house, Timelapse(house.client))
+    async with unmanned_house(
+        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path
+    ) as (running, activities):
         assert isinstance(activities.turns, Turns)
-        await running.publish_program(program_of([send("one")]))
-        now = datetime.now(UTC)
-        data = {"given_name": "Ada", "email": "ada@example.org"}
-        await running.take(Event("promoted", "hr", "hr.learner.promoted", "ada", now, data))
         yield Unmanned(running, activities.turns)
 
 

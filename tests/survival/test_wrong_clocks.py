@@ -13,21 +13,16 @@ from sqlmodel import select
 from temporalio.exceptions import ApplicationError
 
 from journeys.effects import Request
-from journeys.events import Event
 from store.queries import deliveries, installation, requests, withdrawing
 from store.tables import DeliveryRow, OutboxRow
-from tests.support.definitions import program_of, send
-from tests.support.house import Running
-from tests.support.policies import keep_policy
+from tests.support.house import Running, unmanned_house
 from tests.support.smtp import SmtpSink
-from waymark.settings import Settings
-from waymark.wiring import build_requesting, migrate, open_activities, open_house
+from waymark.wiring import build_requesting
 from workers.requesting import Requesting
 from workers.retrying import Retries
 from workers.turns import Turns
 from workers.watching import Watch
-from workflows.contracts import Queues, RetryOrder, TurnOrder
-from workflows.timelapse import Timelapse
+from workflows.contracts import RetryOrder, TurnOrder
 
 WRONG = [timedelta(hours=1), -timedelta(hours=1), -timedelta(minutes=5)]
 WAYS = ["turn", "retry", "end"]
@@ -116,21 +111,11 @@ def in_doubt(request: pytest.FixtureRequest) -> str:
 async def beside(
     database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path, in_doubt: Any
 ) -> AsyncIterator[Beside]:
-    settings = Settings(
-        home=tmp_path, database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url,
-        secret="a secret of this test", in_doubt=in_doubt,  # type: ignore[arg-type]
-    )  # fmt: skip
-    await migrate(settings)
-    await keep_policy(str(settings.database()))
-    async with (
-        open_house(settings, queues=Queues(prefix="nobody-")) as house,
-        open_activities(house) as (activities, _),
-    ):
-        running = Running(house, Timelapse(house.client))
+    async with unmanned_house(
+        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
+        in_doubt=in_doubt,
+    ) as (running, activities):  # fmt: skip
         assert isinstance(activities.turns, Turns)
-        await running.publish_program(program_of([send("one")]))
-        data = {"given_name": "Ada", "email": "ada@example.org"}
-        await running.take(Event("promoted", "hr", "hr.learner.promoted", "ada", datetime.now(UTC), data))
         beside = Beside(running, activities.turns, activities.retries)
         await _begin(beside)
         yield beside

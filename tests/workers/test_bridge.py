@@ -368,35 +368,37 @@ class Stops(Consumer):
         return []
 
 
+@pytest.fixture
+def stops(monkeypatch: pytest.MonkeyPatch) -> type[Stops]:
+    """The bridge's first consumer stops, and that is noticed within seconds."""
+    monkeypatch.setattr(bridging, "Consumer", Stops)
+    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 3.0)
+    for name, value in (("made", 0), ("stopping", 1), ("has_stopped", False)):
+        monkeypatch.setattr(Stops, name, value)
+    return Stops
+
+
 async def test_a_consumer_that_is_stuck_is_replaced(
-    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, kafka_bootstrap: str, topic: str, stops: type[Stops]
 ) -> None:
     """Nobody has to start the process again."""
-    monkeypatch.setattr(bridging, "Consumer", Stops)
-    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 1.0)
-    monkeypatch.setattr(Stops, "made", 0)
-    monkeypatch.setattr(Stops, "has_stopped", False)
     async with running(feed, kafka_bootstrap, topic):
-        await until(lambda: Stops.has_stopped)
+        await until(lambda: stops.has_stopped)
         produce(kafka_bootstrap, topic, [event("hr.learner.promoted")])
         await until(lambda: logged(feed))
-    assert 2 == Stops.made
+    assert 2 == stops.made
 
 
 async def test_where_a_new_consumer_does_not_help_the_process_ends(
-    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, kafka_bootstrap: str, topic: str, stops: type[Stops]
 ) -> None:
     """Who started it starts it again."""
-    monkeypatch.setattr(bridging, "Consumer", Stops)
-    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 1.0)
-    monkeypatch.setattr(Stops, "made", 0)
-    monkeypatch.setattr(Stops, "stopping", 2)
-    monkeypatch.setattr(Stops, "has_stopped", False)
+    stops.stopping = 2
     bridge = asyncio.create_task(
         Bridge(feed.ingest, kafka_bootstrap, topics=[topic], group=topic, translate=translate).run(asyncio.Event())
     )
-    await until(lambda: Stops.has_stopped)
+    await until(lambda: stops.has_stopped)
     produce(kafka_bootstrap, topic, [event("hr.learner.promoted")])
     with pytest.raises(Stuck, match=f"of {topic} has records that do not come"):
         await asyncio.wait_for(bridge, 60)
-    assert 2 == Stops.made
+    assert 2 == stops.made

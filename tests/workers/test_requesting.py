@@ -195,16 +195,27 @@ async def test_an_attempt_whose_process_died_is_made_again(house: Running, crm: 
     crm.usual = BUSY
     await house.publish(calling())
     await house.take(promoted())
-    row = await until(lambda: _given_back(house), timeout=20)
-    clock = datetime.now(UTC)
-    async with house.house.database.write() as session:
-        until_ = clock + timedelta(seconds=3)
-        assert await request_rows.claim(session, row.id, attempt="of the dead", until=until_, clock=clock)
-        assert not await request_rows.claim(session, row.id, attempt="another", until=until_, clock=clock)
+
+    async def the_dead_has_it() -> RequestRow | None:
+        """It took it before the worker made its next attempt: whoever is first has it."""
+        row = await _given_back(house)
+        return row if row is not None and await _claim(house, row.id, "of the dead") else None
+
+    row = await until(the_dead_has_it)
+    assert not await _claim(house, row.id, "another")
     crm.usual = KEPT
     await house.house.gateway.poke([row.enrolment])
     await ended(house)
     assert "done" == (await the_one(house)).status
+
+
+async def _claim(house: Running, request: str, attempt: str) -> bool:
+    """Whether the attempt is begun, and may last three seconds."""
+    clock = datetime.now(UTC)
+    async with house.house.database.write() as session:
+        return await request_rows.claim(
+            session, request, attempt=attempt, until=clock + timedelta(seconds=3), clock=clock
+        )
 
 
 async def _given_back(house: Running) -> RequestRow | None:

@@ -7,6 +7,7 @@ Those that stand are kept: enrolments which began under an older workflow are al
 """
 
 import asyncio
+import gzip
 import json
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from journeys.events import Event
 from journeys.program import Node, Program, Trigger
@@ -25,13 +27,16 @@ from store.migrate import upgrade
 from store.tables import Enrolment
 from tests.support.definitions import LEFT, program_of, send, wait
 from tests.support.drafting import GOOD, Drafting, drafted, drafting_house, for_each, says
-from tests.support.house import Running, running_house
+from tests.support.house import Running, running_house, unmanned_house
 from tests.support.policies import keep_policy
 from tests.support.processes import own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 from waymark.demo.writer import Answer, Refusal, WriterServer
 from workers.records import Incoming
+from workers.worker import turns_worker
+from workflows.contracts import POKE, Queues
+from workflows.enrolment import LONG_HISTORY
 
 FOLDER = Path(__file__).parents[1] / "golden" / "histories"
 ADA = "ada@example.org"
@@ -137,8 +142,9 @@ async def end(house: Running) -> None:
     await house.house.client.get_workflow_handle((await only(house)).id).result()
 
 
-async def history_of(house: Running, workflow: str) -> dict[str, Any]:
-    history = await house.house.client.get_workflow_handle(workflow).fetch_history()
+async def history_of(house: Running, workflow: str, *, run: str | None = None) -> dict[str, Any]:
+    """The history of a workflow's latest run, or of an older one."""
+    history = await house.house.client.get_workflow_handle(workflow, run_id=run).fetch_history()
     return json.loads(history.to_json())
 
 
@@ -161,6 +167,110 @@ SCENARIOS: dict[str, Callable[[Running, SmtpSink], Awaitable[None]]] = {
     "left-while-retried": left_while_retried,
     "failed-turn": failed,
 }
+
+
+# --- cut off in the middle: the history is kept while the workflow is still running --------------------------------
+
+
+async def cut_off_in_a_wait(house: Running, sink: SmtpSink) -> None:
+    """A message gone, a poke that meant nothing, and four weeks to wait."""
+    await enter(house, program_of([send("one", then="wait-28d"), wait(28, then="send-two"), send("two")]))
+    await until(lambda: sink.arrived)
+    await house.quiet()
+    before = (await only(house)).fence
+    await house.house.gateway.poke([(await only(house)).id])
+    await until(lambda: has_taken_turns(house, before + 1))
+    await house.quiet()
+    await until(lambda: ends_with(house, "TIMER_STARTED"))
+
+
+async def cut_off_in_a_retry(house: Running, sink: SmtpSink) -> None:
+    """A retry that is to be made again and again, beside a wait."""
+    sink.always(ADA, "later")
+    await enter(house, program_of([send("one", then="wait-3d"), wait(3)]))
+    await until(lambda: len(sink.attempts) > 1)
+    await house.quiet()
+    await until(lambda: any_is(house, "ACTIVITY_TASK_SCHEDULED"))
+
+
+async def cut_off_in_a_turn(house: Running, sink: SmtpSink) -> None:
+    """The second turn, which has begun to send, and no answer yet: its process may die now."""
+    await enter(house, program_of([send("one", then="wait"), waiting("wait", "send-two"), send("two", then="last"),
+                                   waiting("last", None)]))  # fmt: skip
+    await until(lambda: sink.arrived)
+    sink.always(ADA, "held_after_data")
+    await until(lambda: len(sink.arrived) == 2)
+    await until(lambda: ends_with(house, "WORKFLOW_TASK_STARTED"))
+
+
+async def has_taken_turns(house: Running, number: int) -> bool:
+    return (await only(house)).fence >= number
+
+
+async def ends_with(house: Running, kind: str) -> bool:
+    return (await history_of(house, (await only(house)).id))["events"][-1]["eventType"] == f"EVENT_TYPE_{kind}"
+
+
+async def any_is(house: Running, kind: str) -> bool:
+    events = (await history_of(house, (await only(house)).id))["events"]
+    return any(event["eventType"] == f"EVENT_TYPE_{kind}" for event in events)
+
+
+CUT_OFF: dict[str, Callable[[Running, SmtpSink], Awaitable[None]]] = {
+    "cut-off-in-a-wait": cut_off_in_a_wait,
+    "cut-off-in-a-retry": cut_off_in_a_retry,
+    "cut-off-in-a-turn": cut_off_in_a_turn,
+}
+
+
+# --- a long history -----------------------------------------------------------------------------------------------
+
+CONTINUED = "continued", "continued-from"
+"""The run that became too long, and the one that went on from it."""
+BELOW = 20
+"""So many events below the limit stands what was poked: two or three waits are over before it is passed."""
+AT_ONCE = 20
+WAITS = 15
+"""Of a second each, counted from the entry: some are over before a worker comes."""
+NOBODY = Queues(prefix="nobody-")
+"""The queues of a house without a worker."""
+
+
+async def record_continued(temporal_address: str, folder: Path) -> None:
+    """An enrolment that was poked so often before a worker came that its history is almost long, and some waits: a run
+    that goes on as it is where it wakes below the limit, and as a new one where it wakes above it.
+
+    The limit is the real one: under another one the workflow would do otherwise than the history says.
+    """
+    folder.mkdir()
+    sink = SmtpSink()
+    await sink.start()
+    url = f"sqlite+aiosqlite:///{folder / 'waymark.db'}"
+    async with unmanned_house(database_url=url, temporal_address=temporal_address, smtp_url=sink.url, home=folder) as (
+        house,
+        activities,
+    ):
+        id_ = await enter_to_be_continued(house)
+        handle = house.house.client.get_workflow_handle(id_)
+        for _ in range((LONG_HISTORY - BELOW) // AT_ONCE):
+            await asyncio.gather(*(handle.signal(POKE) for _ in range(AT_ONCE)))
+        async with turns_worker(house.house.client, activities, queues=NOBODY, runner=SandboxedWorkflowRunner()):
+            await handle.result()
+        then = await history_of(house, id_)
+        first = then["events"][0]["workflowExecutionStartedEventAttributes"]["continuedExecutionRunId"]
+        for name, history in zip(CONTINUED, [await history_of(house, id_, run=first), then], strict=True):
+            keep(name, history)
+    await sink.stop()
+
+
+async def enter_to_be_continued(house: Running) -> str:
+    """Bob enters a journey of waits; beside it that of Ada, whom nobody wakes."""
+    names = [f"wait-{n}" for n in range(1, WAITS + 1)]
+    program = program_of([waiting(name, then) for name, then in zip(names, [*names[1:], None], strict=True)])
+    await house.publish_program(replace(program, journey="long", hash="hash-of-long"))
+    await house.take(replace(promoted(), id="promoted-bob", subject="bob"))
+    (found,) = [each.id for each in await house.enrolments() if each.journey == "long"]
+    return found
 
 
 # --- drafting -----------------------------------------------------------------------------------------------------
@@ -236,26 +346,41 @@ async def record(name: str, temporal_address: str, folder: Path) -> None:
     async with running_house(
         database_url=url, temporal_address=temporal_address, smtp_url=sink.url, home=folder
     ) as house:
-        await SCENARIOS[name](house, sink)
+        await {**SCENARIOS, **CUT_OFF}[name](house, sink)
         keep(name, await history_of(house, (await only(house)).id))
+        sink.released.set()
     await sink.stop()
 
 
 def keep(name: str, history: dict[str, Any]) -> None:
     """Write a history down."""
     found = without_machine(history)
-    (FOLDER / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    text = json.dumps(found, indent=1) + "\n"
+    if len(found["events"]) < LONG_HISTORY:
+        (FOLDER / f"{name}.json").write_text(text)
+    else:
+        (FOLDER / f"{name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     print(f"{name}: {len(found['events'])} events")
+
+
+def recorded() -> dict[str, str]:
+    """All histories that stand, by name."""
+    short = {file.name.removesuffix(".json"): file.read_text() for file in FOLDER.glob("*.json")}
+    long = {file.name.removesuffix(".json.gz"): gzip.decompress(file.read_bytes()) for file in FOLDER.glob("*.json.gz")}
+    return short | {name: text.decode() for name, text in long.items()}
 
 
 async def main(*, anew: bool) -> None:
     """Record what is missing."""
+    standing = recorded()
     with tempfile.TemporaryDirectory() as temporary:
         async with own_temporal(Path(temporary) / "temporal") as temporal:
-            for name in [*SCENARIOS, *DRAFTING_SCENARIOS]:
-                if anew or not (FOLDER / f"{name}.json").exists():
-                    recorded = record if name in SCENARIOS else record_drafting
-                    await recorded(name, temporal.address, Path(temporary) / name)
+            for name in [*SCENARIOS, *CUT_OFF, *DRAFTING_SCENARIOS]:
+                if anew or name not in standing:
+                    anew_by = record_drafting if name in DRAFTING_SCENARIOS else record
+                    await anew_by(name, temporal.address, Path(temporary) / name)
+            if anew or not standing.keys() >= set(CONTINUED):
+                await record_continued(temporal.address, Path(temporary) / "continued")
 
 
 if __name__ == "__main__":

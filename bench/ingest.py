@@ -8,7 +8,12 @@ gets going. The floor of each is kafka-python reading the very same records in a
 JSON.
 
 At the end it is checked that every event is in the log, that every profile has the value of its latest update, and that
-Temporal was not called: the history of no workflow has grown, and there is no new one.
+nobody was woken.
+
+Calls to Temporal are those that its own frontend has counted, of whatever kind, from before the bridge starts until
+some seconds after the last event is in the log; without polling, which goes on while nothing happens. What is polled in
+just as long a time without any event is told beside it. Each run shows that the count can be more than nothing: a few
+events follow that do reach their goal.
 """
 
 import asyncio
@@ -19,8 +24,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlmodel import col
-from temporalio.client import Client
 
+from bench.calls import POLLING, Calls, calls_since, calls_so_far, in_words
 from bench.counting import count_enrolments, until_asleep
 from bench.figures import Column, Row, Table, Target
 from bench.processes import cpu_seconds
@@ -39,9 +44,18 @@ from bench.stage import (
 from store.tables import Enrolment, Learner, LoggedEvent
 
 FLOOR = "kafka-python and JSON (the floor)"
-UPDATES, IN_VAIN = "profile updates", "events in vain"
+UPDATES, IN_VAIN, NOT_IN_VAIN = "profile updates", "events in vain", "events that reach their goal"
 UPDATES_EACH = 5
 GETTING_GOING_SHARE = 0.1
+REACHING = 10
+"""So many goals are reached at the end, at most, to see that calls are seen."""
+
+LATE_SECONDS = 8.0
+"""So long after the last event a call still counts: the bridge pokes again who has waited for five."""
+
+STILL_SECONDS = 2.0
+"""So long nothing but polling comes, before the count begins."""
+
 DEFINITION = """
 waymark: 1
 journey: listening
@@ -71,8 +85,9 @@ async def measure(
     *, events: int, sleepers: int, on: Sequence[str] = ("sqlite", "postgresql"), stage: Servers | None = None
 ) -> Table:
     """The floor, and two rows for each database; raises Wrong."""
-    async with on_stage(stage) as stage:
+    async with on_stage(stage, is_counted=True) as stage:
         figures: dict[str, dict[str, float]] = {}
+        told: dict[str, str] = {}
         for database in on:
             async with installed(stage, database, [DEFINITION], parts=("worker",)) as waymark:
                 said = SUBJECT_OF[database]
@@ -82,20 +97,26 @@ async def measure(
                 await _asleep(stage, waymark, sleepers)
                 await waymark.produce(list(_events_in_vain(events, sleepers)), topic="lms.events")
                 await _floor_once(figures, stage, IN_VAIN, "lms.events", events)
-                figures[f"{said}: {IN_VAIN}"] = await _in_vain(stage, waymark, events)
+                vain = f"{said}: {IN_VAIN}"
+                figures[vain], told[vain] = await _in_vain(stage, waymark, events)
+                figures[f"{said}: {NOT_IN_VAIN}"] = await _not_in_vain(stage, waymark, min(REACHING, sleepers))
         stage.progress.done()
     for subject, each in figures.items():
-        floor = figures[f"{FLOOR}: {subject.rpartition(': ')[2]}"]
-        each["share of the floor"] = each["events per second"] / floor["events per second"]
+        if floor := figures.get(f"{FLOOR}: {subject.rpartition(': ')[2]}"):
+            each["share of the floor"] = each["events per second"] / floor["events per second"]
     title = (
         f"ingest: {events:,} events through Kafka into the log, each kind beside a floor of its own; those in vain for "
         f"{sleepers:,} sleeping enrolments"
     )
     remarks = [
         "Every event is in the log, every profile has the value of its latest update, and everybody sleeps on.",
-        "Calls to Temporal are what the histories of all workflows have grown by, and new workflows.",
+        f"Calls to Temporal: all that its frontend has counted, but for polling ({', '.join(sorted(POLLING))}).",
+        (
+            f"Those in vain are counted from the bridge's start to {LATE_SECONDS:g} s after the last event; those of "
+            "events that reach their goal show that a call is seen."
+        ),
     ]
-    rows = [Row(subject, each) for subject, each in figures.items()]
+    rows = [Row(subject, each, told.get(subject, "")) for subject, each in figures.items()]
     return Table("ingest", title, COLUMNS, rows, remarks, list(_targets(figures)))
 
 
@@ -200,29 +221,67 @@ def _events_in_vain(events: int, sleepers: int) -> Sequence[str]:
     ]
 
 
-async def _in_vain(stage: Servers, waymark: Waymark, events: int) -> dict[str, float]:
-    before = await _logged(waymark)
-    client = await Client.connect(stage.temporal.address)
-    grown = await _histories(client, waymark)
-    figures = await _taken(stage, waymark, before=before, events=events, said=IN_VAIN)
+async def _in_vain(stage: Servers, waymark: Waymark, events: int) -> tuple[dict[str, float], str]:
+    """The figures, and in words what Temporal was asked, beside just as long a time without events."""
+    logged, before = await _logged(waymark), await _calls_when_still(stage)
+    began = time.monotonic()
+    figures = await _taken(stage, waymark, before=logged, events=events, said=IN_VAIN, late_seconds=LATE_SECONDS)
+    lasted, calls = time.monotonic() - began, calls_since(before, await calls_so_far(stage))
     woken = await count_enrolments(waymark.database, col(Enrolment.wake_wanted_at).is_not(None))
     if woken:
         raise Wrong(f"{woken} enrolments want waking, and none should")
-    after = await _histories(client, waymark)
-    calls = sum(after.values()) - sum(grown.values())
-    return {**figures, "calls to Temporal": calls}
+    idle = await _idle(stage, waymark, lasted)
+    asked = f"in {lasted:.0f} s, {in_words(calls.other)}, and polling: {in_words(calls.polling)}"
+    beside = f"in as long without events, {in_words(idle.other)}, and polling: {in_words(idle.polling)}"
+    return {**figures, "calls to Temporal": sum(calls.other.values())}, f"{asked}; {beside}"
 
 
-async def _histories(client: Client, waymark: Waymark) -> dict[str, int]:
-    """How long the history of each enrolment's workflow is; raises where one has none."""
-    async with waymark.database.read() as session:
-        ids = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalars().all()
-    told = [await client.get_workflow_handle(id_).describe() for id_ in ids]
-    return {each.id: each.history_length for each in told}
+async def _calls_when_still(stage: Servers) -> Calls:
+    """What was asked so far, when nothing but polling has come for a while; raises Wrong where that never is."""
+    before, patience_until = await calls_so_far(stage), time.monotonic() + PATIENCE_SECONDS
+    while True:
+        await asyncio.sleep(STILL_SECONDS)
+        calls = await calls_so_far(stage)
+        if calls.other == before.other:
+            return calls
+        if time.monotonic() > patience_until:
+            raise Wrong(f"Temporal is still called: {in_words(calls_since(before, calls).other)}, and all are asleep")
+        before = calls
 
 
-async def _taken(stage: Servers, waymark: Waymark, *, before: int, events: int, said: str) -> dict[str, float]:
-    """Start the bridge, and watch the log grow until all that Kafka holds is there."""
+async def _idle(stage: Servers, waymark: Waymark, seconds: float) -> Calls:
+    """The bridge runs for so long, start and end included, and nothing comes."""
+    before, until = await _calls_when_still(stage), time.monotonic() + seconds
+    async with waymark.part("bridge"):
+        await asyncio.sleep(until - time.monotonic())
+    return calls_since(before, await calls_so_far(stage))
+
+
+async def _not_in_vain(stage: Servers, waymark: Waymark, number: int) -> dict[str, float]:
+    """Events that do meet a `when`, counted in the same way; raises Wrong where Temporal was not called."""
+    before = await _calls_when_still(stage)
+    now = time.time()
+    async with waymark.part("bridge"):
+        reached = [
+            cloud_event("lms.course.completed", f"sleeper-{place}", now, {"course": "SAFETY-1"})
+            for place in range(number)
+        ]
+        await waymark.produce(reached, topic="lms.events")
+        patience_until = time.monotonic() + PATIENCE_SECONDS
+        while (ended := await count_enrolments(waymark.database, col(Enrolment.outcome) == "goal")) < number:
+            if time.monotonic() > patience_until:
+                raise Wrong(f"{ended} of {number} enrolments have ended by their goal")
+            await asyncio.sleep(0.2)
+    calls = calls_since(before, await calls_so_far(stage))
+    if not calls.other:
+        raise Wrong(f"{number} enrolments were woken, and no call was counted: the count of those in vain says nothing")
+    return {"calls to Temporal": sum(calls.other.values())}
+
+
+async def _taken(
+    stage: Servers, waymark: Waymark, *, before: int, events: int, said: str, late_seconds: float = 0.0
+) -> dict[str, float]:
+    """Start the bridge, and watch the log grow until all that Kafka holds is there; it goes on for `late_seconds`."""
     wanted = before + events
     samples: list[tuple[float, int]] = []
     async with waymark.part("bridge") as bridge:
@@ -241,6 +300,7 @@ async def _taken(stage: Servers, waymark: Waymark, *, before: int, events: int, 
             stage.progress.say(f"{said}: {count:,} of {events:,} in the log")
             await asyncio.sleep(0.05)
         used = sum(map(cpu_seconds, pids)) - used
+        await asyncio.sleep(late_seconds)
     if samples[-1][1] != events:
         raise Wrong(f"{samples[-1][1]} events are in the log, and {wanted - before} were sent")
     return {"events per second": _rate(samples), "CPU an event": used * 1000 / (events - begun)}

@@ -108,9 +108,12 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(folder: Path) -> AsyncGenerator[Servers]:
-    """Temporal with its database in a file, as `waymark up` starts it, and Kafka."""
-    server = temporal.TemporalServer(temporal.take(_say).what, process.free_port())
+async def servers(folder: Path, *, is_counted: bool = False) -> AsyncGenerator[Servers]:
+    """Temporal with its database in a file, as `waymark up` starts it, and Kafka. `is_counted`: Temporal counts the
+    calls that it takes, which costs it a little.
+    """
+    metrics = process.free_port() if is_counted else None
+    server = temporal.TemporalServer(temporal.take(_say).what, process.free_port(), metrics_port=metrics)
     broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
     async with AsyncExitStack() as stack:
         started = await stack.enter_async_context(running(server, folder / "temporal"))
@@ -119,13 +122,13 @@ async def servers(folder: Path) -> AsyncGenerator[Servers]:
 
 
 @asynccontextmanager
-async def on_stage(stage: Servers | None) -> AsyncGenerator[Servers]:
+async def on_stage(stage: Servers | None, *, is_counted: bool = False) -> AsyncGenerator[Servers]:
     """These servers; where there are none yet, servers of one's own, in a folder that goes with them."""
     if stage is not None:
         yield stage
         return
     with tempfile.TemporaryDirectory(prefix="waymark-bench-") as folder:
-        async with servers(Path(folder)) as own:
+        async with servers(Path(folder), is_counted=is_counted) as own:
             yield own
 
 

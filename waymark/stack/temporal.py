@@ -140,12 +140,15 @@ def _built(say: had.Say) -> Program:
 
 @dataclass(frozen=True)
 class TemporalServer:
-    """One Temporal server; `in_memory` forgets all when it ends."""
+    """One Temporal server; `in_memory` forgets all when it ends, `metrics_port` is where it tells what it has counted
+    (nowhere, unless one asks for it: counting costs a little).
+    """
 
     program: Program
     port: int
     namespace: str = "default"
     in_memory: bool = False
+    metrics_port: int | None = None
     port_setting: str | None = None
     name: str = "temporal"
     ready_within_seconds: float = 90.0
@@ -158,7 +161,8 @@ class TemporalServer:
     @property
     def ports(self) -> tuple[Listens, ...]:
         """The port that clients use; the others are taken anew each time."""
-        return (Listens(self.port, self.port_setting),)
+        clients = Listens(self.port, self.port_setting)
+        return (clients,) if self.metrics_port is None else (clients, Listens(self.metrics_port))
 
     @cached_property
     def _inner_ports(self) -> list[int]:
@@ -192,7 +196,11 @@ class TemporalServer:
                 "numHistoryShards": 1,
                 "datastores": {"default": self._store(folder), "visibility": self._store(folder)},
             },
-            "global": {"membership": {"maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1"}, "pprof": {"port": 0}},
+            "global": {
+                "membership": {"maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1"},
+                "pprof": {"port": 0},
+                **self._metrics(),
+            },
             "services": services,
             "clusterMetadata": {
                 "enableGlobalNamespace": False,
@@ -211,6 +219,13 @@ class TemporalServer:
             "dcRedirectionPolicy": {"policy": "noop"},
             "dynamicConfigClient": {"filepath": str(dynamic), "pollInterval": "10s"},
         }
+
+    def _metrics(self) -> dict[str, object]:
+        if self.metrics_port is None:
+            return {}
+        # of the two frameworks the one that counts when it is asked, and not once in a while
+        told = {"framework": "opentelemetry", "listenAddress": f"127.0.0.1:{self.metrics_port}"}
+        return {"metrics": {"prometheus": told}}
 
     def _store(self, folder: Path) -> dict[str, object]:
         # synchronous 1: a killed process loses nothing, and after a power cut the sweeper repairs what Temporal lost

@@ -50,6 +50,10 @@ class Stuck(Exception):
     """The consumer answers and gives nothing, though there is something: a new one may help."""
 
 
+class Hung(Exception):
+    """A call into Kafka does not come back, and keeps the consumer's thread: only another process helps."""
+
+
 @dataclass
 class Bridge:
     """Reads `topics` of the sources as a member of `group`."""
@@ -67,11 +71,14 @@ class Bridge:
     _looked_at: float = 0.0
     _is_renewed: bool = False
     """Whether the consumer took the place of one that was stuck, and may be stuck itself."""
+    _is_hung: bool = False
+    """Whether a call keeps the thread for good: whatever is asked of it now waits in vain."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then the batch at hand is finished, its offsets are committed, and the group is left.
 
-        Raises Stuck where a new consumer has not helped either.
+        Raises Stuck where a new consumer has not helped either, and Hung; then the thread may be left behind, which
+        keeps the process from ending in the ordinary way.
         """
         try:
             while (consumer := await self._connect(stop)) is not None:
@@ -84,7 +91,8 @@ class Bridge:
                     log.error("%s: a new consumer takes this one's place", stuck)
                     self._is_renewed, self._waiting, self._behind = True, [], {}
                 finally:
-                    await self._call(consumer.close)
+                    if not self._is_hung:
+                        await self._call(consumer.close)
         finally:
             self._thread.shutdown(wait=False)
 
@@ -115,11 +123,14 @@ class Bridge:
             return records
         try:
             records = await self._call(lambda: consumer.poll(POLL_SECONDS))
-            await self._look_for_lag(consumer, has_read=bool(records))
         except Passing as passing:
             log.warning("Kafka: %s; polling again", passing)
             await asyncio.sleep(POLL_SECONDS)
             return []
+        try:  # by itself: the consumer has moved past what it gave us, which must be stored whatever comes of this
+            await self._look_for_lag(consumer, has_read=bool(records))
+        except Passing as passing:
+            log.warning("Kafka: %s; how far we lag behind is asked again in %g s", passing, LAG_CHECK_SECONDS)
         return records
 
     async def _say_ready(self, consumer: Consumer, joining_until: float) -> None:
@@ -202,9 +213,12 @@ class Bridge:
         self._is_renewed = self._is_renewed and bool(lags)
 
     async def _call(self, call: Callable[[], T]) -> T:
-        """In the consumer's thread; one that hangs ends us."""
+        """In the consumer's thread; raises Hung where it does not come back."""
         calling = asyncio.get_running_loop().run_in_executor(self._thread, call)
-        return await asyncio.wait_for(asyncio.shield(calling), CALL_SECONDS)
+        if not (await asyncio.wait({calling}, timeout=CALL_SECONDS))[0]:
+            self._is_hung = True
+            raise Hung(f"a call into Kafka has not come back for {CALL_SECONDS:g} s: this process ends; start it again")
+        return calling.result()
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

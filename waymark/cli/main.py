@@ -6,6 +6,7 @@ A command module has a function `add(app: typer.Typer) -> None`. Adding one is o
 import logging
 import os
 import sys
+import traceback
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NoReturn
@@ -13,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from waymark.cli.errors import CommandError
+from waymark.logs import OURS
 
 MODULES = (
     "waymark.cli.servers",
@@ -58,6 +60,21 @@ def main() -> None:
         if ended.code is not None and not isinstance(ended.code, int):
             raise
         _leave(ended.code or 0)
+    except Exception as error:
+        print(_told(error), file=sys.stderr)  # noqa: T201 - as above
+        _leave_at_once(1)  # a thread that hangs may be what went wrong, and an interpreter that ends waits for it
+
+
+def _told(error: BaseException) -> str:
+    """The traceback, with the words of errors that are ours or the system's; others' may be personal."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    earlier = f"{_told(before)}\n\nand then\n\n" if before is not None else ""
+    kind = type(error)
+    has_words = kind.__module__.partition(".")[0] in OURS or isinstance(error, OSError)
+    words = f": {error}" if has_words else ""
+    several = [_told(one) for one in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    told = f"{''.join(traceback.format_tb(error.__traceback__))}{kind.__module__}.{kind.__qualname__}{words}"
+    return "\n\nof which\n\n".join([f"{earlier}{told}", *several])
 
 
 def _leave(status: int) -> NoReturn:
@@ -66,6 +83,11 @@ def _leave(status: int) -> NoReturn:
     """
     if _TEMPORAL not in sys.modules:
         sys.exit(status)
+    _leave_at_once(status)
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    """Exit, and wait for no thread."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

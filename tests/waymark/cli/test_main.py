@@ -65,3 +65,21 @@ def test_settings_shows_where_each_came_from(tmp_path: Path) -> None:
     assert "WAYMARK_IN_DOUBT = resend  (.env)" in said
     assert "WAYMARK_EVENT_LEAD = 2w  (environment)" in said
     assert "WAYMARK_DELIVER = all  (default)" in said
+
+
+@pytest.mark.parametrize(("kind", "is_told"), [("ValueError", False), ("OSError", True)])
+def test_an_error_nobody_foresaw_tells_where_it_happened(tmp_path: Path, kind: str, is_told: bool) -> None:
+    """By its traceback and exit status 1; its words are kept back, which may be personal, but for the system's own."""
+    script = tmp_path / "script.py"
+    lines = [
+        "from waymark.cli import main", "def fail():", f"    raise {kind}('-'.join(['ada', 'lovelace']))",
+        "main.build = lambda: fail", "main.main()",
+    ]  # fmt: skip
+    script.write_text("\n".join(lines))
+    given = {"PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=given, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"builtins.{kind}" in done.stderr
+    assert "script.py" in done.stderr
+    assert is_told == ("ada-lovelace" in done.stderr)

@@ -1,0 +1,136 @@
+"""What the bridge has polled is stored, whatever else goes wrong; and a bridge that hangs makes way for another."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from connectors.sources import Raw, to_cloudevent
+from connectors.sources.cloudevents import CloudEvents
+from journeys.events import Event
+from store import migrate
+from store.database import Database
+from store.tables import DeadLetter, LoggedEvent
+from tests.support.ingesting import Feed, event
+from tests.support.until import until
+from workers import bridge as bridging
+from workers.bridge import Bridge
+from workers.kafka import Consumer, Passing
+from workers.records import Incoming, Record, incoming_of
+
+
+@pytest.fixture
+async def feed(sqlite_url: str) -> AsyncIterator[Feed]:
+    """An ingest on an empty database."""
+    await migrate.upgrade(sqlite_url)
+    database = Database(sqlite_url)
+    yield Feed(database)
+    await database.close()
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str) -> str:
+    """A topic of this test's own, with two partitions."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin.create_topics({name: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    return name
+
+
+def translate(record: Record) -> Sequence[Incoming]:
+    """As the translator of CloudEvents says, whatever the topic is called."""
+    raw = Raw(record.value, dict(record.headers), "kafka")
+    return [incoming_of(one, record=record) for one in CloudEvents.translate(raw)]
+
+
+def events(number: int) -> Sequence[Event]:
+    """So many events, each of another learner."""
+    return [event("lms.course.started", learner=f"learner {n}") for n in range(number)]
+
+
+def body(of: Event) -> bytes:
+    return json.dumps(to_cloudevent(of)).encode()
+
+
+def producer_of(bootstrap: str, **options: Any) -> Any:
+    """Whose records come in one batch."""
+    return KafkaProducer(bootstrap_servers=bootstrap, linger_ms=500, **options)
+
+
+@asynccontextmanager
+async def running(feed: Feed, bootstrap: str, topic: str) -> AsyncGenerator[Bridge]:
+    """A bridge that runs."""
+    bridge = Bridge(feed.ingest, bootstrap, topics=[topic], group=topic, translate=translate)
+    stop = asyncio.Event()
+    task = asyncio.create_task(bridge.run(stop))
+    try:
+        yield bridge
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 60)
+
+
+async def has_logged(feed: Feed, number: int) -> bool:
+    return len(await feed.rows(LoggedEvent)) >= number
+
+
+async def test_what_was_polled_is_stored_though_nobody_says_how_far_we_lag(
+    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader of a partition may be away for the one question, after the answer to the other has come."""
+    asked: list[None] = []
+
+    def nobody_says(_: Consumer) -> dict[object, object]:
+        asked.append(None)
+        raise Passing("KafkaTimeoutError")
+
+    monkeypatch.setattr(Consumer, "lags", nobody_says)
+    monkeypatch.setattr(bridging, "LAG_CHECK_SECONDS", 0.0)
+    producer = producer_of(kafka_bootstrap)
+    for one in events(20):
+        producer.send(topic, body(one))
+    producer.close()
+
+    async with running(feed, kafka_bootstrap, topic):
+        await until(lambda: has_logged(feed, 20))
+        assert asked
+
+
+HANGS = """
+import asyncio, sys, threading
+import typer
+from waymark.cli import main
+from workers import bridge
+from workers.kafka import Consumer
+
+bridge.CALL_SECONDS = 0.5
+Consumer.poll = lambda *_: threading.Event().wait()
+
+def build():
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(hang)
+    return app
+
+def hang(bootstrap: str, topic: str):
+    asyncio.run(bridge.Bridge(None, bootstrap, topics=[topic]).run(asyncio.Event()))
+
+main.build = build
+main.main()
+"""
+
+
+def test_a_call_that_hangs_ends_the_process(kafka_bootstrap: str, topic: str) -> None:
+    """At once, though its thread lives on: whoever started the process can start it again."""
+    command = [sys.executable, "-c", HANGS, kafka_bootstrap, topic]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert 1 == done.returncode
+    assert "workers.bridge.Hung: a call into Kafka has not come back" in done.stderr

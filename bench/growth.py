@@ -1,11 +1,13 @@
 """How the price of one event and of one turn grows with learners, with journeys, with steps, and with what a learner
-has behind her. CPU of one process and of the database's server, without Temporal and Kafka.
+has behind her. In process: CPU of one process and of the database's server, without Temporal and Kafka.
 
     learners       an event of some learner, by how many the store knows (put into the tables directly)
     idle journeys  an event that concerns no journey, by how many are live
     keen journeys  an event that every live journey could be entered by, and whose `when` no journey's holds
     steps          a turn with its letter, by how many steps its journey has
     her events     one learner's next event, which her enrolment listens to in vain, by how many she has had
+
+Besides, one learner's events through Kafka, and one long journey through Temporal, as `bench/end_to_end.py` says.
 
 Bytes are what the database has grown by, for each event of hers and for each letter of a journey, with all that is
 written about it. Events go in batches of a hundred. At the end of each it is checked that all are in the log, and that
@@ -24,11 +26,13 @@ from uuid import uuid4
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from bench import end_to_end
 from bench.counting import held_bytes
+from bench.end_to_end import LISTENING, UNLIMITED
 from bench.figures import Column, Row, Table, Target
 from bench.filling import add_learners, analyse
 from bench.processes import cpu_seconds
-from bench.stage import SUBJECT_OF, Written, Wrong, open_database, open_sink, promoted, publish_all
+from bench.stage import SUBJECT_OF, Servers, Written, Wrong, on_stage, open_database, open_sink, promoted, publish_all
 from bench.turns import NobodyWakes
 from connectors.channels.base import Limits
 from connectors.channels.opening import close_channels, open_channels
@@ -46,7 +50,6 @@ from workers.turns import Turns
 from workflows.contracts import Queues, TurnOrder
 
 BATCH = 100
-UNLIMITED: dict[str, Json] = {"sending": None, "budget": None}
 IDLE = """
 waymark: 1
 journey: idle-{number}
@@ -56,15 +59,6 @@ steps: [{{send: hello}}]
 messages: {{hello: {{subject: hello, body: hello}}}}
 """
 KEEN = IDLE.replace("idle-", "keen-").replace("lms.course.completed", "hr.learner.changed")
-LISTENING = """
-waymark: 1
-journey: listening
-title: Listening
-enter: [{on: hr.learner.promoted}]
-exit: [{on: lms.course.progressed, when: 'event.data.course == "SAFETY-1"', as: goal}]
-steps: [{wait: 60d}, {send: hello}]
-messages: {hello: {subject: hello, body: hello}}
-"""
 COLUMNS = (
     Column("learners"),
     Column("journeys"),
@@ -72,6 +66,8 @@ COLUMNS = (
     Column("her events"),
     Column("CPU", "ms", 3),
     Column("of it the database", "ms", 3),
+    Column("of it Temporal", "ms", 3),
+    Column("a letter late by", "ms"),
     Column("bytes"),
 )
 
@@ -87,34 +83,63 @@ class Sizes:
     sampled: int
 
 
-async def measure(sizes: Sizes, *, on: Sequence[str] = ("sqlite", "postgresql")) -> Table:
+async def measure(
+    sizes: Sizes, *, on: Sequence[str] = ("sqlite", "postgresql"), stage: Servers | None = None
+) -> Table:  # fmt: skip
     """A row for each point; raises Wrong."""
     rows: list[Row] = []
-    targets: list[Target] = []
     for database in on:
         said = SUBJECT_OF[database]
         for measured in (_by_learners, _by_journeys, _by_steps, _by_her_events):
             async with _house(database) as house:
-                rows += [Row(f"{said}, {row.subject}", row.figures) for row in await measured(house, sizes)]
-        targets += _targets(said, {row.subject: row.figures["CPU"] for row in rows}, sizes)
-    title = "growth: CPU of one event and of one turn, by how much there is"
+                rows += [_of(said, row) for row in await measured(house, sizes)]
+    async with on_stage(stage) as stage:
+        for database in on:
+            rows += [_of(SUBJECT_OF[database], row) for row in await _through_servers(stage, database, sizes)]
+        stage.progress.done()
+    cpu = {row.subject: row.figures["CPU"] for row in rows}
+    targets = [target for database in on for target in _targets(SUBJECT_OF[database], cpu, sizes)]
     remarks = [
         "Means of CPU time. PostgreSQL's is its server's, all that it does meanwhile; SQLite works in our own process.",
+        "Through Kafka: the bridge's CPU. Through Temporal: the worker's and Temporal's. All else is in process.",
         "Bytes: what the database has grown by for each of her events, and for each letter with its lines of journal.",
     ]
-    return Table("growth", title, COLUMNS, rows, remarks, targets)
+    return Table("growth", title(sizes), COLUMNS, rows, remarks, targets)
+
+
+def title(sizes: Sizes) -> str:
+    """What is measured, and how far it goes."""
+    return (
+        f"growth: CPU of one event and of one turn, by how much there is: up to {sizes.learners[-1]:,} learners, "
+        f"{sizes.journeys[-1]:,} journeys, {sizes.steps[-1]:,} steps, and {sizes.her_events:,} events of one learner"
+    )
+
+
+async def _through_servers(stage: Servers, database: str, sizes: Sizes) -> Sequence[Row]:
+    events = await end_to_end.by_her_events(stage, database, _thousands(sizes))
+    return [*events, *await end_to_end.by_tenths(stage, database, sizes.steps[-1])]
+
+
+def _of(said: str, row: Row) -> Row:
+    return Row(f"{said}, {row.subject}", row.figures, row.remark)
 
 
 def _targets(said: str, cpu: dict[str, float], sizes: Sizes) -> Iterator[Target]:
     """Linear: the last of many costs not much more than the first."""
-    thousands = _thousands(sizes)
-    last, first = cpu[f"{said}, her events: {thousands[-1]:,}"], cpu[f"{said}, her events: {thousands[0]:,}"]
-    figure = f"{said}: an event of the last tenth of a learner's {thousands[-1]:,}, as a multiple of the first tenth's"
-    yield Target(figure, last / first, at_most=1.5, decimals=2, subject=said)
-    steps = sizes.steps[-1]
-    turn, short = cpu[f"{said}, steps: {steps:,}"], cpu[f"{said}, steps: {sizes.steps[0]:,}"]
-    figure = f"{said}: a turn in a journey of {steps:,} steps, as a multiple of one in {sizes.steps[0]:,}"
-    yield Target(figure, turn / short, at_most=1.5, decimals=2, subject=said)
+    first, *_, last = [f"{size:,}" for size in _thousands(sizes)]
+    steps, few = f"{sizes.steps[-1]:,}", f"{sizes.steps[0]:,}"
+    event = f"an event of the last tenth of a learner's {last}, as a multiple of the first tenth's"
+    turn = f"a turn in a journey of {steps} steps, as a multiple of one in {few}"
+    late = f"a turn in the last tenth of a journey of {steps} steps, as a multiple of the first tenth's"
+    tenth = "tenth of a journey"
+    for figure, many, one in (
+        (f"in process, {event}", f"her events: {last}", f"her events: {first}"),
+        (f"in process, {turn}", f"steps: {steps}", f"steps: {few}"),
+        (f"through Kafka, {event}", f"through Kafka, her events: {last}", f"through Kafka, her events: {first}"),
+        (f"through Temporal, {late}", f"through Temporal, last {tenth}", f"through Temporal, first {tenth}"),
+    ):
+        times = cpu[f"{said}, {many}"] / cpu[f"{said}, {one}"]
+        yield Target(f"{said}: {figure}", times, at_most=1.5, decimals=2, subject=said)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from bench.chaos.judge import InDoubt
 from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
 from bench.figures import Machine, Table, as_json, table_json
+from bench.processes import on_two_cores
 from bench.results import save
 
 KINDS = ("run", "poison", "soak")
@@ -169,4 +170,5 @@ async def _run(given: argparse.Namespace, on: str, in_doubt: InDoubt) -> Outcome
 
 
 if __name__ == "__main__":
+    on_two_cores()
     main()

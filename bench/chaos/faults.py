@@ -1,29 +1,35 @@
-"""The faults: how each begins, and how it ends. Each stops what it started, and starts again what it stopped."""
+"""The faults: how each begins, and how it ends. Each stops what it started, and starts again what it stopped.
+
+None excuses anything by having been planned: what it did is seen by others, when nothing could be written by `watch`,
+who died and which server was away by `house`.
+"""
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.chaos.house import House, faketime
+from bench.chaos.house import HOUR_SECONDS, KNOWN_SECONDS, LOOKED_AT_SECONDS, House, faketime
 from bench.chaos.judge import Window
 from bench.chaos.plan import Planned
 from bench.chaos.providers import Mode
 
-HOUR = 3600
 LOCKING = """
 import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection = sqlite3.connect(sys.argv[1], timeout=float(sys.argv[2]), isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
 sys.stdin.read()
 """
-"""Holds SQLite's lock until its input ends."""
+"""Holds SQLite's lock until its input ends, and says when it has it; ends where it does not get it."""
 CUTTING = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'chaos'
 """
@@ -35,11 +41,6 @@ class Impossible(Exception):
 
 class Fault(Protocol):
     """One thing that goes wrong."""
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether nobody can write anything down as long as it lasts."""
-        ...
 
     async def begin(self, house: House) -> None:
         """It goes wrong; raises Impossible where it cannot."""
@@ -56,10 +57,6 @@ class Kill:
 
     subject: str
 
-    @property
-    def is_outage(self) -> bool:
-        return self.subject == "database"
-
     async def begin(self, house: House) -> None:
         await house.kill(self.subject)
 
@@ -72,7 +69,6 @@ class Rebalance:
     """A bridge leaves in order, and comes again: the group moves its partitions twice."""
 
     subject: str
-    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -83,16 +79,17 @@ class Rebalance:
 
 @dataclass
 class Freeze:
-    """SIGSTOP, for longer than a lease (or Kafka's session) holds, so that another takes over; then SIGCONT."""
+    """SIGSTOP, for longer than a lease (or Kafka's session) holds, so that another takes over; then SIGCONT. A worker
+    is frozen over a letter that it has handed over and whose answer it has not, where it has one soon.
+    """
 
     subject: str
-    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
-        house.freeze(self.subject)
+        await house.freeze(self.subject)
 
     async def end(self, house: House) -> None:
-        house.thaw(self.subject)
+        await house.thaw(self.subject)
 
 
 @dataclass
@@ -103,7 +100,6 @@ class WrongClock:
 
     subject: str
     seconds: int
-    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -121,14 +117,24 @@ class WrongClock:
 class Cut:
     """PostgreSQL ends every connection of ours."""
 
-    is_outage: bool = True
-
     async def begin(self, house: House) -> None:
+        began = time.time()
         try:
             async with asyncio.timeout(5.0), house.database.read() as session:
                 await (await session.connection()).execute(text(CUTTING))
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise Impossible("the database was away already") from error
+        house.cuts.append(await self._seen(house, began))
+
+    async def _seen(self, house: House, began: float) -> Window:
+        """From the cut until a reader of ours has got through again, with the attempts that were open at it: as whoever
+        was told to end does so a little later, it is read a little later, too.
+        """
+        left_open: AbstractSet[str] | None = None
+        while left_open is None and time.time() < began + KNOWN_SECONDS:
+            await asyncio.sleep(LOOKED_AT_SECONDS)
+            left_open = await house.open_attempts()
+        return Window("cut", began, time.time(), frozenset(left_open or ()))
 
     async def end(self, house: House) -> None:
         pass
@@ -138,34 +144,51 @@ class Cut:
 class Lock:
     """Another program writes to SQLite and takes its time."""
 
-    is_outage: bool = True
+    within_seconds: float = 30.0
+    """So long it may take until it gets the lock."""
     _holder: asyncio.subprocess.Process | None = None
 
     async def begin(self, house: House) -> None:
         file = house.url.partition(":///")[2]
-        command = (sys.executable, "-c", LOCKING, file)
-        self._holder = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        pipe = asyncio.subprocess.PIPE
+        self._holder = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            LOCKING,
+            file,
+            str(self.within_seconds),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._holder.stdout is not None
+        if not await self._holder.stdout.readline():
+            raise Impossible(f"it did not get the lock within {self.within_seconds:g} s")
 
     async def end(self, house: House) -> None:  # noqa: ARG002 - as every fault
-        assert self._holder is not None
-        assert self._holder.stdin is not None
-        self._holder.stdin.close()
-        await self._holder.wait()
+        if self._holder is not None:
+            with contextlib.suppress(ProcessLookupError):  # one that did not get it has ended
+                self._holder.kill()
+            await self._holder.wait()
 
 
 @dataclass
 class Full:
     """No room is left on the disk of the database."""
 
-    is_outage: bool = True
+    _began: float | None = None
 
     async def begin(self, house: House) -> None:
         assert house.disk is not None, "plans without the disk have no such fault"
-        await asyncio.to_thread(house.disk.fill)
+        if not await asyncio.to_thread(house.disk.fill):
+            raise Impossible("room was left on the disk")
+        self._began = time.time()
 
     async def end(self, house: House) -> None:
         assert house.disk is not None
         house.disk.empty()
+        if self._began is not None:
+            house.full.append(Window("full", self._began, time.time()))
 
 
 @dataclass
@@ -174,7 +197,6 @@ class Misbehave:
 
     subject: str
     mode: Mode
-    is_outage: bool = False
 
     async def begin(self, house: House) -> None:
         house.providers[self.subject].mode = self.mode
@@ -187,8 +209,8 @@ FAULTS: Mapping[str, Callable[[str], Fault]] = {
     "kill": Kill,
     "rebalance": Rebalance,
     "freeze": Freeze,
-    "hour-ahead": lambda subject: WrongClock(subject, HOUR),
-    "hour-behind": lambda subject: WrongClock(subject, -HOUR),
+    "hour-ahead": lambda subject: WrongClock(subject, HOUR_SECONDS),
+    "hour-behind": lambda subject: WrongClock(subject, -HOUR_SECONDS),
     "cut": lambda _: Cut(),
     "restart": Kill,
     "lock": lambda _: Lock(),
@@ -199,16 +221,26 @@ FAULTS: Mapping[str, Callable[[str], Fault]] = {
 }
 
 
+@dataclass(frozen=True)
+class Done:
+    """A fault that was done, from when until when: seconds since the first event."""
+
+    planned: Planned
+    began: float
+    ended: float
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.began:7.1f} to {self.ended:7.1f}  {self.planned}"
+
+
 @dataclass
 class Troublemaker:
-    """Carries a plan out, and notes when the database was away by it, with what was under way then. `happened` is what
-    did, `left_out` what could not.
-    """
+    """Carries a plan out. `happened` is what did, `left_out` what could not."""
 
     house: House
     begin_at: float
-    windows: list[Window] = field(default_factory=list[Window])
-    happened: list[str] = field(default_factory=list[str])
+    happened: list[Done] = field(default_factory=list[Done])
     left_out: list[str] = field(default_factory=list[str])
     _one_at_a_time: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -229,16 +261,9 @@ class Troublemaker:
     async def _suffer(self, planned: Planned) -> None:
         fault = FAULTS[planned.fault](planned.subject)
         began = time.time()
-        left_open: set[str] = set()
         try:
             await fault.begin(self.house)
-            if fault.is_outage:
-                left_open |= await self.house.open_attempts() or set()
             await asyncio.sleep(planned.seconds)
-            if fault.is_outage:
-                left_open |= await self.house.open_attempts() or set()
         finally:
             await fault.end(self.house)
-        if fault.is_outage:
-            self.windows.append(Window(planned.fault, began, time.time(), frozenset(left_open)))
-        self.happened.append(f"{began - self.begin_at:7.1f} to {time.time() - self.begin_at:7.1f}  {planned}")
+        self.happened.append(Done(planned, began - self.begin_at, time.time() - self.begin_at))

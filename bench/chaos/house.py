@@ -2,7 +2,8 @@
 
 Temporal and Kafka, PostgreSQL or SQLite, two workers, two bridges and the API. Whatever ends is started again, as every
 supervisor does, unless a fault has it down. What ended by itself is noted, and so is who died when and with what under
-way, and when a server was down: what the judge goes by.
+way, and when a server was down: what the judge goes by. The secret is of the seed, and so are all ids: a provider that
+keeps every other letter keeps the same ones again.
 """
 
 import asyncio
@@ -15,9 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,9 +29,20 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from bench.chaos import feed
-from bench.chaos.judge import ANSWER_SECONDS, ATTEMPT_SLACK_SECONDS, HAND_OVER_SECONDS, SERVERS, Away, Death, Ended
+from bench.chaos.judge import (
+    ANSWER_SECONDS,
+    ATTEMPT_SLACK_SECONDS,
+    HAND_OVER_SECONDS,
+    SERVERS,
+    Away,
+    Death,
+    Ended,
+    Window,
+)
 from bench.chaos.plan import API, BRIDGES, WORKERS
 from bench.chaos.providers import Providers, open_providers
 from journeys import codec
@@ -60,6 +74,15 @@ DEAD_FOR_SECONDS = 30.0
 """So long after a death it is tried to read what was open then; it is known if it was read within `KNOWN_SECONDS`."""
 KNOWN_SECONDS = ATTEMPT_SLACK_SECONDS - 1.0
 """Nobody can have taken an attempt for over by then: it lasts for its slack after its answer should have come."""
+LASTS_SECONDS = HAND_OVER_SECONDS + ANSWER_SECONDS + ATTEMPT_SLACK_SECONDS
+"""So long after it was claimed an attempt is said to last."""
+HOUR_SECONDS = 3600
+"""By so much a wrong clock is wrong."""
+MEETS_WITHIN_SECONDS = 5.0
+"""So long it is waited for a worker to have a letter under way, before it is frozen in any case."""
+MEETS_EVERY_SECONDS = 0.01
+CARRIED_SECONDS = 150.0
+"""So long after everything the last workflow may take to end, and Temporal to list it so."""
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -90,11 +113,12 @@ class Disk:
             return None
         return cls(folder)
 
-    def fill(self) -> None:
-        """Leave no room, though others write meanwhile."""
+    def fill(self) -> bool:
+        """Leave no room, though others write meanwhile; False where some was left."""
         with (self.folder / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(1 << 20))  # the last one in part
+        return os.statvfs(self.folder).f_bavail == 0
 
     def empty(self) -> None:
         """Give the room back."""
@@ -123,9 +147,39 @@ class Running:
     """Nobody starts it while another stops it, or it would run twice."""
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """A worker that was frozen: over which letters that it had handed over, and which of these were taken over."""
+
+    who: str
+    over: AbstractSet[str]
+    taken_over: AbstractSet[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A delivery that somebody has claimed and not concluded, or that was taken over from somebody; when that was."""
+
+    delivery: str
+    at: float
+    is_taken_over: bool = False
+
+
+def open_at(attempts: Sequence[Attempt], at: float, *, is_late: bool = False) -> AbstractSet[str]:
+    """The deliveries that were open at an instant, by what is read after it: those that had been claimed by then. Where
+    that is so late that an attempt may have been over before, those that were taken over since then are taken as open.
+    """
+    return {
+        attempt.delivery for attempt in attempts
+        if (is_late and attempt.at >= at if attempt.is_taken_over else attempt.at <= at)
+    }  # fmt: skip
+
+
 @dataclass
 class House:
-    """All of it. `ended` is what ended by itself, `deaths` those of workers, `away` when a server was down."""
+    """All of it. `ended` is what ended by itself, `deaths` those of workers, `away` when a server was down, `cuts` when
+    all connections to the database were broken, `full` when its disk was, `frozen` which workers were.
+    """
 
     folder: Path
     on: str
@@ -140,6 +194,9 @@ class House:
     ended: list[Ended] = field(default_factory=list[Ended])
     deaths: list[Death] = field(default_factory=list[Death])
     away: list[Away] = field(default_factory=list[Away])
+    cuts: list[Window] = field(default_factory=list[Window])
+    full: list[Window] = field(default_factory=list[Window])
+    frozen: list[Frozen] = field(default_factory=list[Frozen])
     _down: dict[str, float] = field(default_factory=dict[str, float])
     _looking: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
 
@@ -224,18 +281,30 @@ class House:
             if running.child.returncode == -signal.SIGKILL:
                 self._note_end(name, began)
 
-    def freeze(self, name: str) -> None:
-        """SIGSTOP."""
+    async def freeze(self, name: str) -> None:
+        """SIGSTOP; a worker as soon as it has handed a letter over, if it does soon. The provider answers later."""
+        deadline = time.monotonic() + MEETS_WITHIN_SECONDS
+        while name in WORKERS and not self.providers.under_way(name) and time.monotonic() < deadline:
+            await asyncio.sleep(MEETS_EVERY_SECONDS)
         began = time.time()
         self.processes[name].child.send_signal(signal.SIGSTOP)
         self._note_end(name, began)
+        if name in WORKERS:
+            self.frozen.append(Frozen(name, self.providers.under_way(name)))
 
-    def thaw(self, name: str) -> None:
-        """SIGCONT."""
-        last = max((n for n, death in enumerate(self.deaths) if death.who == name), default=None)
-        if last is not None:
-            self.deaths[last] = replace(self.deaths[last], thawed_at=time.time())
-        self.processes[name].child.send_signal(signal.SIGCONT)
+    async def thaw(self, name: str) -> None:
+        """SIGCONT. What it had been frozen over and is not open any more was taken over: it could not conclude it."""
+        try:
+            still_open = await self.open_attempts()
+        finally:
+            last = max((n for n, death in enumerate(self.deaths) if death.who == name), default=None)
+            if last is not None:
+                self.deaths[last] = replace(self.deaths[last], thawed_at=time.time())
+            self.processes[name].child.send_signal(signal.SIGCONT)
+        number = max((n for n, frozen in enumerate(self.frozen) if frozen.who == name), default=None)
+        if number is not None and still_open is not None:
+            frozen = self.frozen[number]
+            self.frozen[number] = replace(frozen, taken_over=frozen.over - still_open)
 
     def _note_end(self, name: str, began: float) -> None:
         """One has ended, or stands still: workers die, servers are away until they are ready again."""
@@ -248,13 +317,14 @@ class House:
     async def _look_at_death(self, number: int) -> None:
         """What was under way; a little later, as the database may still be busy with the last word of the dead."""
         at = self.deaths[number].at
-        left_open: set[str] | None = None
-        while left_open is None and time.time() < at + DEAD_FOR_SECONDS:
+        attempts: Sequence[Attempt] | None = None
+        while attempts is None and time.time() < at + DEAD_FOR_SECONDS:
             await asyncio.sleep(LOOKED_AT_SECONDS)
-            left_open = await self.open_attempts()
-        if left_open is not None:
+            attempts = await self._attempts()
+        if attempts is not None:
             is_known = time.time() < at + KNOWN_SECONDS
-            self.deaths[number] = replace(self.deaths[number], open=frozenset(left_open), is_known=is_known)
+            left_open = frozenset(open_at(attempts, at, is_late=not is_known))
+            self.deaths[number] = replace(self.deaths[number], open=left_open, is_known=is_known)
 
     def _look(self, looking: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(looking)
@@ -291,16 +361,46 @@ class House:
                     await asyncio.gather(*self._looking)
         return [*self.away, *(Away(name, began, time.time()) for name, began in self._down.items())]
 
-    async def open_attempts(self) -> set[str] | None:
-        """The deliveries that somebody has claimed and not concluded; None where the database does not answer."""
-        query = select(col(DeliveryRow.id)).where(
-            col(DeliveryRow.attempt).is_not(None), col(DeliveryRow.status) == "queued"
-        )
+    async def open_attempts(self, *, at: float | None = None) -> AbstractSet[str] | None:
+        """The deliveries that somebody has claimed by now (or by `at`) and not concluded; None where the database does
+        not answer.
+        """
+        attempts = await self._attempts()
+        return None if attempts is None else open_at(attempts, time.time() if at is None else at)
+
+    async def _attempts(self) -> Sequence[Attempt] | None:
+        query = select(
+            col(DeliveryRow.id), col(DeliveryRow.status), col(DeliveryRow.attempt_until), col(DeliveryRow.updated_at)
+        ).where(col(DeliveryRow.attempt).is_not(None), col(DeliveryRow.status).in_(("queued", "may_have_gone")))
         try:
             async with asyncio.timeout(3.0), self.database.read() as session:
-                return set((await (await session.connection()).execute(query)).scalars())
+                rows = (await (await session.connection()).execute(query)).all()
         except (SQLAlchemyError, OSError, TimeoutError):
             return None
+        return [
+            Attempt(id_, right(changed_at), is_taken_over=True)
+            if status == "may_have_gone" or until is None
+            else Attempt(id_, right(until) - LASTS_SECONDS)
+            for id_, status, until, changed_at in rows
+        ]
+
+    async def carried(self, *, within_seconds: float = CARRIED_SECONDS) -> Sequence[str]:
+        """The workflows that Temporal still carries on, once none is or enough was waited: what it lists comes a little
+        after what it does. Raises RuntimeError where it does not say.
+        """
+        deadline = time.monotonic() + within_seconds
+        client: Client | None = None
+        while True:
+            is_over = time.monotonic() > deadline
+            try:
+                client = client or await Client.connect(self.temporal_address)
+                found = [each.id async for each in client.list_workflows("ExecutionStatus='Running'")]
+                if is_over or not found:
+                    return found
+            except (RPCError, RuntimeError) as error:
+                if is_over:
+                    raise RuntimeError("Temporal does not say which workflows it carries on") from error
+            await asyncio.sleep(1.0)
 
     async def produced(self, topics: Sequence[str]) -> Sequence[Record]:
         """Everything that Kafka has of these topics, by a reader of our own."""
@@ -329,6 +429,12 @@ class House:
             return {}
 
 
+def right(at: datetime) -> float:
+    """An instant that one of our processes wrote down not long ago, though its clock may be wrong by an hour."""
+    said = at.timestamp()
+    return said - HOUR_SECONDS * round((said - time.time()) / HOUR_SECONDS)
+
+
 def _read_all(bootstrap: str, topics: Sequence[str]) -> list[Record]:
     consumer = Consumer(bootstrap, topics, group=f"chaos-{uuid4().hex}")
     found: list[Record] = []
@@ -349,7 +455,9 @@ def _read_all(bootstrap: str, topics: Sequence[str]) -> list[Record]:
 
 
 @asynccontextmanager
-async def open_house(on: str, *, in_doubt: str = "leave", with_disk: bool = True) -> AsyncGenerator[House]:
+async def open_house(
+    on: str, *, in_doubt: str = "leave", with_disk: bool = True, seed: int = 0
+) -> AsyncGenerator[House]:
     """Everything runs and is ready, the journey is live; nothing is left at the end, nor where we are told to end."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_ended_in_order())
@@ -383,7 +491,7 @@ async def open_house(on: str, *, in_doubt: str = "leave", with_disk: bool = True
             await _make_database(database, disk)
         await upgrade(url)
         await _publish(house.database)
-        await _begin_ours(house, _environment(house, port, in_doubt), port)
+        await _begin_ours(house, _environment(house, port, in_doubt, seed), port)
         keeping = asyncio.create_task(house.keep())
         stack.push_async_callback(_cancel, keeping)
         yield house
@@ -449,18 +557,23 @@ def _lines(providers: Providers, name: str) -> Mapping[str, str]:
     }
 
 
-def _environment(house: House, port: int, in_doubt: str) -> Mapping[str, str]:
+def _environment(house: House, port: int, in_doubt: str, seed: int) -> Mapping[str, str]:
     return {
         "WAYMARK_HOME": str(house.folder),
         "WAYMARK_DATABASE_URL": house.url,
         "WAYMARK_TEMPORAL_ADDRESS": house.temporal_address,
         "WAYMARK_KAFKA_BOOTSTRAP": house.bootstrap,
         "WAYMARK_HTTP_ADDRESS": f"127.0.0.1:{port}",
-        "WAYMARK_SECRET": uuid4().hex,
+        "WAYMARK_SECRET": secret_of(seed),
         "WAYMARK_HAND_OVER": f"{HAND_OVER_SECONDS:.0f}s",
         "WAYMARK_ANSWER": f"{ANSWER_SECONDS:.0f}s",
         "WAYMARK_IN_DOUBT": in_doubt,
     }
+
+
+def secret_of(seed: int) -> str:
+    """Of which all ids of a run are made: the same of the same seed."""
+    return sha256(f"chaos {seed}".encode()).hexdigest()
 
 
 async def _make_database(server: postgres.PostgresServer, disk: Disk | None) -> None:

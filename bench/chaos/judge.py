@@ -2,14 +2,17 @@
 providers' own logs, what should have been said by the definition. Pure.
 
     lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
+    lost by Kafka     acknowledged to the feed by Kafka, and not in its log: what came of it is no matter of Waymark
     stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
+    still carried     a workflow that Temporal carries on though all has been quiet, whatever our tables say of it
     said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
     said again        (in doubt) with resend: said more than once, each time but the first because it had to be doubted
     told wrongly      said, and Waymark says that it was not; or the other way round
     in doubt          marked `may_have_gone`
     unexplained       in doubt, though nothing that happened explains it
     ended by itself   a process that nobody killed and that met nothing by which it may end
-    database away     seconds in which nothing could be written down: by so much of the run a doubt may be excused
+    database away     seconds in which nothing could be written down: by so much of the run a doubt may be excused. No
+                      plan says when that was, but a writer beside Waymark that could not either, and a server's end
 
 **What explains a doubt.** A letter that a provider took may be doubted where its answer never came, or came and could
 not be written down. The provider's log decides, and the times of what happened; our own tables do not:
@@ -27,7 +30,9 @@ not be written down. The provider's log decides, and the times of what happened;
 A delivery in doubt that no provider ever saw was claimed and not handed over. Of it the providers know nothing, and so
 our own table is asked, and only here: its attempt must have been open when a worker died (either: the table does not
 say whose it was), or while the database was away for as long as rule 4 asks, or when all connections to it were broken,
-however shortly: a claim may stand of which its owner was never told.
+however shortly: a claim may stand of which its owner was never told. What was open at a death or a cut is read a
+little after it: only what had been claimed by then counts; where it could be read so late only that an attempt may have
+been over meanwhile, what was taken over between counts too.
 
 With `resend` a letter that came more than once is in order where each that was followed by another may be doubted by
 these rules. After one that may not, another is in order by rule 3 alone: it was on its way already.
@@ -78,6 +83,7 @@ class Enrolled:
     learner: str
     status: str
     outcome: str | None
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,9 @@ class Death:
 
 @dataclass(frozen=True)
 class Window:
-    """When nothing could be written down, from what cause. `open`: the attempts that our table showed as open then."""
+    """When nothing could be written down (or no room was left), from what cause. `open`: the attempts that our table
+    showed as open then.
+    """
 
     cause: str
     began: float
@@ -141,7 +149,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log."""
+    """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log.
+    `windows`: when nothing could be written down, as it was seen. `full`: when the disk was. `forgotten`: whose events
+    were acknowledged by Kafka and are not in its log. `carried`: the workflows that Temporal still carries on.
+    """
 
     entered: AbstractSet[str]
     letters: Sequence[Letter]
@@ -152,6 +163,9 @@ class Evidence:
     in_doubt: InDoubt = "leave"
     ended: Sequence[Ended] = ()
     away: Sequence[Away] = ()
+    full: Sequence[Window] = ()
+    forgotten: Sequence[str] = ()
+    carried: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +174,9 @@ class Verdict:
 
     lost: Sequence[Said]
     stuck: Sequence[str]
+    carried: Sequence[str]
+    """Learners, or workflows that are of nobody's enrolment."""
+    forgotten: Sequence[str]
     twice: Sequence[Said]
     wrong: Sequence[Said]
     doubts: Sequence[Said]
@@ -182,7 +199,7 @@ class Verdict:
     def learners(self) -> Sequence[str]:
         """Whose stories are to be told."""
         said = [*self.lost, *self.twice, *self.wrong, *self.unexplained, *self.strange]
-        return sorted({learner for learner, _ in said} | set(self.stuck))
+        return sorted({learner for learner, _ in said}.union(self.stuck, self.carried, self.forgotten))
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -197,6 +214,8 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict(
         lost=[said for said in wanted if said not in kept and not _is_marked(status.get(said), evidence.in_doubt)],
         stuck=_stuck(evidence),
+        carried=_carried(evidence),
+        forgotten=sorted(set(evidence.forgotten)),
         twice=twice,
         wrong=[said for said in wanted if said in kept and _is_denied(status.get(said))],
         doubts=doubts,
@@ -297,8 +316,7 @@ def why_ended(ended: Ended, evidence: Evidence) -> str | None:
     where a server it needs is away, and is started again. A server that was killed may fail to begin over what the dead
     one had left, as often as it takes: it is none of Waymark, and until it is ready again it counts as away.
     """
-    full = [window for window in evidence.windows if window.cause == "full"]
-    if ended.name == "database" and any(w.began <= ended.at <= w.ended + FULL_SECONDS for w in full):
+    if ended.name == "database" and any(w.began <= ended.at <= w.ended + FULL_SECONDS for w in evidence.full):
         return "its disk was full"
     if ended.was_ready:
         return None
@@ -346,6 +364,11 @@ def _is_in_order(letters: Sequence[Letter], evidence: Evidence) -> bool:
     )
     after = in_time[first_certain + 1 :]
     return all(any(_was_let_go(letter, death) for death in evidence.deaths) for letter in after)
+
+
+def _carried(evidence: Evidence) -> Sequence[str]:
+    learner_of = {enrolled.id: enrolled.learner for enrolled in evidence.enrolled}
+    return sorted({learner_of.get(workflow, workflow) for workflow in evidence.carried})
 
 
 def _stuck(evidence: Evidence) -> Sequence[str]:

@@ -38,6 +38,11 @@ class Planned:
         """One line of a plan."""
         return f"{self.at:g} {self.fault} {self.subject} {self.seconds:g}"
 
+    @property
+    def harm(self) -> str:
+        """What to whom, whichever of two it was: `kill worker`."""
+        return f"{self.fault} {self.subject.partition('-')[0]}"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -68,8 +73,10 @@ KINDS = (
     Kind("cut", ("database",), on=("postgresql",)),
     Kind("restart", ("database",), 0.0, 4.0, ("postgresql",)),
     Kind("full", ("database",), 3.0, 10.0),
-    Kind("refuse", ("smtp", "webhook"), 3.0, 8.0),
-    Kind("hang", ("smtp", "webhook"), 3.0, 8.0),
+    Kind("refuse", ("smtp",), 3.0, 8.0),
+    Kind("refuse", ("webhook",), 3.0, 8.0),
+    Kind("hang", ("smtp",), 3.0, 8.0),
+    Kind("hang", ("webhook",), 3.0, 8.0),
     Kind("drop", ("smtp",), 1.0, 3.0),
     Kind("drop", ("webhook",), 1.0, 3.0),
 )

@@ -3,13 +3,14 @@ one is lost by its neighbours.
 
 Good records alternate with poison on `hr.events`: most are changes of a profile, of learners who exist from then on;
 some enter the journey, so that it is seen that messages still go. What is counted afterwards is what the API lists:
-every learner, every dead letter by its place in the topic, every letter by the providers' own log.
+every learner, every dead letter by its place in the topic, every letter by the providers' own log. Each dead letter
+that is missing or misplaced is named, and the whole story of whoever entered and was not told everything once is told.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -20,7 +21,13 @@ from kafka import KafkaProducer  # pyright: ignore[reportMissingTypeStubs] - kaf
 
 from bench.chaos.feed import CHANNEL_OF, ENTERS, Coming
 from bench.chaos.house import House, open_house
+from bench.chaos.judge import Evidence
+from bench.chaos.soak import not_once
+from bench.chaos.stories import Stories, tell_aloud
 from bench.figures import Column, Row, Table, Target
+
+Place = tuple[int, int]
+"""Of a record in its topic: partition and offset."""
 
 TOPIC = "hr.events"
 ENTRANTS = 20
@@ -50,16 +57,22 @@ class Found:
     """Dead letters that are of no poison, or of the wrong reason."""
     letters: int
     seconds: float
+    findings: Sequence[str]
+    """The dead letters that are not as they should be, one by one."""
 
 
 async def run(*, records: int, on: str, seed: int = 1) -> tuple[Table, bool]:
     """The table, and whether all was as it should be; `records` of each sort."""
     async with open_house(on, with_disk=False) as house:
         mixed = mix(records, seed=seed)
-        began = time.monotonic()
+        began, begin_at = time.monotonic(), time.time()
         places = await asyncio.to_thread(_produce, house.bootstrap, mixed)
         expected = {place: reason for place, (_, reason) in zip(places, mixed, strict=True) if reason is not None}
         found = await _count(house, expected, records, began)
+        letters = house.providers.letters()
+        entrants = [f"learner-{number}" for number in range(records - ENTRANTS, records)]
+        teller = Stories(house, Evidence(frozenset(entrants), letters, (), ()), (), begin_at)
+        await tell_aloud(f"poison-{on}", teller, not_once(entrants, letters), more=found.findings)
     wanted = {"learners": records, "dead letters": records, "misplaced": 0, "messages": ENTRANTS * len(CHANNEL_OF)}
     figures = {
         "learners": found.learners, "dead letters": found.dead_letters, "misplaced": found.misplaced,
@@ -84,7 +97,7 @@ def mix(records: int, *, seed: int) -> Sequence[tuple[bytes, str | None]]:
     return mixed
 
 
-def _produce(bootstrap: str, mixed: Sequence[tuple[bytes, str | None]]) -> Sequence[tuple[int, int]]:
+def _produce(bootstrap: str, mixed: Sequence[tuple[bytes, str | None]]) -> Sequence[Place]:
     """Where each record stands: partition and offset."""
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
     sent = [producer.send(TOPIC, value, str(number // 2).encode()) for number, (value, _) in enumerate(mixed)]
@@ -94,7 +107,7 @@ def _produce(bootstrap: str, mixed: Sequence[tuple[bytes, str | None]]) -> Seque
     return [(one.partition, one.offset) for one in metadata]
 
 
-async def _count(house: House, expected: dict[tuple[int, int], str], records: int, began: float) -> Found:
+async def _count(house: House, expected: Mapping[Place, str], records: int, began: float) -> Found:
     """Once every entrant has been told everything, and no more comes in."""
     moved_at, last = time.monotonic(), (-1, -1)
     while True:
@@ -111,5 +124,14 @@ async def _count(house: House, expected: dict[tuple[int, int], str], records: in
     told = Counter((letter.learner, letter.message) for letter in letters)
     places = {(int(str(one["partition"])), int(str(one["offset"]))): str(one["reason"]) for one in dead}
     right = sum(expected.get(place) == reason for place, reason in places.items())
+    findings = list(differences(expected, places))
     once = sum(1 for times in told.values() if times == 1)
-    return Found(learners, right, len(dead) - right, once, time.monotonic() - began)
+    return Found(learners, right, len(dead) - right, once, time.monotonic() - began, findings)
+
+
+def differences(expected: Mapping[Place, str], found: Mapping[Place, str]) -> Iterator[str]:
+    """Every record that is no dead letter though it should be one, or the other way round, or for another reason."""
+    for partition, offset in sorted(expected.keys() | found.keys()):
+        should, is_ = expected.get((partition, offset)), found.get((partition, offset))
+        if should != is_:
+            yield f"{TOPIC} {partition}/{offset}: {is_ or 'no dead letter'}, and should be {should or 'none'}"

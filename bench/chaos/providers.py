@@ -16,7 +16,8 @@ import asyncio
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Literal
@@ -85,6 +86,14 @@ class Provider:
         self.letters.append(Letter(time.time(), self.channel, learner, message, delivery, was_kept, answer, by))
         self._write(self.letters[-1])
         return len(self.letters) - 1
+
+    def under_way(self, by: str) -> Iterator[str]:
+        """The deliveries that this process has handed over, and whose answer has not been said yet."""
+        for letter in reversed(self.letters):
+            if letter.at < time.time() - 10 * LATENCY_SECONDS:
+                return
+            if letter.by == by and letter.answer == "owed":
+                yield letter.delivery
 
     def note_answer(self, number: int, *, was_said: bool) -> None:
         """Note what became of the answer to a letter."""
@@ -258,6 +267,10 @@ class Providers:
     def letters(self) -> Sequence[Letter]:
         """All that came, in order of time."""
         return sorted([*self.smtp.letters, *self.webhook.letters], key=lambda letter: letter.at)
+
+    def under_way(self, by: str) -> AbstractSet[str]:
+        """The deliveries that this process has handed over, and whose answer has not been said yet."""
+        return {*self.smtp.under_way(by), *self.webhook.under_way(by)}
 
     def close(self) -> None:
         """Listen no more."""

@@ -4,14 +4,15 @@ Theory of operation. Three things go on at once until each has come to its end: 
 troublemaker carries the plan out, the house starts again what has ended. Then it is waited until nothing happens any
 more: every enrolment has ended, or for `PATIENCE_SECONDS` neither a letter came nor an enrolment ended. That is longer
 than the pause after which Waymark by itself looks again (a retry after a breaker, the sweeper's rest). Only then is
-asked and counted, see `judge`. What is found is told and kept at once, before the whole input is brought in once more,
-by which nobody may be told anything, and nobody enter. A replay that is never answered is a finding as any other.
+asked and counted, see `judge`; Temporal, too, which may carry a workflow on though our tables say that all has ended.
+What is found is told and kept at once, before the whole input is brought in once more, by which nobody may be told
+anything, and nobody enter. A replay that is never answered is a finding as any other.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +20,10 @@ from pathlib import Path
 import httpx2
 import orjson
 
-from bench.chaos.faults import Troublemaker
+from bench.chaos.faults import Done, Troublemaker
 from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, coming
-from bench.chaos.house import House, faketime, open_house
-from bench.chaos.judge import Ended, Enrolled, Evidence, InDoubt, Told, Verdict, judge
+from bench.chaos.house import Frozen, House, faketime, open_house
+from bench.chaos.judge import Away, Ended, Enrolled, Evidence, InDoubt, Told, Verdict, Window, judge
 from bench.chaos.plan import Planned, draw, draw_short
 from bench.chaos.stories import Stories, folder_of, keep, printed
 from bench.chaos.watch import Watch, watching
@@ -40,7 +41,9 @@ COLUMNS = (
     Column("messages"),
     Column("faults"),
     Column("lost"),
+    Column("lost by Kafka"),
     Column("stuck"),
+    Column("still carried by Temporal"),
     Column("said twice"),
     Column("said again in doubt"),
     Column("told wrongly"),
@@ -70,6 +73,11 @@ class Asked:
     plan: tuple[Planned, ...] | None = None
     """Given by hand; None: drawn from the seed."""
 
+    @property
+    def subject(self) -> str:
+        """What its row is called."""
+        return f"{self.on}, {self.in_doubt}, seed {self.seed}"
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -89,8 +97,8 @@ class Replay:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went. `stories` are the first ones, and say where the others are; `entered`: how many learners did;
-    `happened`: the faults that were done.
+    """How it went. `stories` are the first ones, and say where the others are; `entered`: how many learners did, by
+    what the API acknowledged and what stands in Kafka's log; `happened`: the faults that were done.
     """
 
     asked: Asked
@@ -102,7 +110,7 @@ class Outcome:
     entered: int
     replay: Replay
     seconds: float
-    happened: Sequence[str] = field(default_factory=tuple[str, ...])
+    happened: Sequence[Done] = field(default_factory=tuple[Done, ...])
 
     @property
     def is_good(self) -> bool:
@@ -114,7 +122,8 @@ class Outcome:
         verdict, replay = self.verdict, self.replay
         figures = {
             "learners": self.entered, "messages": self.letters, "faults": len(self.happened),
-            "lost": len(verdict.lost), "stuck": len(verdict.stuck), "said twice": len(verdict.twice),
+            "lost": len(verdict.lost), "lost by Kafka": len(verdict.forgotten), "stuck": len(verdict.stuck),
+            "still carried by Temporal": len(verdict.carried), "said twice": len(verdict.twice),
             "said again in doubt": len(verdict.again),
             "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
             "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
@@ -122,15 +131,15 @@ class Outcome:
             "entered on replay": len(replay.entered), "replay not taken in": int(not replay.is_answered),
             "database away": verdict.away_seconds, "whole run": self.seconds,
         }  # fmt: skip
-        return Row(f"{self.asked.on}, {self.asked.in_doubt}, seed {self.asked.seed}", figures)
+        return Row(self.asked.subject, figures)
 
 
 def table_of(outcomes: Sequence[Outcome]) -> Table:
-    """All runs as a table with its targets."""
+    """All runs, of one size, as a table with its targets; its title says the size, so that others stay apart."""
     rows = [outcome.row() for outcome in outcomes]
     figures = (
-        "lost", "stuck", "said twice", "told wrongly", "unexplained", "ended by itself", "said on replay",
-        "entered on replay", "replay not taken in",
+        "lost", "lost by Kafka", "stuck", "still carried by Temporal", "said twice", "told wrongly", "unexplained",
+        "ended by itself", "said on replay", "entered on replay", "replay not taken in",
     )  # fmt: skip
     targets = [
         Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0, subject=row.subject)
@@ -143,10 +152,9 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
         )  # fmt: skip
         targets.append(entered)
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
-    return Table(
-        "chaos", "chaos: processes killed and frozen, servers and providers that fail, clocks that are wrong",
-        COLUMNS, rows, remarks, targets,
-    )  # fmt: skip
+    (size,) = {f"{one.asked.learners:,} learners, {one.asked.seconds / 60:g} minutes of faults" for one in outcomes}
+    title = f"chaos: {size}: processes killed and frozen, servers and providers that fail, clocks that are wrong"
+    return Table("chaos", title, COLUMNS, rows, remarks, targets)
 
 
 def missing_means(*, has_disk: bool) -> dict[str, str]:
@@ -163,7 +171,7 @@ def missing_means(*, has_disk: bool) -> dict[str, str]:
 async def run(asked: Asked, *, say: "Say") -> Outcome:
     """One run from start to count; raises ValueError where its plan wants what this machine cannot do."""
     began = time.monotonic()
-    async with open_house(asked.on, in_doubt=asked.in_doubt, with_disk=not asked.is_short) as house:
+    async with open_house(asked.on, in_doubt=asked.in_doubt, with_disk=not asked.is_short, seed=asked.seed) as house:
         missing = missing_means(has_disk=house.disk is not None)
         plan = planned_for(asked, missing)
         say.plan(plan)
@@ -176,9 +184,10 @@ async def run(asked: Asked, *, say: "Say") -> Outcome:
         remarks = [f"left out: {fault}, as {why}" for fault, why in missing.items()] if not asked.is_short else []
         remarks += [f"could not happen (seed {asked.seed}): {fault}" for fault in running.trouble.left_out]
         remarks += [f"ended by itself: {ended}" for ended in verdict.fallen]
+        remarks += [f"{asked.subject}: {said}" for said in told_of(running.trouble.happened, house.frozen)]
         return Outcome(
             asked, verdict, plan, stories, remarks, running.letters, running.entered, replay, time.monotonic() - began,
-            sorted(running.trouble.happened),
+            in_order(running.trouble.happened),
         )  # fmt: skip
 
 
@@ -193,6 +202,7 @@ class _Running:
         self.letters = self.entered = 0
         self._events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
         self._folder: Path | None = None
+        self._never_came: AbstractSet[str] = frozenset()
 
     async def go_through(self) -> tuple[Verdict, Sequence[str], Replay]:
         """Trouble, quiet, count, replay."""
@@ -201,7 +211,7 @@ class _Running:
             await _grow_quiet(self.house, self.asked.learners)
             evidence = await self._gather(watch)
         self.letters = sum(letter.was_kept for letter in evidence.letters)
-        self.entered = len(evidence.entered)
+        self.entered = len(evidence.entered - self._never_came)
         verdict = judge(evidence)
         teller = Stories(self.house, evidence, self._events, self.begin_at)
         stories = await teller.tell(verdict.learners())
@@ -223,8 +233,11 @@ class _Running:
 
     async def _gather(self, watch: Watch) -> Evidence:
         house = self.house
-        in_log = [orjson.loads(record.value or b"{}").get("id") for record in await house.produced(["hr.events"])]
-        entered = entered_of(self._events, taken=self.feed.taken.keys(), in_log={str(id_) for id_ in in_log})
+        carried = await house.carried()
+        in_log = {str(orjson.loads(record.value or b"{}").get("id")) for record in await house.produced(TOPICS)}
+        entered = entered_of(self._events, taken=self.feed.taken.keys(), in_log=in_log)
+        forgotten = forgotten_of(self._events, taken=self.feed.taken.keys(), in_log=in_log)
+        self._never_came = {event.learner for event in forgotten if event.type == ENTERS}
         told = [
             Told(str(item["id"]), str(item["learner"]), str(item["message"]), str(item["status"]))
             for item in await house.items("/v1/deliveries", journey=JOURNEY)
@@ -232,7 +245,8 @@ class _Running:
         away = await house.looked()
         return Evidence(
             entered, house.providers.letters(), await _enrolled(house), told, house.deaths,
-            [*self.trouble.windows, *watch.windows], self.asked.in_doubt, house.ended, away,
+            [*house.cuts, *watch.windows, *restarts(away)], self.asked.in_doubt, house.ended, away, house.full,
+            [event.learner for event in forgotten], carried,
         )  # fmt: skip
 
     async def _replay(self, evidence: Evidence) -> Replay:
@@ -281,7 +295,7 @@ class _Running:
             self._folder = folder_of(f"{self.asked.on}-{self.asked.in_doubt}-{self.asked.seed}")
             self.say.kept(self._folder)
         keep(
-            self._folder, self.house, stories=stories, plan=self.plan, happened=sorted(self.trouble.happened),
+            self._folder, self.house, stories=stories, plan=self.plan, happened=in_order(self.trouble.happened),
             ended=[f"{ended} WITHOUT A CAUSE" if ended in fallen else ended for ended in self.house.ended],
         )  # fmt: skip
 
@@ -293,6 +307,35 @@ def entered_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: Abs
     return {event.learner for event in events if event.type == ENTERS and event.id in taken | in_log}
 
 
+def forgotten_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: AbstractSet[str]) -> Sequence[Coming]:
+    """What Kafka acknowledged to the feed and has not in its log."""
+    return [event for event in events if event.road == "kafka" and event.id in taken - in_log]
+
+
+def restarts(away: Sequence[Away]) -> Sequence[Window]:
+    """When the database's server was down: nothing could be written, and every connection was broken."""
+    return [Window("restart", one.began, one.ended) for one in away if one.server == "database"]
+
+
+def in_order(happened: Sequence[Done]) -> Sequence[Done]:
+    """By when it began."""
+    return sorted(happened, key=lambda done: done.began)
+
+
+def told_of(happened: Sequence[Done], frozen: Sequence[Frozen]) -> Iterator[str]:
+    """Which harm was done how often, and what the workers that were frozen were doing."""
+    if happened:
+        times = Counter(done.planned.harm for done in happened)
+        yield f"faults: {', '.join(f'{harm} {times[harm]}' for harm in sorted(times))}."
+    if frozen:
+        over = sum(bool(one.over) for one in frozen)
+        taken_over = sum(bool(one.taken_over) for one in frozen)
+        yield (
+            f"of {len(frozen)} workers that were frozen, {over} had handed a letter over and had no answer yet; of "
+            f"{taken_over} of these another worker had taken the attempt over before they were let go."
+        )
+
+
 def markers() -> Sequence[Coming]:
     """The events of those who come after the replay: each enters, and completes."""
     events = coming(0, learners=MARKERS, seconds=0.0, prefix="marker")
@@ -301,7 +344,7 @@ def markers() -> Sequence[Coming]:
 
 async def _enrolled(house: House) -> Sequence[Enrolled]:
     return [
-        Enrolled(str(item["learner"]), str(item["status"]), item["outcome"])
+        Enrolled(str(item["learner"]), str(item["status"]), item["outcome"], str(item["id"]))
         for item in await house.items("/v1/enrolments", journey=JOURNEY)
     ]
 

@@ -6,7 +6,8 @@ squares. Its slope over the counted time, as a share of the mean, says whether m
 
 When no more comes, everybody must have been told everything, once, by the providers' own log, and no process may have
 ended by itself: memory that stays flat because nothing is done, or because a process begins anew, is not what is looked
-for. Nothing here is a matter of speed: whatever else the machine does meanwhile may only make it slow.
+for. The whole story of whoever was not is told. Nothing here is a matter of speed: whatever else the machine does
+meanwhile may only make it slow.
 """
 
 import asyncio
@@ -21,8 +22,10 @@ from statistics import fmean
 
 from bench.chaos.feed import CHANNEL_OF, ENTERS, Feed, coming
 from bench.chaos.house import House, open_house
+from bench.chaos.judge import Evidence
 from bench.chaos.plan import OURS
 from bench.chaos.providers import Letter
+from bench.chaos.stories import Stories, tell_aloud
 from bench.figures import Column, Progress, Row, Table, Target
 
 PER_SECOND = 2.0
@@ -68,6 +71,12 @@ class Said:
         return cls(sum(wanted), sum(said == 0 for said in wanted), sum(said > 1 for said in wanted))
 
 
+def not_once(learners: Sequence[str], letters: Sequence[Letter]) -> Sequence[str]:
+    """Who was not told everything, or something more than once."""
+    times = Counter((letter.learner, letter.message) for letter in letters if letter.was_kept)
+    return [learner for learner in learners if any(times[learner, message] != 1 for message in CHANNEL_OF)]
+
+
 def slope_per_hour(samples: Sequence[Sample]) -> float:
     """MiB an hour, by least squares."""
     at, of = fmean(s[0] for s in samples), fmean(s[1] for s in samples)
@@ -87,10 +96,14 @@ async def run(*, on: str, minutes: float, per_second: float = PER_SECOND) -> tup
     learners = [event.learner for event in events if event.type == ENTERS]
     async with open_house(on, with_disk=False) as house:
         watch = _Watch(house, on, events[-1].at)
-        feeding = asyncio.create_task(Feed(house.bootstrap, house.http).bring(events, begin_at=time.time()))
+        begin_at = time.time()
+        feeding = asyncio.create_task(Feed(house.bootstrap, house.http).bring(events, begin_at=begin_at))
         samples = await watch.sample(feeding)
         said = await watch.until_said(learners)
         ended = len(house.ended)
+        letters = house.providers.letters()
+        teller = Stories(house, Evidence(frozenset(learners), letters, (), ()), events, begin_at)
+        await tell_aloud(f"soak-{on}", teller, not_once(learners, letters), more=[str(one) for one in house.ended])
     title = f"soak: {minutes:g} minutes, {per_second:g} entries a second with three messages each"
     remarks = [
         f"Growth: the slope over the counted two thirds, as a share of the mean; up to {100 * FLAT_SHARE:g} % is flat.",

@@ -4,6 +4,7 @@ should be, as everybody tells it, and the logs of all processes. A run that goes
 
 import contextlib
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,9 @@ from bench.chaos.judge import Evidence
 from workers.kafka import Passing
 from workers.records import Record
 
-PRINTED = 10
-"""So many stories are printed; the others stand in the file beside them."""
+PRINTED = 50
+"""So many are printed, of stories and of other findings; all stand in files beside the logs."""
+HEAD = "--- "
 LOST = "(the API did not tell)"
 
 
@@ -42,7 +44,7 @@ class Stories:
         return [await self._tell(learner, records[learner]) for learner in learners]
 
     async def _tell(self, learner: str, records: Sequence[Record]) -> str:
-        lines = [f"--- {learner}"]
+        lines = [f"{HEAD}{learner}"]
         lines += [f"{e.at:9.3f} to come by {e.road}: {e.id}" for e in self.events if e.learner == learner]
         for record in records:
             found = orjson.loads(record.value or b"{}").get("id")
@@ -77,10 +79,30 @@ class Stories:
 
 
 def printed(stories: Sequence[str], folder: Path) -> Sequence[str]:
+    """Of whom there are any, the first ones, and where the others are."""
+    if not stories:
+        return []
+    names = [story.partition("\n")[0].removeprefix(HEAD) for story in stories]
+    return [f"stories of {len(names)}: {', '.join(names)}", *_first(stories, folder / "stories.txt")]
+
+
+async def tell_aloud(name: str, teller: Stories, learners: Sequence[str], *, more: Sequence[str] = ()) -> None:
+    """Keep the stories of these and the logs, and print them on standard error; `more` is what else was not as it
+    should be. Nothing where nothing was.
+    """
+    if not (learners or more):
+        return
+    stories = await teller.tell(learners)
+    folder = folder_of(name)
+    keep(folder, teller.house, stories=stories, findings=more)
+    told = [f"the logs of this run are in {folder}", *_first(more, folder / "findings.txt"), *printed(stories, folder)]
+    print(*told, sep="\n", file=sys.stderr, flush=True)
+
+
+def _first(told: Sequence[str], file: Path) -> Sequence[str]:
     """The first ones, and where the others are."""
-    left = len(stories) - PRINTED
-    more = [f"... and {left} more, all in {folder / 'stories.txt'}"] if left > 0 else []
-    return [*stories[:PRINTED], *more]
+    left = len(told) - PRINTED
+    return [*told[:PRINTED], *([f"... and {left} more, all in {file}"] if left > 0 else [])]
 
 
 def folder_of(name: str) -> Path:

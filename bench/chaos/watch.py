@@ -1,6 +1,7 @@
 """A writer of our own beside Waymark: when could nothing be written down? It goes by no plan, and so also sees what
 nobody had planned: a process that was frozen while it held SQLite's lock, a PostgreSQL that takes its time to begin
-again.
+again. Nor does it see what was planned and did not come about. Each time it adds a row that fills a page of its own, so
+that it needs room on the disk as whoever adds something does: a full disk is an outage where this fails, and only then.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ from store.database import Database
 EVERY_SECONDS = 0.25
 SLOW_SECONDS = 1.0
 """A write that takes longer has met an outage, or one that begins."""
+PAGE_CHARACTERS = 6_000
+"""More than half of a page of PostgreSQL, more than one of SQLite."""
+ADDING = text("INSERT INTO chaos_watch VALUES (:page)")
 
 
 @dataclass
@@ -34,8 +38,9 @@ class Watch:
         """Make the table."""
         async with self.database.write() as session:
             connection = await session.connection()
-            await connection.execute(text("CREATE TABLE chaos_watch (times INTEGER NOT NULL)"))
-            await connection.execute(text("INSERT INTO chaos_watch VALUES (0)"))
+            await connection.execute(text("CREATE TABLE chaos_watch (page TEXT NOT NULL)"))
+            if self.database.is_postgres:  # neither compressed nor put elsewhere
+                await connection.execute(text("ALTER TABLE chaos_watch ALTER COLUMN page SET STORAGE PLAIN"))
 
     async def go_on(self) -> None:
         """Until cancelled."""
@@ -46,19 +51,24 @@ class Watch:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _outlast(self, began: float) -> None:
-        """Whatever is open meanwhile stays so: nobody can write down how it went."""
+        """Whatever is open meanwhile stays so: nobody can write down how it went. As it may be that nothing can be read
+        either, it is read once more when it is over: what had been claimed before.
+        """
         left_open: set[str] = set()
-        is_over = False
+        is_over, tried_at = False, began
         while not is_over:
             left_open |= await self.house.open_attempts() or set()
             await asyncio.sleep(EVERY_SECONDS)
+            tried_at = time.time()
             is_over = await self._has_written()
-        self.windows.append(Window("seen", began, time.time(), frozenset(left_open)))
+        ended = time.time()
+        left_open |= await self.house.open_attempts(at=tried_at) or set()
+        self.windows.append(Window("seen", began, ended, frozenset(left_open)))
 
     async def _has_written(self) -> bool:
         try:
             async with asyncio.timeout(SLOW_SECONDS), self.database.write() as session:
-                await (await session.connection()).execute(text("UPDATE chaos_watch SET times = times + 1"))
+                await (await session.connection()).execute(ADDING, {"page": "x" * PAGE_CHARACTERS})
         except (SQLAlchemyError, OSError, TimeoutError):
             return False
         return True

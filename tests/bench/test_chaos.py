@@ -4,24 +4,44 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import httpx2
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from temporalio.client import Client
 
 from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
-from bench.chaos.faults import Troublemaker
+from bench.chaos.faults import Done, Impossible, Lock, Troublemaker
 from bench.chaos.feed import CHANNEL_OF, TOPICS, coming
-from bench.chaos.house import WEBHOOK_SECRET, House, faketime
+from bench.chaos.house import (
+    HOUR_SECONDS,
+    LASTS_SECONDS,
+    MEETS_EVERY_SECONDS,
+    WEBHOOK_SECRET,
+    Attempt,
+    Disk,
+    Frozen,
+    House,
+    Running,
+    faketime,
+    open_at,
+    secret_of,
+)
 from bench.chaos.judge import Evidence, judge
-from bench.chaos.plan import KINDS, SHORT, Planned, draw, draw_short
+from bench.chaos.plan import KINDS, SHORT, WORKERS, Planned, draw, draw_short
 from bench.chaos.providers import Mode, open_providers
 from bench.chaos.run import (
     MARKERS,
@@ -30,21 +50,30 @@ from bench.chaos.run import (
     Replay,
     Say,
     entered_of,
+    forgotten_of,
     markers,
     missing_means,
     planned_for,
     run,
     table_of,
+    told_of,
 )
 from bench.chaos.soak import slope_per_hour
-from bench.chaos.stories import printed
+from bench.chaos.stories import PRINTED, printed
+from bench.chaos.watch import EVERY_SECONDS, SLOW_SECONDS, watching
 from connectors.channels.base import Channel, Limits
 from connectors.channels.email import Email, EmailSettings
 from connectors.channels.webhook import Webhook, WebhookSettings
 from connectors.errors import InDoubt, Retryable
 from connectors.outgoing import Outgoing
+from journeys.identity import delivery_id, learner_id
 from store.database import Database
+from store.migrate import upgrade
+from store.queries.deliveries import record, take_over
+from store.tables import DeliveryRow
+from tests.support.processes import own_temporal
 from tests.support.until import until
+from waymark.stack.ours import Background
 
 ANN = "ann"
 LEARNERS = 40
@@ -127,10 +156,38 @@ def processes_in(folder: Path) -> list[str]:
 
 
 def test_all_stories_are_kept_and_the_first_ones_printed(tmp_path: Path) -> None:
-    """Who reads the others is told where."""
-    stories = [f"--- learner-{number}" for number in range(14)]
-    assert [*stories[:10], f"... and 4 more, all in {tmp_path / 'stories.txt'}"] == printed(stories, tmp_path)
-    assert stories[:10] == printed(stories[:10], tmp_path)
+    """Everybody is named; who reads the others is told where."""
+    stories = [f"--- learner-{number}\nher story" for number in range(PRINTED + 4)]
+    names, *told, where = printed(stories, tmp_path)
+    assert f"stories of {PRINTED + 4}: learner-0, learner-1, " == names[:37]
+    assert f"learner-{PRINTED + 3}" == names.rpartition(", ")[2]
+    assert (stories[:PRINTED], f"... and 4 more, all in {tmp_path / 'stories.txt'}") == (told, where)
+    assert ["stories of 2: learner-0, learner-1", *stories[:2]] == printed(stories[:2], tmp_path)
+    assert [] == printed([], tmp_path)
+
+
+def test_each_harm_is_counted_with_what_the_frozen_were_doing() -> None:
+    """Two workers are one kind, two providers are two; one frozen over nothing is no freeze of a turn."""
+    lines = ["1 drop smtp 1", "2 drop webhook 1", "3 kill worker-2 1", "4 kill worker-1 1", "5 freeze worker-1 24"]
+    happened = [Done(planned, planned.at, planned.at + 1) for planned in planning.read("\n".join(lines))]
+    frozen = [Frozen("worker-1", {"d-1"}, {"d-1"}), Frozen("worker-1", {"d-2"}), Frozen("worker-2", set())]
+    harms, freezes = told_of(happened, frozen)
+    assert "faults: drop smtp 1, drop webhook 1, freeze worker 1, kill worker 2." == harms
+    assert "of 3 workers that were frozen, 2 had" in freezes
+    assert "of 1 of these" in freezes
+    assert [] == list(told_of([], []))
+
+
+async def test_poison_that_did_not_stand_aside_is_named() -> None:
+    """By its place, with what it should be; what is as it should be is not."""
+    expected = {(0, 1): "empty", (0, 3): "not_json", (1, 1): "too_deep"}
+    assert [] == list(poison.differences(expected, expected))
+    found = {(0, 1): "empty", (0, 2): "bad_time", (0, 3): "empty"}
+    assert [
+        "hr.events 0/2: bad_time, and should be none",
+        "hr.events 0/3: empty, and should be not_json",
+        "hr.events 1/1: no dead letter, and should be too_deep",
+    ] == list(poison.differences(expected, found))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +214,10 @@ def test_as_many_enter_as_were_asked_for(entered: int, is_reached: bool) -> None
     verdict = judge(Evidence(set(), [], [], []))
     plan = planning.read("1 cut database 0\n2 kill api 1")
     replay = Replay([], [], is_answered=True)
-    outcome = Outcome(Asked(1, 1_500, 1.0), verdict, plan, (), (), 0, entered, replay, 1.0, ["kill api"])
+    done = [Done(plan[1], 2.0, 3.0)]
+    outcome = Outcome(Asked(1, 1_500, 300.0), verdict, plan, (), (), 0, entered, replay, 1.0, done)
     table = table_of([outcome])
+    assert "chaos: 1,500 learners, 5 minutes of faults: " == table.title[:44]
     assert {"learners": entered, "faults": 1} == {name: table.rows[0].figures[name] for name in ("learners", "faults")}
     assert [is_reached] == [target.is_reached for target in table.targets if target.figure.startswith("learners: ")]
     assert is_reached == outcome.is_good
@@ -173,6 +232,17 @@ def test_who_entered_is_said_by_the_feed_and_by_the_log() -> None:
     assert {"learner-0", "learner-1", "learner-2"} == entered
 
 
+def test_what_kafka_forgot_is_seen() -> None:
+    """What it acknowledged and has not in its log, of either topic; what the API acknowledged was never there."""
+    events = coming(1, learners=3, seconds=1.0)
+    by_kafka = {event.id for event in events if event.road == "kafka"}
+    everything, first = {event.id for event in events}, {"learner-0-promoted"}
+    assert [] == forgotten_of(events, taken=everything, in_log=by_kafka)
+    assert [] == forgotten_of(events, taken=everything - first, in_log=by_kafka - first)
+    left = forgotten_of(events, taken=everything, in_log=by_kafka - {"learner-0-promoted", "learner-2-completed"})
+    assert ["learner-0-promoted", "learner-2-completed"] == sorted(event.id for event in left)
+
+
 async def test_a_fault_that_could_not_be_done_is_none(tmp_path: Path) -> None:
     """Connections cannot be cut where the database is away: it did not happen, excuses nothing, and is said."""
     url = "postgresql+asyncpg://nobody@127.0.0.1:1/chaos"  # nobody listens there
@@ -184,8 +254,159 @@ async def test_a_fault_that_could_not_be_done_is_none(tmp_path: Path) -> None:
         await trouble.carry_out(planning.read("0 cut database 0"))
     providers.close()
     await database.close()
-    assert ([], []) == (trouble.happened, trouble.windows)
+    assert ([], []) == (trouble.happened, house.cuts)
     assert ["away already"] == [left[-len("away already") :] for left in trouble.left_out]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A house with a database and providers, in which nothing of ours runs."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'waymark.db'}"
+    await upgrade(url)
+    providers = await open_providers(tmp_path / "letters.log", WORKERS)
+    database = Database(url)
+    async with httpx2.AsyncClient() as http:
+        yield House(tmp_path, "sqlite", url, http, "", "", providers, None, database)
+    providers.close()
+    await database.close()
+
+
+async def claimed(house: House, delivery: str, *, at: float, status: str = "queued") -> None:
+    """A delivery whose attempt was claimed at this instant, as whoever did so writes it down."""
+    began, until_ = (datetime.fromtimestamp(at + more, UTC) for more in (0, LASTS_SECONDS))
+    row = DeliveryRow(
+        id=delivery, enrolment="e-1", journey="chaos", learner="l-1", recipient="l-1", node=delivery, visit=1,
+        message="one", channel="email", status=status, attempts=1, attempt="a-1",
+        attempt_until=until_ if status == "queued" else None, created_at=began, updated_at=began,
+    )  # fmt: skip
+    async with house.database.write() as session:
+        await record(session, row)
+
+
+async def test_the_lock_is_an_outage_for_as_long_as_it_is_held(house: House) -> None:
+    """Somebody who writes sees it, and sees none before and after; who does not get the lock has locked nothing."""
+    file = house.url.partition(":///")[2]
+    holding, waiting = Lock(), Lock(within_seconds=0.1)
+    async with watching(house) as watch:
+        await claimed(house, "d-1", at=time.time())
+        assert [] == watch.windows
+        began = time.time()
+        await holding.begin(house)
+        with contextlib.closing(sqlite3.connect(file, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+            other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Impossible, match="did not get the lock"):
+            await waiting.begin(house)
+        await waiting.end(house)
+        await asyncio.sleep(SLOW_SECONDS)
+        await holding.end(house)
+        (window,) = await until(lambda: watch.windows)
+        assert began - EVERY_SECONDS - SLOW_SECONDS <= window.began < window.ended <= time.time()
+        assert window.ended - window.began >= SLOW_SECONDS
+        assert {"d-1"} == window.open
+        before = await rows_of_watch(house)
+        await until(lambda: has_more_rows(house, before))
+        assert [window] == watch.windows
+
+
+async def rows_of_watch(house: House) -> int:
+    async with house.database.read() as session:
+        return (await (await session.connection()).execute(text("SELECT count(*) FROM chaos_watch"))).scalar_one()
+
+
+async def has_more_rows(house: House, than: int) -> bool:
+    return await rows_of_watch(house) > than + 1
+
+
+def test_a_full_disk_has_no_room() -> None:
+    """Until it is emptied; where some was left, it says so."""
+    disk = Disk.mount()
+    if disk is None:
+        pytest.skip("a small disk can only be mounted by root")
+    try:
+        assert disk.fill()
+        with pytest.raises(OSError, match="No space left"):
+            (disk.folder / "more").write_bytes(bytes(1 << 16))
+        disk.empty()
+        (disk.folder / "more").write_bytes(bytes(1 << 16))
+    finally:
+        disk.unmount()
+
+
+def test_what_was_open_at_a_death_had_been_claimed_by_then() -> None:
+    """Read in time, what was taken over had been before; read late, it may have been open."""
+    attempts = [
+        Attempt("before", 90.0), Attempt("after", 101.0), Attempt("over-before", 95.0, is_taken_over=True),
+        Attempt("over-since", 105.0, is_taken_over=True),
+    ]  # fmt: skip
+    assert {"before"} == open_at(attempts, 100.0)
+    assert {"before", "over-since"} == open_at(attempts, 100.0, is_late=True)
+
+
+async def test_whose_clock_is_wrong_is_read_right(house: House) -> None:
+    """An attempt that was claimed by a worker an hour ahead, or behind, was claimed when it was."""
+    now = time.time()
+    await claimed(house, "ahead", at=now - 5 + HOUR_SECONDS)
+    await claimed(house, "behind", at=now - 5 - HOUR_SECONDS)
+    await claimed(house, "later", at=now + 5)
+    await claimed(house, "over", at=now - 5, status="may_have_gone")
+    assert {"ahead", "behind"} == await house.open_attempts(at=now)
+    assert {"ahead", "behind", "later"} == await house.open_attempts(at=now + 5.1)
+
+
+async def test_a_worker_is_frozen_over_a_letter_and_let_go_when_it_was_taken_over(house: House) -> None:
+    """It is waited until it has handed one over; what another has concluded meanwhile was taken over, no more."""
+    child = subprocess.Popen(["sleep", "600"])  # noqa: ASYNC220 - as `Running` holds one
+    part = Background("worker", house.folder / "ready", {})
+    house.processes["worker-1"] = Running(part, house.folder, child)
+    try:
+        for delivery in ("d-1", "d-2"):
+            await claimed(house, delivery, at=time.time())
+        freezing = asyncio.create_task(house.freeze("worker-1"))
+        await asyncio.sleep(3 * MEETS_EVERY_SECONDS)
+        house.providers.smtp.take(ANN, "one", "d-other", by="worker-2")
+        await asyncio.sleep(3 * MEETS_EVERY_SECONDS)
+        assert not freezing.done()
+        house.providers.smtp.take(ANN, "one", "d-1", by="worker-1")
+        house.providers.webhook.take(ANN, "two", "d-2", by="worker-1")
+        await freezing
+        assert [Frozen("worker-1", {"d-1", "d-2"})] == house.frozen
+        await until(lambda: state_of(child.pid) == "T")
+        async with house.database.write() as session:
+            assert await take_over(session, "d-1", of="a-1", clock=datetime.now(UTC), status="may_have_gone")
+        await house.thaw("worker-1")
+        assert [Frozen("worker-1", {"d-1", "d-2"}, {"d-1"})] == house.frozen
+        await until(lambda: state_of(child.pid) != "T")
+        await house.looked()
+        (death,) = house.deaths
+        assert "d-2" in death.open
+        assert death.thawed_at is not None
+    finally:
+        child.kill()
+        child.wait()
+
+
+def state_of(pid: int) -> str:
+    """As the kernel has it: T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.timeout(180)
+async def test_temporal_is_asked_whom_it_carries(house: House, tmp_path: Path) -> None:
+    """A workflow of which our tables know nothing is seen, once it had time to end; one that has ended is not."""
+    async with own_temporal(tmp_path / "temporal") as temporal:
+        asked = replace(house, temporal_address=temporal.address)
+        assert [] == await asked.carried()
+        client = await Client.connect(temporal.address)
+        handle = await client.start_workflow("Nobody", id="e-ann", task_queue="nobody")
+        assert ["e-ann"] == await until(lambda: asked.carried(within_seconds=0.5))
+        await handle.terminate()
+        assert [] == await asked.carried(within_seconds=60)
+
+
+def test_the_ids_of_a_run_are_those_of_its_seed() -> None:
+    """So that a provider that keeps some of the letters by their ids keeps the same ones again."""
+    ids = [delivery_id(learner_id(secret_of(seed), "learner-0"), "one", 1, 0) for seed in (1, 1, 2)]
+    assert ids[0] == ids[1] != ids[2]
 
 
 def test_markers_come_by_every_topic() -> None:
@@ -217,10 +438,16 @@ def test_a_plan_is_a_function_of_the_seed_and_can_be_given_again() -> None:
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
 def test_every_kind_of_fault_comes(on: str) -> None:
-    """In five minutes each comes at least once; one that this machine cannot do, never; short runs have one of each."""
-    possible = {kind.fault for kind in KINDS if on in kind.on}
-    assert possible == {planned.fault for planned in draw(1, seconds=300, on=on)}
-    assert possible - {"full"} == {planned.fault for planned in draw(1, seconds=300, on=on, without=["full"])}
+    """In five minutes each comes at least once to each group, each provider's to each provider, whatever the seed; one
+    that this machine cannot do, never; short runs have one of each.
+    """
+    for seed in range(1, 21):
+        drawn = {(planned.fault, planned.subject) for planned in draw(seed, seconds=300, on=on)}
+        possible = [kind for kind in KINDS if on in kind.on]
+        assert [] == [kind for kind in possible if drawn.isdisjoint((kind.fault, who) for who in kind.subjects)]
+        assert set(product(("refuse", "hang", "drop"), ("smtp", "webhook"))) <= drawn
+        assert drawn.isdisjoint((kind.fault, who) for kind in KINDS if on not in kind.on for who in kind.subjects)
+        assert "full" not in {planned.fault for planned in draw(seed, seconds=300, on=on, without=["full"])}
     short = draw_short(1, on=on)
     assert sorted(kind.fault for kind in SHORT if on in kind.on) == sorted(planned.fault for planned in short)
     assert 5 == sum(planned.fault == "kill" for planned in short)

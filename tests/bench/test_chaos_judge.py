@@ -25,7 +25,7 @@ def told(**status: str) -> list[Told]:
 
 ALL = [letter(name) for name in CHANNEL_OF]
 ONE, LATER = ALL[0], ALL[1:]
-GOOD = Evidence({ANN}, ALL, [Enrolled(ANN, "ended", OUTCOME)], told())
+GOOD = Evidence({ANN}, ALL, [Enrolled(ANN, "ended", OUTCOME, "e-ann")], told())
 
 
 def evidence(**changes: object) -> Evidence:
@@ -35,7 +35,7 @@ def evidence(**changes: object) -> Evidence:
 
 def found(verdict: Verdict) -> set[str]:
     """What of a verdict is not empty."""
-    names = ("lost", "stuck", "twice", "wrong", "unexplained", "strange", "fallen")
+    names = ("lost", "stuck", "carried", "forgotten", "twice", "wrong", "unexplained", "strange", "fallen")
     return {name for name in names if getattr(verdict, name)}
 
 
@@ -53,6 +53,9 @@ def found(verdict: Verdict) -> set[str]:
         (evidence(enrolled=[Enrolled(ANN, "active", None)]), {"stuck"}),
         (evidence(enrolled=[Enrolled(ANN, "ended", "failed")]), {"stuck"}),
         (evidence(enrolled=[*GOOD.enrolled, *GOOD.enrolled]), {"stuck"}),
+        (evidence(carried=["e-ann"]), {"carried"}),
+        (evidence(carried=["e-nobody"]), {"carried"}),
+        (evidence(forgotten=[ANN]), {"forgotten"}),
         (evidence(letters=[*ALL, replace(ONE, learner="eve")]), {"strange"}),
         (evidence(letters=[replace(ONE, channel="webhook"), *LATER]), {"strange"}),
         (evidence(entered={ANN, "bob"}), {"lost", "stuck"}),
@@ -119,6 +122,8 @@ def away(began: float, ended: float, *open_: str, cause: str = "lock") -> Window
         # our own table explains nothing of a letter that a provider took
         (ONE, {"deaths": [died(150.0)]}, False),
         (ONE, {"windows": [away(150.0, 160.0, "d-one")]}, False),
+        # nor does a disk that was full, unless nothing could be written then
+        (ONE, {"full": [away(99.0, 106.0, cause="full")]}, False),
     ],
 )
 def test_a_doubt_about_a_letter_is_explained_by_the_providers_log(
@@ -191,6 +196,11 @@ def test_with_resend_a_letter_comes_twice_only_where_it_had_to_be_doubted(
     assert {"twice"} == found(judge(replace(seen, in_doubt="leave")))
 
 
+def test_who_is_still_carried_is_named_once() -> None:
+    """By her name where the enrolment is known, else by the workflow's."""
+    assert [ANN, "e-nobody"] == judge(evidence(carried=["e-nobody", "e-ann", "e-ann"])).carried
+
+
 def test_windows_that_meet_are_one() -> None:
     """In whatever order they were noted."""
     windows = [away(5.0, 6.0), away(1.0, 3.0), away(2.0, 4.0), away(2.5, 2.6)]
@@ -205,7 +215,7 @@ def test_windows_that_meet_are_one() -> None:
     ("ended", "trouble", "why"),
     [
         (Ended("worker-1", 1, 10.0, 20.0, was_ready=True), {"away": [Away("temporal", 5.0, 30.0)]}, None),
-        (Ended("worker-1", 1, 10.0, 20.0, was_ready=True), {"windows": [away(5.0, 30.0, cause="full")]}, None),
+        (Ended("worker-1", 1, 10.0, 20.0, was_ready=True), {"full": [away(5.0, 30.0, cause="full")]}, None),
         (Ended("worker-1", 1, 10.0, 20.0, was_ready=False), {}, None),
         (Ended("worker-1", 1, 10.0, 20.0, was_ready=False), {"away": [Away("temporal", 5.0, 11.0)]}, "temporal"),
         (Ended("worker-1", 1, 10.0, 20.0, was_ready=False), {"away": [Away("temporal", 5.0, 9.0)]}, None),
@@ -216,10 +226,11 @@ def test_windows_that_meet_are_one() -> None:
         (Ended("kafka", 1, 10.0, 20.0, was_ready=True), {"away": [Away("kafka", 20.0, 30.0)]}, None),
         (Ended("kafka", 1, 10.0, 20.0, was_ready=False), {"away": [Away("kafka", 5.0, 30.0)]}, "after it was killed"),
         (Ended("database", 1, 10.0, 20.0, was_ready=True), {"windows": [away(15.0, 30.0)]}, None),
-        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(15.0, 30.0, cause="full")]}, "full"),
-        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(10.0, 15.5, cause="full")]}, "full"),
-        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(10.0, 14.5, cause="full")]}, None),
-        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"windows": [away(20.5, 30.0, cause="full")]}, None),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"full": [away(15.0, 30.0, cause="full")]}, "full"),
+        (Ended("worker-1", 1, 10.0, 20.0, was_ready=False), {"full": [away(5.0, 30.0, cause="full")]}, None),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"full": [away(10.0, 15.5, cause="full")]}, "full"),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"full": [away(10.0, 14.5, cause="full")]}, None),
+        (Ended("database", 1, 1.0, 20.0, was_ready=True), {"full": [away(20.5, 30.0, cause="full")]}, None),
     ],
 )
 def test_a_process_may_end_only_for_a_cause(ended: Ended, trouble: dict[str, object], why: str | None) -> None:

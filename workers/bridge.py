@@ -159,7 +159,7 @@ class Bridge:
             log.warning("Kafka: %s, while a batch is being stored", passing)
 
     async def _store_and_poke(self, records: Sequence[Record], stop: asyncio.Event) -> bool:
-        batch = [incoming for record in records for incoming in self.translate(record)]
+        batch = [incoming for record in records for incoming in self._understand(record)]
         pause = 0.2
         while True:
             try:
@@ -175,6 +175,9 @@ class Bridge:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         await self._poke(stored.to_poke, stop)
         return True
+
+    def _understand(self, record: Record) -> Sequence[Incoming]:
+        return [Incoming(record.refusal, record)] if record.refusal is not None else self.translate(record)
 
     async def _poke(self, enrolments: Sequence[str], stop: asyncio.Event) -> None:
         """Poke, waiting while Temporal wants a pause; what is left in the end is the sweeper's."""

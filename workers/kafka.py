@@ -1,20 +1,25 @@
 """Kafka, typed: the one module that knows the kafka-python package.
 
 A `Consumer` belongs to one thread: it is made, used and closed there. Offsets are committed by hand. Faults that pass
-are `Passing`; what is raised otherwise is for good.
+are `Passing`; what is raised otherwise is for good. What the package cannot read stands aside, and does not keep us
+from what follows.
 """
 
 import contextlib
 import importlib.util
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.consumer.fetcher import Fetcher as _Fetcher
 from kafka.errors import IllegalArgumentError, IllegalStateError, KafkaConfigurationError, KafkaError
+from kafka.record import util as _util
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from store.queries.outbox import DEAD_LETTERS, Outgoing
-from workers.records import Record
+from workers.records import Record, Refusal
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -33,6 +38,8 @@ not heard of when it joined, are read after that.
 """
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
+
+log = logging.getLogger(__name__)
 
 
 class Passing(Exception):
@@ -61,6 +68,7 @@ class Consumer:
                 is not None,  # in pure Python it costs six records of seven
             )
         )
+        self._consumer._fetcher.PartitionRecords = _Fetched  # noqa: SLF001 - it asks itself for the class, see there
 
     def poll(self, timeout_seconds: float) -> list[Record]:
         """What has come, within this time; raises Passing."""
@@ -135,6 +143,138 @@ class Producer:
             self._producer.close(timeout=5)
 
 
+_PartitionRecords: Any = _Fetcher.PartitionRecords
+_number_at: Any = cast("Any", _util).decode_varint
+
+
+class _Fetched(_PartitionRecords):
+    """What was fetched of one partition, of which nothing stops the reading of what follows.
+
+    As the package has it, a record that it cannot read is raised once; then its reader is used up and asked again
+    without end, and the partition stands still until somebody moves its offset. Here such a record is read once more,
+    with less demanded of it. Where that fails too, its batch from there on is one record with a refusal, at the last of
+    its offsets, so that the position and what is committed go past exactly that.
+    """
+
+    def _unpack_records(self, tp: Any, records: Any, key_deserializer: Any, value_deserializer: Any) -> Iterator[Any]:
+        batches = _Batches(self, records)
+        while self:
+            try:
+                unpacked: Any = super()._unpack_records  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                yield from unpacked(tp, batches, key_deserializer, value_deserializer)
+            except Exception as error:  # noqa: BLE001 - whatever the codecs raise for what they are given
+                if not _is_read(batches.batch):
+                    yield self._get_past(tp, batches, error)
+
+    def _get_past(self, tp: Any, batches: "_Batches", error: Exception) -> Any:
+        found = _read_again(tp, batches.batch)
+        if found is not None:
+            batches.is_again = True
+            self.next_fetch_offset = found.offset + 1
+            return found
+        first, last = _extent(batches.batch, self.next_fetch_offset)
+        self.next_fetch_offset = (first if last is None else last) + 1
+        if last is None:  # nobody knows where the next batch begins: it is fetched again, from the next offset on
+            self.drain()
+        refusal = _refuse(tp, first, self.next_fetch_offset - 1, error)
+        log.error("%s", refusal.detail)
+        return _record_of(tp, self.next_fetch_offset - 1, value=refusal)
+
+
+class _Batches:
+    """The batches that were fetched, as the package asks for them: one after the other, or the same `is_again`."""
+
+    def __init__(self, fetched: Any, records: Any) -> None:
+        self.batch: Any = None
+        self.is_again = False
+        self._fetched, self._records = fetched, records
+        self._is_checked: bool = fetched.check_crcs
+
+    def next_batch(self) -> Any:
+        if self.is_again:  # it is open already: what the sum of its bytes was cannot be asked any more
+            self.is_again, self._fetched.check_crcs = False, False
+            return self.batch
+        self.batch, self._fetched.check_crcs = None, self._is_checked
+        self.batch = self._records.next_batch()
+        return self.batch
+
+
+def _is_read(batch: Any) -> bool:
+    """Whether all records of it were: what is wrong comes after the last, and concerns nobody."""
+    return batch is not None and batch.magic == 2 and batch._next_record_index >= batch.records_count  # noqa: SLF001
+
+
+def _read_again(tp: Any, batch: Any) -> Any:
+    """The record that `batch` stumbled over, whatever bytes the names of its headers are; None where it is unreadable.
+
+    https://kafka.apache.org/documentation/#record has the format.
+    """
+    if batch is None or batch.magic != 2 or not batch._decompressed:  # noqa: SLF001 - no public name says it
+        return None
+    try:
+        reading = _Reading(batch._buffer, batch._pos)  # noqa: SLF001
+        length = reading.number()
+        end = reading.at + length
+        reading.number()  # its attributes, of which there are none
+        reading.number()  # its time
+        offset = batch.base_offset + reading.number()
+        key, value = reading.field(), reading.field()
+        headers = [
+            ((reading.field() or b"").decode(errors="replace"), reading.field()) for _ in range(reading.number())
+        ]
+        if reading.at != end:
+            return None
+    except (IndexError, ValueError):
+        return None
+    batch._pos = end  # noqa: SLF001
+    batch._next_record_index += 1  # noqa: SLF001
+    return _record_of(tp, offset, key=key, value=value, headers=headers)
+
+
+class _Reading:
+    """Goes through a record's bytes; raises IndexError at their end."""
+
+    def __init__(self, buffer: bytearray, at: int) -> None:
+        self._buffer, self.at = buffer, at
+
+    def number(self) -> int:
+        number, self.at = _number_at(self._buffer, self.at)
+        return number
+
+    def field(self) -> bytes | None:
+        size = self.number()
+        if size < 0:
+            return None
+        start, self.at = self.at, self.at + size
+        if self.at > len(self._buffer):
+            raise IndexError
+        return bytes(self._buffer[start : self.at])
+
+
+def _extent(batch: Any, at: int) -> tuple[int, int | None]:
+    """The first and the last offset of what is left of a batch; the last is None where the batch does not know."""
+    if batch is None or not (batch._decompressed or batch.validate_crc()):  # noqa: SLF001
+        return at, None
+    last: int = batch.last_offset if batch.magic == 2 else batch.base_offset
+    first: int = max(at, batch.base_offset) if batch.magic == 2 else at
+    return (first, last) if first <= last else (at, None)
+
+
+def _refuse(tp: Any, first: int, last: int, error: Exception) -> Refusal:
+    place = f"offset {first}" if first == last else f"offsets {first} to {last}"
+    of = f"{place} of partition {tp.partition} of {tp.topic}"
+    return Refusal(
+        "unreadable",
+        f"{of} cannot be read ({type(error).__name__}) and was passed over: have its producer send those events again, "
+        "compressed by gzip, snappy, lz4, zstd or not at all; what came already is a duplicate and does no harm",
+    )
+
+
+def _record_of(tp: Any, offset: int, *, key: Any = None, value: Any = None, headers: Any = ()) -> Any:
+    """As the package gives them; -1: not known."""
+    return ConsumerRecord(tp.topic, tp.partition, -1, offset, -1, 0, key, value, headers, None, -1, -1, -1)
+
+
 def _headers(record: Outgoing) -> list[tuple[str, bytes]]:
     """What the record is: a CloudEvent, but for what tells of a dead letter."""
     kind = b"application/json" if record.topic == DEAD_LETTERS else b"application/cloudevents+json; charset=utf-8"
@@ -151,6 +291,8 @@ def _passing(call: Any) -> Any:
 
 
 def _record(record: Any) -> Record:
+    if isinstance(record.value, Refusal):
+        return Record(record.topic, record.partition, record.offset, refusal=record.value)
     return Record(
         record.topic, record.partition, record.offset, record.key, tuple(record.headers or ()), record.value
     )  # fmt: skip

@@ -13,8 +13,16 @@ from store.tables import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something cannot be used: a code that never changes its meaning, and words without personal values."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """A Kafka record: kept as a dead letter where it cannot be used."""
+    """A Kafka record: kept as a dead letter where it cannot be used. `refusal`: why nothing of it could be read."""
 
     topic: str
     partition: int
@@ -22,14 +30,7 @@ class Record:
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     value: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something cannot be used: a code that never changes its meaning, and words without personal values."""
-
-    code: str
-    detail: str
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,3 +134,83 @@ def test_a_call_that_hangs_ends_the_process(kafka_bootstrap: str, topic: str) ->
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert 1 == done.returncode
     assert "workers.bridge.Hung: a call into Kafka has not come back" in done.stderr
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_records_are_read_however_their_producer_compresses(
+    feed: Feed, kafka_bootstrap: str, topic: str, codec: str
+) -> None:
+    """By each codec that Kafka knows."""
+    producer = producer_of(kafka_bootstrap, compression_type=codec)
+    for one in events(20):
+        producer.send(topic, body(one), partition=0)
+    producer.close()
+    async with running(feed, kafka_bootstrap, topic):
+        await until(lambda: has_logged(feed, 20))
+    assert [] == await feed.rows(DeadLetter)
+
+
+async def test_a_batch_that_cannot_be_read_is_one_dead_letter(
+    feed: Feed, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before it and after it is taken in, of its partition and of others, and the offsets go past it."""
+    before, within, after, beside = (events(24)[n : n + 6] for n in (0, 6, 12, 18))
+    for batch, codec in ((before, None), (within, "zstd"), (after, "gzip")):
+        producer = producer_of(kafka_bootstrap, compression_type=codec)
+        for one in batch:
+            producer.send(topic, body(one), partition=0)
+        producer.close()
+    producer = producer_of(kafka_bootstrap)
+    for one in beside:
+        producer.send(topic, body(one), partition=1)
+    producer.close()
+    monkeypatch.setattr("kafka.codec.zstd", None)
+
+    async with running(feed, kafka_bootstrap, topic):
+        await until(lambda: has_logged(feed, 18))
+        await until(lambda: committed(kafka_bootstrap, topic) == 24)
+
+    (letter,) = await feed.rows(DeadLetter)
+    assert ("unreadable", 11, None) == (letter["reason"], letter["offset"], letter["value"])
+    assert f"offsets 6 to 11 of partition 0 of {topic} cannot be read (UnsupportedCodecError)" in letter["detail"]
+    async with running(feed, kafka_bootstrap, topic):
+        producer = producer_of(kafka_bootstrap, compression_type="gzip")
+        producer.send(topic, body(within[0]), partition=0)
+        producer.close()
+        await until(lambda: has_logged(feed, 19))
+
+
+class NotUtf8(str):
+    """The name of a header, which a producer in another language wrote by another encoding."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Latin-1, whatever is asked for."""
+        return str.encode(self, "latin-1" if encoding == "utf-8" else encoding, errors)
+
+
+@pytest.mark.parametrize("codec", [None, "gzip"])
+async def test_a_header_whose_name_is_not_utf8_stops_nobody(
+    feed: Feed, kafka_bootstrap: str, topic: str, codec: str | None
+) -> None:
+    """Nothing of ours has such a name: its event is taken in, as are those of the same batch."""
+    producer = producer_of(kafka_bootstrap, compression_type=codec)
+    for n, one in enumerate(events(9)):
+        headers = [("content-type", b"application/cloudevents+json"), (NotUtf8("länge"), b"9")] if n % 3 == 1 else None
+        producer.send(topic, body(one), partition=0, headers=headers)
+    producer.close()
+    async with running(feed, kafka_bootstrap, topic):
+        await until(lambda: has_logged(feed, 9))
+        await until(lambda: committed(kafka_bootstrap, topic) == 9)
+    assert [] == await feed.rows(DeadLetter)
+
+
+def committed(bootstrap: str, topic: str) -> int:
+    """The sum of the committed offsets of the group that is called as the topic is."""
+    admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        found = admin.list_group_offsets([topic])
+    finally:
+        admin.close()
+    return sum(o.offset for tp, o in found.get(topic, found).items() if tp.topic == topic and o.offset > 0)

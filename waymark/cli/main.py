@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NoReturn
@@ -60,7 +61,7 @@ def main() -> None:
         if ended.code is not None and not isinstance(ended.code, int):
             raise
         _leave(ended.code or 0)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the process ends with it
         print(_told(error), file=sys.stderr)  # noqa: T201 - as above
         _leave_at_once(1)  # a thread that hangs may be what went wrong, and an interpreter that ends waits for it
 
@@ -72,7 +73,8 @@ def _told(error: BaseException) -> str:
     kind = type(error)
     has_words = kind.__module__.partition(".")[0] in OURS or isinstance(error, OSError)
     words = f": {error}" if has_words else ""
-    several = [_told(one) for one in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    parts: Sequence[object] = getattr(error, "exceptions", ())  # those of a group
+    several = [_told(one) for one in parts if isinstance(one, BaseException)]
     told = f"{''.join(traceback.format_tb(error.__traceback__))}{kind.__module__}.{kind.__qualname__}{words}"
     return "\n\nof which\n\n".join([f"{earlier}{told}", *several])
 

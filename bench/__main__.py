@@ -6,8 +6,8 @@ All of them once, in the usual size, on SQLite and beside the floors. `--full` i
 as JSON are in `.waymark-bench/latest.json` after each run; `--json` prints them instead of the tables.
 
 `--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`: those of its full
-size, and no others, and never without the floor that they are read beside. What another run has kept of the same table,
-on another database perhaps, stays beside them.
+size, and no others, never without the floor that they are read beside, and never of code that is not committed. What
+another run has kept of the same table, on another database perhaps, stays beside them.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from bench import (
     ingest,
     listing,
     rehearsal,
+    relay,
     sleepers,
     slow_provider,
     steady,
@@ -35,7 +36,7 @@ from bench import (
 )
 from bench.figures import Machine, Table, as_json, table_json
 from bench.processes import on_two_cores
-from bench.results import save
+from bench.results import not_committed, save
 from bench.stage import SUBJECT_OF
 
 LATEST = Path(".waymark-bench") / "latest.json"
@@ -114,6 +115,10 @@ def _rehearsal(learners: int, _: Asked) -> Table:
     return rehearsal.table(learners=learners)
 
 
+def _relay(records: int, asked: Asked) -> Table:
+    return asyncio.run(relay.measure(records=records, on=asked.databases))
+
+
 def _sleepers(size: tuple[int, int], asked: Asked) -> Table:
     number, seconds = size
     return asyncio.run(sleepers.measure(sleepers=number, seconds=seconds, on=asked.on))
@@ -148,6 +153,7 @@ GROWTH = (
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {
     "attention": Benchmark(_attention, 100, 1_000, 1_000),
     "rehearsal": Benchmark(_rehearsal, 100, 1_000, 1_000),
+    "relay": Benchmark(_relay, 2_000, 20_000, 100_000),
     "steady": Benchmark(_steady, 20, 30, 180, asks_for_floor=True),
     "ingest": Benchmark(_ingest, (5_000, 50), (20_000, 200), (100_000, 1_000)),
     "goals": Benchmark(_goals, (100, 5), (1_000, 20), (5_000, 60)),
@@ -192,7 +198,7 @@ def main() -> None:
     if unknown := set(asked.on) - set(SUBJECT_OF):
         parser.error(f"--on {', '.join(sorted(unknown))} is nothing to run on: give some of {', '.join(SUBJECT_OF)}")
     names = [given.only] if given.only else list(BENCHMARKS)
-    if given.save and (why := not_kept(names, asked)):
+    if given.save and (why := not_kept(names, asked) or not_committed()):
         parser.error(why)
     machine = Machine()
     tables: list[Table] = []

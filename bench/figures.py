@@ -28,14 +28,29 @@ def _content(file: str) -> str:
     return path.read_text() if path.exists() else ""
 
 
+ROOT = Path(__file__).parents[1]
+NOT_RUN = ("docs", "tests", "README.md")
+"""What a figure does not depend on: a run that keeps its figures writes there, too."""
+
+
 def _commit() -> str:
     """What runs, as git calls it; empty where there is no git, or nothing of it."""
-    command = ("git", "describe", "--always", "--dirty")
+    commit = _git(ROOT, "describe", "--always").strip()
+    return f"{commit}-dirty" if commit and uncommitted() else commit
+
+
+def uncommitted(root: Path = ROOT) -> Sequence[str]:
+    """The files that run and are not as they were committed; none where there is no git."""
+    said = _git(root, "status", "--porcelain", "--", ".", *(f":(exclude){each}" for each in NOT_RUN))
+    return [line[3:] for line in said.splitlines()]
+
+
+def _git(root: Path, *arguments: str) -> str:
     try:
-        said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        said = subprocess.run(("git", *arguments), cwd=root, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return said.stdout.strip()
+    return said.stdout
 
 
 @dataclass(frozen=True)

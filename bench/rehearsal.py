@@ -94,8 +94,12 @@ def table(*, learners: int = 1_000) -> Table:
         for f in figures
     ]
     columns = (Column("number"), Column("seconds", decimals=2), Column("per second"))
-    title = "rehearsal: how fast the pure core decides, no server, one thread"
-    return Table("rehearsal", title, columns, rows, targets=_targets({f.name: f for f in figures}))
+    return Table("rehearsal", title(learners), columns, rows, targets=_targets({f.name: f for f in figures}))
+
+
+def title(learners: int) -> str:
+    """What is measured, and of how many."""
+    return f"rehearsal: how fast the pure core decides, {learners:,} learners rehearsed, no server, one thread"
 
 
 def _targets(figures: Mapping[str, Figure]) -> Sequence[Target]:

@@ -7,42 +7,61 @@ A run need not take every row of its table: SQLite today, PostgreSQL tomorrow. R
 subject, with the targets that were reckoned of them, and what else there is stays, as long as it was taken on the same
 machine and at the same size (a title says the size); otherwise the new run stands alone. A floor taken anew takes all
 rows of earlier runs away: beside it they would say what was never measured. `runs` says which rows came of which run,
-and what was remarked there: a run of which no row is left is forgotten with its remarks and targets.
+of which commit, when it began and ended, and what was remarked there: a run of which no row is left is forgotten with
+its remarks and targets. Nothing is kept of code that was not committed: nobody could say afterwards what ran.
 
 A figure beside what it is to reach is a `Target` of its table. Why one is below its target, and what was tried, is
 written by hand in `docs/reference/figures/reasons.json`, which no run overwrites: by the benchmark's name and the
-target's `figure`.
+target's `figure`, with the `taken_at` of the run that it is of. Of another run it explains nothing, and is not shown.
 """
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from bench.figures import Machine, Target, table_json
+from bench.figures import ROOT, Machine, Target, table_json, uncommitted
 from journeys.events import Json
 
-__all__ = ["FOLDER", "Machine", "Target", "save", "table_json"]
+__all__ = ["FOLDER", "Machine", "Target", "not_committed", "save", "table_json"]
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference" / "figures"
+FOLDER = ROOT / "docs" / "reference" / "figures"
 
 Kept = Mapping[str, Any]
 """One file, or what is to become one."""
 
 
-def save(name: str, table: Mapping[str, Json], machine: Machine, *, folder: Path = FOLDER) -> Path:
-    """Keep the figures of one benchmark beside those that this run has not taken; answers the file."""
+def not_committed(root: Path = ROOT) -> str | None:
+    """Why nothing that is run now is to be kept, and what to do; None where it may be. To be asked before a run."""
+    changed = uncommitted(root)
+    if not changed:
+        return None
+    told = ", ".join([*changed[:5], *([f"{len(changed) - 5} more"] if len(changed) > 5 else [])])
+    return (
+        f"--save keeps figures of code that is committed alone, and this is not, or not as it stands here: {told}. "
+        "Commit it, or measure in a clone, or leave --save out"
+    )
+
+
+def save(
+    name: str, table: Mapping[str, Json], machine: Machine, *, folder: Path = FOLDER, ended_at: datetime | None = None
+) -> Path:
+    """Keep the figures of one benchmark beside those that this run has not taken; answers the file. `machine` is as it
+    was when the run began; `ended_at` is now, unless it is given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.json"
     new: Kept = {"machine": asdict(machine), **table}
-    runs = [_run_of(new)]
+    ended = (ended_at or datetime.now(UTC)).isoformat(timespec="seconds")
+    runs = [{**_run_of(new), "ended_at": ended}]
     if file.exists():
         before: Kept = orjson.loads(file.read_bytes())
         if before["title"] == new["title"] and _is_same(before["machine"], new["machine"]):
-            new, runs = _beside(before, new)
+            new, runs = _beside(before, new, runs[0])
     kept: dict[str, Json] = {**new, "runs": [dict(run) for run in runs]}
     file.write_bytes(orjson.dumps(_rounded(kept), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return file
@@ -59,15 +78,15 @@ def _run_of(kept: Kept) -> Kept:
     return {
         "taken_at": kept["machine"]["taken_at"],
         "load": kept["machine"]["load"],
+        "commit": kept["machine"].get("commit", ""),
         "rows": list(kept["rows"]),
         "targets": [target["figure"] for target in kept["targets"]],
         "remarks": list(kept["remarks"]),
     }
 
 
-def _beside(before: Kept, new: Kept) -> tuple[Kept, Sequence[Kept]]:
-    """The new run, and what is left of those before it."""
-    latest = _run_of(new)
+def _beside(before: Kept, new: Kept, latest: Kept) -> tuple[Kept, Sequence[Kept]]:
+    """The new run, whose record `latest` is, and what is left of those before it."""
     is_floor_new = any(map(_is_floor, latest["rows"])) and any(map(_is_floor, before["rows"]))
     gone = set(before["rows"]) if is_floor_new else set(latest["rows"])
     subjects = {target["figure"]: target.get("subject", "") for target in before["targets"]}

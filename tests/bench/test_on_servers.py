@@ -30,17 +30,22 @@ def _has_all_targets(table: Table, names: Sequence[str]) -> None:
     assert str(table)
 
 
-async def test_entries_steadily_and_what_waiting_costs(stage: Servers) -> None:
-    """The floor and Waymark, each with its letters; sleepers with their bytes."""
+async def test_entries_steadily(stage: Servers) -> None:
+    """The floor and Waymark, each with its letters."""
     table = await steady.measure(seconds=0.5, on=("floor", "sqlite"), stage=stage)
     for row in table.rows:
         assert 0 < row.figures["p50"] <= row.figures["p99"] <= row.figures["the longest"]
     _has_all_targets(table, ["p50", "p99"])
-    slept = _rows(await sleepers.measure(sleepers=5, seconds=0.5, on=("floor", "sqlite"), stage=stage))
+
+
+async def test_what_waiting_costs() -> None:
+    """Each row on a Temporal of its own, which holds nobody else; processes with their bytes and their calm."""
+    slept = _rows(await sleepers.measure(sleepers=5, seconds=0.5, on=("floor", "sqlite")))
     assert {FLOOR, SQLITE} == set(slept)
     for row in slept.values():
         assert 5 == row.figures["asleep"]
         assert row.figures["Temporal"] >= 0
+        assert (row.figures["just before"] > sleepers.CALM_PERCENT) == ("not calm" in row.remark)
 
 
 async def test_events_in_the_log_goals_and_a_slow_provider(stage: Servers) -> None:

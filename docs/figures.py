@@ -1,7 +1,8 @@
 """The page of figures, from what `make bench-full`, `make chaos` and `make soak` have kept, and from nothing else.
 
 `docs/reference/figures/<name>.json` are the figures of one table each, with the machine and the runs they were taken
-in; `reasons.json` beside them says why a figure is below its target, and what was tried. Nothing is measured here.
+in; `reasons.json` beside them says why a figure is below its target, and what was tried, of the run that began at its
+`taken_at`: of another run it is not shown, and `stale_reasons` names it. Nothing is measured here.
 """
 
 import ast
@@ -23,9 +24,16 @@ COUNTS = ("chaos", "poison", "soak")
 """Whose targets are called `what: where`, and are told together where they came to the same."""
 
 NOTES = {
+    "soak": (
+        "Flat is less than 3 % in the twenty minutes that are counted. That does not show that nothing grows: what the "
+        "slope would come to in an hour stands beside each."
+    ),
     "throughput": "Everybody comes at once, on two cores that run everything: for a usual day see [steady](#steady).",
 }
 """What a reader of a section must know beside what its module says."""
+
+BESIDE = {"soak": "slope"}
+"""A column that is told beside what was measured, where the row of the target has it."""
 
 BENCH = Path(__file__).parents[1] / "bench"
 MODULES = {name: f"chaos/{file}.py" for name, file in {"chaos": "judge", "poison": "poison", "soak": "soak"}.items()}
@@ -38,27 +46,31 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "goals": ("goals and a pause among 5,000 in a long wait", "5,000 enrolments"),
     "sleepers": ("20,000 asleep: CPU while nothing happens, bytes each", "20,000"),
     "slow_provider": ("a webhook beside an SMTP server that answers after five seconds", "60 s"),
-    "growth": ("one learner's 10,000 events, and a journey of 500 steps", "10,000"),
+    "growth": ("one learner's 10,000 events, and a journey of 500 steps", "10,000 events of one learner"),
     "listing": ("a page of a list among 1,000,000 enrolments", "1,000,000 enrolments"),
-    "rehearsal": ("the pure core: `advance`, triggers, compiling, rehearsing", ""),
+    "rehearsal": ("the pure core: `advance`, triggers, compiling, rehearsing", "1,000 learners"),
     "chaos": ("nothing lost, stuck or said twice while everything fails", ""),
     "poison": ("10,000 records that cannot be used among 10,000 good ones", "10,000"),
-    "soak": ("half an hour with flat memory", "30 minutes"),
+    "soak": ("half an hour of steady work: whether memory grows", "30 minutes"),
 }
 """What is to be reached, by benchmark, and what the title of a run of full size says."""
 
 BOTH = frozenset(WANTED) - {"rehearsal"}
 """Those that both databases are to be measured with."""
 
+Reasons = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""By benchmark and figure: `taken_at` of the run, and what it `says`."""
+
 Kept = Mapping[str, Any]
 """One file: the machine, the title, units and decimals of the columns, rows, remarks, targets, runs."""
 
 _INTRO = """# Figures
 
-What runs of `python -m bench`, `make chaos` and `make soak` have kept, each of the size that its first line says and on
-the machine that its second names; speed beside its floor, where there is one: the same thing without Waymark, taken in
-the same run. Take them on your own: `make bench` needs some ten minutes, `make bench-full` far longer. Every section
-begins with what its benchmark says of itself: what is measured, how it is checked, what its words mean.
+What runs of `python -m bench`, `make chaos` and `make soak` have kept, each of the size that its first line says, and
+on the machine and of the commit that its second names; speed beside its floor, where there is one: the same thing
+without Waymark, taken in the same run. Take them on your own: `make bench` needs some ten minutes, `make bench-full`
+far longer. Every section begins with what its benchmark says of itself: what is measured, how it is checked, what its
+words mean.
 """
 _NONE_YET = "\nNo run has been kept yet: `make bench-full` keeps one.\n"
 
@@ -70,9 +82,19 @@ def page(folder: Path = FOLDER) -> str:
     if not kept:
         return _INTRO + _NONE_YET
     lines = [_INTRO, *_summary(kept, reasons)]
-    for name, one in kept.items():
-        lines += _section(name, one, reasons.get(name, {}))
+    for name in kept:
+        lines += _section(name, kept, reasons)
     return "".join(lines)
+
+
+def stale_reasons(folder: Path = FOLDER) -> Sequence[str]:
+    """Reasons that explain nothing that stands there: of another run, or of what is reached, or of no figure at all."""
+    kept = read(folder)
+    shown = {(name, target["figure"]) for name, one in kept.items() for target in one["targets"]
+             if not target["is_reached"] and _reason(name, one, target, _reasons(folder))}  # fmt: skip
+    return [
+        f"{name}: {figure}" for name, each in _reasons(folder).items() for figure in each if (name, figure) not in shown
+    ]
 
 
 def read(folder: Path = FOLDER) -> dict[str, Kept]:
@@ -81,12 +103,25 @@ def read(folder: Path = FOLDER) -> dict[str, Kept]:
     return {file.stem: orjson.loads(file.read_bytes()) for file in files}
 
 
-def _reasons(folder: Path) -> Mapping[str, Mapping[str, str]]:
+def _reasons(folder: Path) -> Reasons:
     file = folder / REASONS
     return orjson.loads(file.read_bytes()) if file.exists() else {}
 
 
-def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _reason(name: str, one: Kept, target: Mapping[str, Any], reasons: Reasons) -> str | None:
+    """Why a figure is below its target; None where nobody has looked into this run's."""
+    reason = reasons.get(name, {}).get(target["figure"])
+    is_of_this_run = reason is not None and reason["taken_at"] == _taken_at(one, target["figure"])
+    return reason["says"] if reason is not None and is_of_this_run else None
+
+
+def _taken_at(one: Kept, figure: str) -> str:
+    """When the run began that a target was reckoned in."""
+    runs = [run["taken_at"] for run in one.get("runs", []) if figure in run["targets"]]
+    return runs[-1] if runs else one["machine"]["taken_at"]
+
+
+def _summary(kept: Mapping[str, Kept], reasons: Reasons) -> Iterator[str]:
     targets = [(name, target) for name, one in kept.items() for target in one["targets"]]
     if not targets:
         return
@@ -98,8 +133,9 @@ def _summary(kept: Mapping[str, Kept], reasons: Mapping[str, Mapping[str, str]])
     lines: dict[tuple[str, str], list[str]] = {}
     for name, target in targets:
         figure, _, where = target["figure"].partition(": ") if name in COUNTS else (target["figure"], "", "")
-        rest = f"| {_number(target, 'measured')} | {_number(target, 'floor')} | {_wanted(target)} "
-        rest += f"| {_verdict(target, reasons.get(name, {}))} |\n"
+        one = kept[name]
+        rest = f"| {_number(target, 'measured')}{_beside(name, one, target)} | {_number(target, 'floor')} "
+        rest += f"| {_wanted(target)} | {_verdict(target, _reason(name, one, target, reasons))} |\n"
         lines.setdefault((f"[{figure}](#{name})", rest), []).append(where)
     for (figure, rest), places in lines.items():
         where = "; ".join(place for place in places if place)
@@ -123,10 +159,17 @@ def _not_taken(kept: Mapping[str, Kept]) -> Iterator[str]:
             yield f"- {name}: {what}: {' and '.join(lacking)}\n"
 
 
-def _verdict(target: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+def _beside(name: str, one: Kept, target: Mapping[str, Any]) -> str:
+    """Another figure of the target's row, without which the first says too little."""
+    column = BESIDE.get(name, "")
+    figure = one["rows"].get(target.get("subject", ""), {}).get(column)
+    return "" if figure is None else f" ({figure:,.{one['decimals'][column]}f} {one['units'][column]})"
+
+
+def _verdict(target: Mapping[str, Any], reason: str | None) -> str:
     if target["is_reached"]:
         return "reached"
-    return "**below**" if target["figure"] in reasons else "**below**, the reason is not known yet"
+    return "**below**" if reason else "**below**, the reason is not known yet"
 
 
 def _wanted(target: Mapping[str, Any]) -> str:
@@ -140,20 +183,22 @@ def _number(target: Mapping[str, Any], name: str) -> str:
     return "" if value is None else f"{value:,.{target['decimals']}f} {target['unit']}".rstrip()
 
 
-def _section(name: str, one: Kept, reasons: Mapping[str, str]) -> Iterator[str]:
+def _section(name: str, kept: Mapping[str, Kept], reasons: Reasons) -> Iterator[str]:
+    one = kept[name]
     yield f"\n## {name}\n\n{_about(name, one['title'])}\n\n{_machine(one['machine'])}\n\n"
     yield from (f"{text}\n\n" for text in (NOTES.get(name), _legend(name)) if text)
     yield from _table(one)
-    remarks = [*one["remarks"], *_earlier(one)]
+    remarks = [*one["remarks"], *_earlier(one), *_at_the_same_time(name, kept)]
     for remark in remarks:
         yield f"\n- {remark}"
     yield "\n" if remarks else ""
     if name in PICTURES:
         yield f"\n![{PICTURES[name][1]}]({PICTURES[name][0]})\n"
     for target in one["targets"]:
-        if not target["is_reached"] and target["figure"] in reasons:
+        reason = _reason(name, one, target, reasons)
+        if not target["is_reached"] and reason:
             yield f"\n**{target['figure']}** is {_number(target, 'measured')} and should be {_wanted(target)}. "
-            yield f"{reasons[target['figure']]}\n"
+            yield f"{reason}\n"
 
 
 def _legend(name: str) -> str:
@@ -165,7 +210,29 @@ def _legend(name: str) -> str:
 def _earlier(one: Kept) -> Iterator[str]:
     """Which rows were not taken in the run whose load and time the machine's line says."""
     for run in one.get("runs", [])[:-1]:
-        yield f"{run['taken_at']}, load before the run {run['load']:.1f}: {', '.join(run['rows'])}."
+        commit = f", commit {run['commit']}" if run.get("commit") else ""
+        yield f"{run['taken_at']}, load before the run {run['load']:.1f}{commit}: {', '.join(run['rows'])}."
+
+
+def _at_the_same_time(name: str, kept: Mapping[str, Kept]) -> Iterator[str]:
+    """Which other runs went on while one of this section did: they shared its cores."""
+    for place, run in enumerate(kept[name].get("runs", [])):
+        others = [
+            f"[{other}](#{other}) ({', '.join(each['rows'])})"
+            for other, one in kept.items()
+            for number, each in enumerate(one.get("runs", []))
+            if (other, number) != (name, place) and _overlap(run, each)
+        ]
+        if others:
+            yield f"At the same time as {', '.join(run['rows'])}, on the same cores: {'; '.join(others)}."
+
+
+def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Of runs that do not say when they ended, only whether both began at once."""
+    began, ended = (one["taken_at"], other["taken_at"]), (one.get("ended_at"), other.get("ended_at"))
+    if ended[0] is None or ended[1] is None:
+        return began[0] == began[1]
+    return began[0] < ended[1] and began[1] < ended[0]
 
 
 def _about(name: str, title: str) -> str:
@@ -183,7 +250,11 @@ def _table(one: Kept) -> Iterator[str]:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
+    cores = f"{machine['cores']} cores"
+    if machine.get("cores_there", machine["cores"]) != machine["cores"]:
+        cores += f" of {machine['cores_there']}"
+    commit = f"; commit {machine['commit']}" if machine.get("commit") else ""
     return (
-        f"{machine['system']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB, "
-        f"Python {machine['python']}; load before the run {machine['load']:.1f}; {machine['taken_at']}"
+        f"{machine['system']}, {machine['processor']}, {cores}, {machine['memory_gib']:.0f} GiB, "
+        f"Python {machine['python']}; load before the run {machine['load']:.1f}; {machine['taken_at']}{commit}"
     )

@@ -338,8 +338,19 @@ def _compared(name: str, there: str, wanted: str) -> Iterator[str]:
     return difflib.unified_diff(there.splitlines(), wanted.splitlines(), name, "what the code says", lineterm="")
 
 
+def _warn_of_stale_reasons() -> None:
+    """On standard error: what somebody has to write anew, or take out."""
+    from docs.figures import REASONS, stale_reasons
+
+    for reason in stale_reasons():
+        sys.stderr.write(
+            f"figures/{REASONS} explains what is not there any more ({reason}): look into the new run, or take it out\n"
+        )
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or compare them."""
+    _warn_of_stale_reasons()
     if arguments == ["--check"]:
         lines = stale()
         if lines:

@@ -1,17 +1,26 @@
 """What a run keeps, and the page that is made of it."""
 
+import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import orjson
 import pytest
 
+from bench import __main__ as command
+from bench import growth
 from bench.__main__ import BENCHMARKS, Asked, not_kept, write
+from bench.chaos import __main__ as chaos
 from bench.figures import Column, Machine, Row, Table, Target
-from bench.results import FOLDER, save, table_json
+from bench.results import not_committed, save, table_json
 from docs import figures
 
 REACHED = Target("messages per second", 61.25, at_least=50, floor=80, decimals=1)
@@ -21,6 +30,8 @@ TABLE = Table(
     [Row("bare", {"messages per second": 80}), Row("ours", {"messages per second": 61.2512345678, "the slowest": 3.5})],
     ["Everybody got hers."], [REACHED, BELOW],
 )  # fmt: skip
+FIRST = replace(Machine(), taken_at="2026-11-21T09:00:00+00:00", load=0.25, commit="")
+LATER = replace(FIRST, taken_at="2026-11-22T09:00:00+00:00", load=0.5)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +72,71 @@ def test_the_page_has_figures_floors_and_targets(tmp_path: Path) -> None:
     assert "| [the slowest](#burst) | 3.5 s |  | ≤ 2.0 s | **below**, the reason is not known yet |" in page
     assert "| ours | 61.3 | 3.50 |" in page
     assert f"{Machine().cores} cores" in page
-    (tmp_path / "reasons.json").write_text(
-        '{"burst": {"the slowest": "The disk is slow; a faster one was not there."}}'
-    )
+
+
+def test_the_page_says_of_which_commit_the_figures_are(tmp_path: Path) -> None:
+    """Those of earlier runs, too; and of how many cores a run had its own. Nothing where it is not known."""
+    old = replace(FIRST, commit="", cores=2, cores_there=2)
+    save("burst", table_json(TABLE), old, folder=tmp_path)
+    assert "commit" not in figures.page(tmp_path).partition("## burst")[2]
+    one = replace(old, commit="abc1234", cores_there=8)
+    save("burst", table_json(taken("Waymark, PostgreSQL")), one, folder=tmp_path)
+    save("burst", table_json(taken("Waymark, SQLite")), replace(one, commit="def5678"), folder=tmp_path)
+    page = figures.page(tmp_path)
+    assert ", 2 cores of 8, " in page
+    assert f"; {FIRST.taken_at}; commit def5678\n" in page
+    assert f"- {FIRST.taken_at}, load before the run 0.2, commit abc1234: Waymark, PostgreSQL." in page
+
+
+def test_the_page_says_what_was_taken_at_the_same_time(tmp_path: Path) -> None:
+    """Runs that shared the cores, in both sections; not those that came after each other."""
+    nine, ten, eleven = (datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in (9, 10, 11))
+
+    def keep(name: str, began: datetime, ended: datetime) -> None:
+        machine = replace(FIRST, taken_at=began.isoformat(timespec="seconds"))
+        save(name, table_json(taken(f"of {name}")), machine, folder=tmp_path, ended_at=ended)
+
+    keep("steady", nine, ten)
+    keep("goals", ten, eleven)
+    assert "At the same time" not in figures.page(tmp_path)
+    keep("soak", ten, eleven)
+    page = figures.page(tmp_path)
+    assert "- At the same time as of goals, on the same cores: [soak](#soak) (of soak)." in page
+    assert "- At the same time as of soak, on the same cores: [goals](#goals) (of goals)." in page
+    assert "as of steady" not in page
+
+
+def test_memory_is_told_in_mib_an_hour_too(tmp_path: Path) -> None:
+    """A share of twenty minutes says little of a month."""
+    columns = (Column("slope", "MiB/h", 1), Column("growth", "%", 1))
+    rows = [Row("sqlite: worker-1", {"slope": 15.04, "growth": 2.9})]
+    target = Target("growth of worker-1: sqlite", 2.9, "%", at_most=3, decimals=1, subject="sqlite: worker-1")
+    save("soak", table_json(Table("soak", "soak: 30 minutes", columns, rows, targets=[target])), FIRST, folder=tmp_path)
+    page = figures.page(tmp_path)
+    assert "| [growth of worker-1](#soak): sqlite | 2.9 % (15.0 MiB/h) |  | ≤ 3.0 % | reached |" in page
+    assert "That does not show that nothing grows" in page
+
+
+def test_a_reason_is_shown_of_its_own_run_alone(tmp_path: Path) -> None:
+    """What a later run misses may have another cause: the reason is not shown then, and is named as stale."""
+
+    def explain(figure: str, taken_at: str) -> None:
+        reasons = {"burst": {figure: {"taken_at": taken_at, "says": "The disk is slow."}}}
+        (tmp_path / figures.REASONS).write_bytes(orjson.dumps(reasons))
+
+    save("burst", table_json(TABLE), FIRST, folder=tmp_path)
+    explain(BELOW.figure, FIRST.taken_at)
     explained = figures.page(tmp_path)
     assert "| ≤ 2.0 s | **below** |" in explained
     assert "should be ≤ 2.0 s. The disk is slow" in explained
+    assert [] == figures.stale_reasons(tmp_path)
+    save("burst", table_json(TABLE), LATER, folder=tmp_path)
+    later = figures.page(tmp_path)
+    assert "| ≤ 2.0 s | **below**, the reason is not known yet |" in later
+    assert "The disk is slow" not in later
+    assert [f"burst: {BELOW.figure}"] == figures.stale_reasons(tmp_path)
+    explain(REACHED.figure, LATER.taken_at)
+    assert [f"burst: {REACHED.figure}"] == figures.stale_reasons(tmp_path)
 
 
 def test_a_section_says_what_was_measured(tmp_path: Path) -> None:
@@ -102,13 +172,49 @@ def test_what_is_to_be_reached_is_of_benchmarks_that_are_there(name: str) -> Non
     assert (figures.BENCH / figures.MODULES.get(name, f"{name}.py")).exists()
 
 
+@pytest.mark.parametrize("name", sorted(name for name, (_, full) in figures.WANTED.items() if full))
+def test_the_title_of_a_full_run_says_that_it_is_one(name: str) -> None:
+    """And that of a quick one does not: the page goes by it."""
+    full = figures.WANTED[name][1]
+    assert full in title_of(name, "full")
+    if name in BENCHMARKS:
+        assert full not in title_of(name, "quick")
+
+
+def title_of(name: str, size: str) -> str:
+    """The title of a run of this size, without the run: of the only text in its module that begins as titles do."""
+    module = import_module(f"bench.{figures.MODULES.get(name, name).removesuffix('.py').replace('/', '.')}")
+    titles = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.JoinedStr)
+        if isinstance(node.values[0], ast.Constant) and str(node.values[0].value).startswith(f"{name}: ")
+    ]
+    assert 1 == len(titles), f"bench/{name} has {len(titles)} texts that begin with {name!r}: which one is its title?"
+    return eval(compile(ast.Expression(titles[0]), name, "eval"), {**vars(module), **sizes_of(name, size, module)})
+
+
+def sizes_of(name: str, size: str, module: ModuleType) -> dict[str, Any]:
+    """What the benchmark's function is given at this size, by the names of its parameters."""
+    if name in figures.MODULES:
+        of_chaos = {"poison": {"records": chaos.RECORDS}, "soak": {"minutes": chaos.SOAK_MINUTES}}
+        return {**defaults_of(module.run), **of_chaos[name]}
+    value = getattr(BENCHMARKS[name], size)
+    if isinstance(value, growth.Sizes):
+        return {"sizes": value}
+    given = value if isinstance(value, tuple) else (value,)
+    parameters = inspect.signature(module.measure).parameters
+    return {**defaults_of(module.measure), **dict(zip(parameters, given, strict=False))}
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """What a run is given that nobody has chosen."""
+    return {n: p.default for n, p in inspect.signature(function).parameters.items() if p.default is not p.empty}
+
+
 def test_reasons_are_given_for_targets_that_are_there() -> None:
-    """A reason that names no figure of a run would be lost in silence."""
-    kept = figures.read()
-    file = FOLDER / figures.REASONS
-    reasons = orjson.loads(file.read_bytes()) if file.exists() else {}
-    known = {name: {target["figure"] for target in one["targets"]} for name, one in kept.items()}
-    assert {} == {n: set(each) - known.get(n, set()) for n, each in reasons.items() if set(each) - known.get(n, set())}
+    """A reason that explains no figure of the run that was kept would be lost in silence."""
+    assert [] == figures.stale_reasons()
 
 
 def test_counts_that_came_to_the_same_are_told_together(tmp_path: Path) -> None:
@@ -137,10 +243,6 @@ def kept_of(folder: Path, *runs: tuple[Table, Machine]) -> dict[str, Any]:
     for table, machine in runs:
         file = save("burst", table_json(table), machine, folder=folder)
     return orjson.loads(file.read_bytes())
-
-
-FIRST = replace(Machine(), taken_at="2026-11-21T09:00:00+00:00", load=0.25)
-LATER = replace(FIRST, taken_at="2026-11-22T09:00:00+00:00", load=0.5)
 
 
 def test_the_rows_of_another_run_stay(tmp_path: Path) -> None:
@@ -253,6 +355,50 @@ def test_nothing_is_kept_without_its_floor() -> None:
     why = not_kept(list(BENCHMARKS), alone)
     assert why is not None
     assert "name floor in --on" in why
+
+
+def test_nothing_is_kept_of_code_that_is_not_committed(tmp_path: Path) -> None:
+    """Changed or new; figures, pages and tests do not run, and may be as they are."""
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    def write_to(name: str, content: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+
+    assert not_committed(tmp_path) is None, "without git nobody knows"
+    git("init")
+    for name in ("workers/turns.py", "docs/reference/figures/burst.json", "README.md", "tests/test_turns.py"):
+        write_to(name, "one")
+    git("add", ".")
+    git("commit", "-m", "one")
+    for name in ("docs/reference/figures/burst.json", "docs/new.md", "README.md", "tests/test_turns.py"):
+        write_to(name, "two")
+    assert not_committed(tmp_path) is None
+    write_to("workers/turns.py", "two")
+    write_to("bench/new.py", "new")
+    why = not_committed(tmp_path)
+    assert why is not None
+    assert "workers/turns.py" in why
+    assert "bench/" in why
+    assert "Commit it, or measure in a clone, or leave --save out" in why
+    git("add", ".")
+    git("commit", "-m", "two")
+    assert not_committed(tmp_path) is None
+
+
+def test_a_run_that_is_to_be_kept_is_refused_before_it_begins_where_code_is_not_committed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command itself, as wrong usage, with the files."""
+    monkeypatch.setattr(command, "not_committed", lambda: "not committed: workers/turns.py")
+    monkeypatch.setattr(sys, "argv", ["bench", "--only", "rehearsal", "--full", "--save"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert 2 == ended.value.code
+    assert "not committed: workers/turns.py" in capsys.readouterr().err
 
 
 def test_the_figures_are_json_too(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ EVENTS_A_DAY = 5
 WORKING_SECONDS_A_WEEK = 5 * 8 * 3600
 PEAK = 3
 BUSY = 0.6
-TRANSITIONS_A_MESSAGE = 6
+TRANSITIONS_A_TASK = 3
 TASKS_A_MESSAGE = 2
+RECORDS_A_MESSAGE = 2
 ON_POSTGRESQL = 1.5
 """What Temporal costs on PostgreSQL, as a multiple of SQLite: assumed, of a trial with two thirds of the rate."""
 SHARDS = 4_096
@@ -27,7 +28,8 @@ ROW = "Waymark, PostgreSQL"
 _INTRO = f"""# Growing to ten million learners
 
 What runs on a laptop runs there, too: the same three processes, more of each. Only one thing is done by a single
-process at a time, whichever of the bridges has the lease: relaying what happened to our own topics. What is shared is
+process at a time, whichever of the bridges has the lease: relaying what happened to our own topics; how much of one
+relay that takes is reckoned below. What is shared is
 PostgreSQL, Temporal and Kafka. This page says what to choose for them, and reckons how much of everything that is
 from [the figures](figures.md) of one small machine.
 
@@ -44,9 +46,16 @@ of a workflow.
 working day each, in the eight working hours of one zone, and at the peak {PEAK} times the mean. No process is to be
 busy for more than {BUSY:.0%} of its time.
 
-Two numbers are not from the figures: about {TRANSITIONS_A_MESSAGE} state transitions and {TASKS_A_MESSAGE} tasks in
-Temporal for each message (one waking by a timer and one by an event, each a transition to wake, to begin and to
-complete its task). And one is from elsewhere: here Temporal stood on SQLite, with one partition for each queue and Go's
+Three numbers are not from the figures. For each message an enrolment is woken {TASKS_A_MESSAGE} times, once by a timer
+and once by an event, and takes a turn each time: a task in Temporal, with about {TRANSITIONS_A_TASK} state transitions
+(to wake, to begin and to complete it). And each message makes {RECORDS_A_MESSAGE} records for our own topics: that it
+went, and a share of who entered, reached the goal and ended.
+
+What a turn costs is from [throughput](figures.md#throughput), where each message is one turn, by a timer or by
+entering. A turn that an event woke is reckoned to cost as much, though it sends nothing. What it costs a bridge to wake
+somebody is not in the bridges' line, which is of events that wake nobody.
+
+One number is from elsewhere: here Temporal stood on SQLite, with one partition for each queue and Go's
 collector of garbage at `GOGC=500`; on PostgreSQL a server of the same kind reached about two thirds of the rate, in a
 trial of ours that is not among the figures. Its cores are reckoned {ON_POSTGRESQL:g} times as many for that. What four
 partitions cost beside one is not in it.
@@ -62,8 +71,8 @@ _CHOICES = f"""
   state transitions a second (an estimate, not measured here); Cassandra beyond, or with several sites. Visibility goes
   to a database of its own: Waymark asks it nothing on the way of a message.
 - **Task queues.** Four partitions each, which is Temporal's own default; one, as `deploy/temporal/production.yaml` has
-  it, is the cheapest until a single matching host is full. Turns and each channel's retries have queues of their own,
-  so that they can be given workers of their own.
+  it, spares the forwarding between them, until a single matching host is full. Turns and each channel's retries have
+  queues of their own, so that they can be given workers of their own.
 - **Kafka's partitions.** Their number is the most bridges that can work at once, and learners keep to their partition,
   so that growing it later mixes the order of their events for a while. Waymark does not need that order, but it is
   cheaper with it: make more than you need, 64 for each topic.
@@ -125,6 +134,7 @@ Line = tuple[str, str]
 
 MEAN = LEARNERS * MESSAGES_A_WEEK / WORKING_SECONDS_A_WEEK
 MESSAGES = MEAN * PEAK
+TRANSITIONS = MESSAGES * TASKS_A_MESSAGE * TRANSITIONS_A_TASK
 EVENTS = LEARNERS * EVENTS_A_DAY * 5 / WORKING_SECONDS_A_WEEK * PEAK
 
 
@@ -137,9 +147,11 @@ def _events(_: Found) -> Line:
 
 
 def _processes(found: Found, column: str, times: float = 1) -> tuple[str, int]:
+    """So many are kept busy by the turns: of throughput's messages each is one."""
     ms = found.of("throughput", ROW, column)
     factor = "" if times == 1 else f" × {times:g}"
-    return f"{MESSAGES:,.0f}/s × {ms:.1f} ms{factor} ÷ {BUSY}", ceil(MESSAGES * ms * times / 1000 / BUSY)
+    reckoned = f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} turns × {ms:.1f} ms{factor} ÷ {BUSY}"
+    return reckoned, ceil(MESSAGES * TASKS_A_MESSAGE * ms * times / 1000 / BUSY)
 
 
 def _workers(found: Found) -> Line:
@@ -181,6 +193,12 @@ def _partitions(found: Found) -> Line:
     return f"{number:,} bridges, and as many again", f"{2 * number:,}"
 
 
+def _relay(found: Found) -> Line:
+    each = found.of("relay", ROW, "records per second")
+    records = MESSAGES * RECORDS_A_MESSAGE
+    return f"{MESSAGES:,.0f}/s × {RECORDS_A_MESSAGE} records ÷ {each:,.0f}/s", f"{records / each:.0%}"
+
+
 def _memory(found: Found) -> Line:
     mib = max(found.of("soak", f"postgresql: {name}", "at the end") for name in ("worker-1", "worker-2"))
     found.sources[:] = ["[soak](figures.md#soak): at the end"]
@@ -197,18 +215,18 @@ def _connections(found: Found) -> Line:
 
 
 def _transitions(_: Found) -> Line:
-    return f"{MESSAGES:,.0f}/s × {TRANSITIONS_A_MESSAGE} a message", f"{MESSAGES * TRANSITIONS_A_MESSAGE:,.0f}/s"
+    reckoned = f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} tasks × {TRANSITIONS_A_TASK}"
+    return reckoned, f"{TRANSITIONS:,.0f}/s"
 
 
 def _a_shard(_: Found) -> Line:
-    transitions, asleep = MESSAGES * TRANSITIONS_A_MESSAGE, LEARNERS / SHARDS
-    reckoned = f"{transitions:,.0f}/s ÷ {SHARDS:,}; {LEARNERS:,} ÷ {SHARDS:,}"
-    return reckoned, f"{transitions / SHARDS:.1f}/s; {asleep:,.0f}"
+    reckoned = f"{TRANSITIONS:,.0f}/s ÷ {SHARDS:,}; {LEARNERS:,} ÷ {SHARDS:,}"
+    return reckoned, f"{TRANSITIONS / SHARDS:.1f}/s; {LEARNERS / SHARDS:,.0f}"
 
 
 def _tasks(_: Found) -> Line:
     tasks = MESSAGES * TASKS_A_MESSAGE
-    return f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} a message ÷ 4", f"{tasks / 4:,.0f}/s"
+    return f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} tasks ÷ 4", f"{tasks / 4:,.0f}/s"
 
 
 def _asleep_in_temporal(found: Found) -> Line:
@@ -272,6 +290,7 @@ PARTS: Mapping[str, Sequence[tuple[str, Callable[[Found], Line]]]] = {
         ("their memory", _memory),
         ("bridges", _bridges),
         ("Kafka's partitions, at least", _partitions),
+        ("the relay, of all that one manages", _relay),
         ("how long a provider may take for one message, if the workers are to keep up", _connections),
     ),
     "Servers": (
@@ -331,8 +350,8 @@ def _remarks(kept: Mapping[str, Any]) -> Iterator[str]:
     if "sleepers" in kept:
         yield (
             "\nA sleeper's bytes are those of Temporal on SQLite, and in Waymark of a learner, her event, and an "
-            "enrolment that has just begun. Most of what is spent while nothing happens is polling, which does not "
-            "grow with the sleepers: the cores above are more than it will be.\n"
+            "enrolment that has just begun. How much of what is spent while nothing happens grows with the sleepers "
+            "was not measured: the cores are reckoned as if all of it did.\n"
         )
 
 

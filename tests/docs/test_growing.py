@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from docs.growing import PARTS, ROW, page
+from docs.growing import PARTS, ROW, TASKS_A_MESSAGE, page
 
 KEPT: Mapping[str, Mapping[str, Any]] = {
     "throughput": {"rows": {ROW: {"worker": 9.0, "bridge": 2.0, "of it Temporal": 7.0, "database": 2.5}}},
@@ -18,6 +18,7 @@ KEPT: Mapping[str, Mapping[str, Any]] = {
         }
     },
     "ingest": {"rows": {f"{ROW}: profile updates": {"events per second": 4_000.0}}},
+    "relay": {"rows": {ROW: {"records per second": 2_000.0}}},
     "soak": {"rows": {f"postgresql: worker-{n}": {"at the end": 100.0 + n} for n in (1, 2)}},
     "growth": {
         "rows": {
@@ -45,13 +46,16 @@ def lines(told: str) -> dict[str, list[str]]:
     ("name", "reckoned", "result"),
     [
         ("messages", "10,000,000 × 2 ÷ 144,000 s × 3", "417/s"),
-        ("worker processes", "417/s × 9.0 ms ÷ 0.6", "7"),
-        ("their memory", "7 × 102 MiB", "0.7 GiB"),
+        ("worker processes", "417/s × 2 turns × 9.0 ms ÷ 0.6", "13"),
+        ("their memory", "13 × 102 MiB", "1.3 GiB"),
         ("bridges", "5,208/s ÷ (4,000/s × 0.6)", "3"),
         ("Kafka's partitions, at least", "3 bridges, and as many again", "6"),
-        ("cores for Temporal, with its database", "417/s × 7.0 ms × 1.5 ÷ 0.6", "8"),
-        ("cores for Waymark's PostgreSQL, for messages", "417/s × 2.5 ms ÷ 0.6", "2"),
+        ("the relay, of all that one manages", "417/s × 2 records ÷ 2,000/s", "42%"),
+        ("cores for Temporal, with its database", "417/s × 2 turns × 7.0 ms × 1.5 ÷ 0.6", "15"),
+        ("cores for Waymark's PostgreSQL, for messages", "417/s × 2 turns × 2.5 ms ÷ 0.6", "4"),
         ("cores for Waymark's PostgreSQL, for events", "5,208/s × 0.06 ms ÷ 0.6", "1"),
+        ("Temporal's state transitions", "417/s × 2 tasks × 3", "2,500/s"),
+        ("tasks in one of a queue's four partitions", "417/s × 2 tasks ÷ 4", "208/s"),
         ("of it in one shard; sleepers in one shard", "2,500/s ÷ 4,096; 10,000,000 ÷ 4,096", "0.6/s; 2,441"),
         ("Temporal's database, everybody asleep", "10,000,000 × 20,000 bytes a sleeper", "200 GB"),
         ("Waymark's database, everybody asleep", "10,000,000 × 6,000 bytes a sleeper", "60 GB"),
@@ -64,8 +68,26 @@ def lines(told: str) -> dict[str, list[str]]:
     ],
 )  # fmt: skip
 def test_the_arithmetic_is_right(name: str, reckoned: str, result: str) -> None:
-    """417 messages a second at 9 ms, by processes that may be busy for 60 % of their time, are seven of them."""
+    """417 messages a second of two turns at 9 ms, by processes that may be busy for 60 % of their time, are 13."""
     assert [reckoned, f"**{result}**"] == lines(page(KEPT))[name][:2]
+
+
+@pytest.mark.parametrize("name", ["worker processes", "cores for Temporal, with its database",
+                                  "cores for Waymark's PostgreSQL, for messages"])  # fmt: skip
+def test_what_a_turn_costs_is_taken_as_often_as_there_are_tasks(name: str) -> None:
+    """The figures are of one turn; whatever is reckoned of them has as many turns as Temporal has tasks, and the page
+    says that those that events woke are among them.
+    """
+    told = page(KEPT)
+    assert f"417/s × {TASKS_A_MESSAGE} turns × " in lines(told)[name][0]
+    assert f"417/s × {TASKS_A_MESSAGE} tasks × " in lines(told)["Temporal's state transitions"][0]
+    assert "A turn that an event woke is reckoned to cost as much" in told
+
+
+def test_no_more_is_said_of_idleness_than_was_measured() -> None:
+    """What of it grows with the sleepers nobody has measured."""
+    assert "was not measured: the cores are reckoned as if all of it did" in " ".join(page(KEPT).split())
+    assert "does not grow with the sleepers" not in " ".join(page(KEPT).split())
 
 
 def test_every_line_says_where_its_figures_were_measured() -> None:
@@ -93,7 +115,7 @@ def test_without_figures_there_is_no_arithmetic() -> None:
     some = page({"throughput": KEPT["throughput"]})
     assert {"messages", "worker processes"} <= set(lines(some))
     assert "bridges" not in lines(some)
-    assert "have not been kept: `soak`, `ingest`, `growth`, `sleepers`." in some
+    assert "have not been kept: `soak`, `ingest`, `relay`, `growth`, `sleepers`." in some
     assert "## Whether that holds" not in page({})
     on_sqlite = {"throughput": {"rows": {"Waymark, SQLite": {"worker": 9.0}}}}
     assert "worker processes" not in lines(page(on_sqlite))

@@ -8,6 +8,9 @@ STAMP := .venv/.made-from
 TEST_PROCESSES ?= 4
 SHELL := /bin/bash
 
+# What was kept goes to the pages, whatever came of the run; how it ended is passed on.
+TO_THE_PAGES = ended=$$?; $(BIN)/python -m docs.generate && exit $$ended
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench bench-full chaos soak
 
@@ -43,11 +46,11 @@ bench: setup  ## the benchmarks on SQLite beside their floors, in some ten minut
 	@$(BIN)/python -m bench $(OPTIONS)
 
 bench-full: setup  ## the same at full size on both databases, kept for docs/reference/figures.md
-	@$(BIN)/python -m bench --full --save $(OPTIONS)
+	@$(BIN)/python -m bench --full --save $(OPTIONS); $(TO_THE_PAGES)
 
 # With OPTIONS, --quick say, nothing is kept.
 chaos: setup  ## everything fails while 1,500 learners run, and what came of it is counted: SEED=1 ON=sqlite|postgresql|both
-	@$(BIN)/python -m bench.chaos run poison --seed $(or $(SEED),1) --on $(or $(ON),both) --in-doubt both $(or $(OPTIONS),--save)
+	@$(BIN)/python -m bench.chaos run poison --seed $(or $(SEED),1) --on $(or $(ON),both) --in-doubt both $(or $(OPTIONS),--save); $(TO_THE_PAGES)
 
 soak: setup  ## half an hour of steady work on each database, and whether memory grows: ON=sqlite|postgresql|both
-	@$(BIN)/python -m bench.chaos soak --on $(or $(ON),both) $(or $(OPTIONS),--save)
+	@$(BIN)/python -m bench.chaos soak --on $(or $(ON),both) $(or $(OPTIONS),--save); $(TO_THE_PAGES)

@@ -68,7 +68,9 @@ def test_what_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 def test_make_keeps_what_it_runs(target: str, expected: list[str]) -> None:
     """`make chaos` is one command for both databases, both rules, and poison; the half hours are of their own."""
     found = re.search(
-        rf"^{target}: setup.*\n\t@\$\(BIN\)/python -m bench\.chaos (.*)$", MAKEFILE.read_text(), re.MULTILINE
+        rf"^{target}: setup.*\n\t@\$\(BIN\)/python -m bench\.chaos (.*); \$\(TO_THE_PAGES\)$",
+        MAKEFILE.read_text(),
+        re.MULTILINE,
     )
     assert found is not None
     words = re.sub(r"\$\(or \$\(\w+\),([^)]*)\)", r"\1", found.group(1)).split()

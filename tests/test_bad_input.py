@@ -162,7 +162,7 @@ class Whole:
         def arrived() -> bool:
             return all(len(self.smtp.for_(address(learner))) >= 2 for learner in learners)
 
-        await until(arrived, timeout=60)
+        await until(arrived)
         assert dict.fromkeys(learners, 2) == {one: len(self.smtp.for_(address(one))) for one in learners}
 
     async def letters(self) -> list[dict[str, Any]]:
@@ -197,7 +197,7 @@ async def whole(
         wait_for_metadata=True,
     )
     admin.close()
-    limits: dict[str, Any] = {"hand_over": timedelta(seconds=2), "answer": timedelta(seconds=2)}
+    limits: dict[str, Any] = {"hand_over": timedelta(seconds=5), "answer": timedelta(seconds=5)}
     async with running_house(
         database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path, **limits
     ) as running:
@@ -334,7 +334,7 @@ async def test_whom_a_message_cannot_reach_holds_nobody_up(whole: Whole) -> None
         found = (await whole.api.get("/v1/enrolments", limit=100))["items"]
         return len(found) == len(HARD) + len(good) and all(one["status"] == "ended" for one in found)
 
-    await until(all_ended, timeout=60)
+    await until(all_ended)
     for hard in HARD:
         first = (await whole.deliveries(hard.learner))["hello"]
         assert (hard.learner, hard.status) == (hard.learner, first["status"])

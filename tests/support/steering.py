@@ -83,7 +83,7 @@ class Steered:
         async def is_quiet() -> bool:
             return all(row.wake_wanted_at is None and row.lease_until is None for row in await self.house.enrolments())
 
-        await until(is_quiet, timeout=30, every=0.02)
+        await until(is_quiet, every=0.02)
 
 
 def promoted(learner: str, at: datetime) -> Event:
@@ -104,7 +104,7 @@ async def steered_house(
     """A house with its worker and its API; the definition is published."""
     async with running_house(
         database_url=database_url, temporal_address=temporal_address, smtp_url=mail.url, home=home,
-        hand_over=timedelta(seconds=1), answer=timedelta(seconds=1),
+        hand_over=timedelta(seconds=20), answer=timedelta(seconds=20),
     ) as running:  # fmt: skip
         house = running.house
         parts = parts_over(house.database, house.ingest, house.gateway, clock=running.clock)

@@ -179,12 +179,12 @@ async def told(
     """A story that has not begun."""
     settings = Settings(
         home=home, database_url=database_url, smtp_url=smtp_url, secret=SECRET,  # type: ignore[arg-type]  # a text
-        event_lead=timedelta(days=36500), hand_over=timedelta(seconds=2), answer=timedelta(seconds=1),
+        event_lead=timedelta(days=36500), hand_over=timedelta(seconds=20), answer=timedelta(seconds=20),
     )  # fmt: skip
     await migrate(settings)
     await keep_policy(database_url, policy)
     database, programs = Database(database_url, pool_size=AT_ONCE), Programs()
-    channels = open_channels(settings.of_channels(), limits=Limits(hand_over_seconds=2, answer_seconds=1))
+    channels = open_channels(settings.of_channels(), limits=Limits(hand_over_seconds=20, answer_seconds=20))
     delivering = build_delivering(settings, channels)
     pokes = Pokes()
     ingest = Ingest(database, programs, SECRET, timedelta(days=36500), real_clock, pokes)

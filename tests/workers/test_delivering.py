@@ -19,7 +19,13 @@ from tests.support.house import Running, running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 
-QUICK: dict[str, Any] = {"hand_over": timedelta(seconds=1), "answer": timedelta(seconds=1)}
+Limits = dict[str, Any]
+"""How long an attempt may take, as `running_house` is told."""
+PATIENT: Limits = {"hand_over": timedelta(seconds=20), "answer": timedelta(seconds=20)}
+SHORT_HAND_OVER: Limits = {**PATIENT, "hand_over": timedelta(seconds=5)}
+SHORT_ANSWER: Limits = {**PATIENT, "answer": timedelta(seconds=1)}
+SHORT: Limits = {"hand_over": timedelta(seconds=5), "answer": timedelta(seconds=5)}
+"""For who waits until an attempt of the dead is over, which lasts as long as any may."""
 ADA = "ada@example.org"
 
 
@@ -40,11 +46,17 @@ OpenHouse = "type[AbstractAsyncContextManager[Running]]"
 
 
 @pytest.fixture
+def limits() -> Limits:
+    """How long an attempt may take; short in the tests alone in which something never answers."""
+    return PATIENT
+
+
+@pytest.fixture
 async def house(
-    database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
+    database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path, limits: Limits
 ) -> AsyncIterator[Running]:
     async with running_house(
-        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path, **QUICK
+        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path, **limits
     ) as running:
         yield running
 
@@ -56,7 +68,7 @@ async def ended(house: Running) -> Enrolment:
         (enrolment,) = await house.enrolments()
         return enrolment if enrolment.status == "ended" else None
 
-    return await until(one, timeout=40)
+    return await until(one)
 
 
 async def only_delivery(house: Running) -> DeliveryRow:
@@ -86,8 +98,8 @@ async def test_a_recipient_refused_for_now_is_tried_again_until_she_is_taken(
     await house.publish_program(program_of([send("one")]))
     await house.take(promoted("ada", now()), promoted("bob", now()))
     await until(lambda: smtp_sink.for_("bob@example.org"))
-    await until(lambda: smtp_sink.for_(ADA), timeout=40)
-    await until(lambda: _all_ended(house), timeout=20)
+    await until(lambda: smtp_sink.for_(ADA))
+    await until(lambda: _all_ended(house))
     assert 1 == len(smtp_sink.for_(ADA))
     assert {"sent"} == {d.status for d in await house.deliveries()}
     assert [1, 2] == sorted(d.attempts for d in await house.deliveries())
@@ -107,7 +119,7 @@ async def test_the_instant_of_a_retry_is_its_turns_and_what_has_passed_since_by_
     await house.take(promoted("ada", start))
     await house.quiet()
     await house.move_to(start + timedelta(days=30, seconds=1))
-    await until(lambda: smtp_sink.for_(ADA), timeout=60)
+    await until(lambda: smtp_sink.for_(ADA))
     await ended(house)
     row = await only_delivery(house)
     assert row.sent_at is not None
@@ -116,7 +128,9 @@ async def test_the_instant_of_a_retry_is_its_turns_and_what_has_passed_since_by_
     assert timedelta(seconds=5) <= row.sent_at - row.due_at < timedelta(seconds=60)
 
 
-@pytest.mark.parametrize("behaviour", ["drop_after_data", "hang_after_data"])
+@pytest.mark.parametrize(
+    ("behaviour", "limits"), [("drop_after_data", PATIENT), ("hang_after_data", SHORT_ANSWER)], ids=["drop", "hang"]
+)
 async def test_a_provider_that_says_nothing_after_data_leaves_a_doubt_and_is_not_asked_again(
     house: Running, smtp_sink: SmtpSink, behaviour: str
 ) -> None:
@@ -130,6 +144,7 @@ async def test_a_provider_that_says_nothing_after_data_leaves_a_doubt_and_is_not
     assert 1 == len(smtp_sink.for_(ADA))
 
 
+@pytest.mark.parametrize("limits", [SHORT_HAND_OVER], ids=["short"])
 async def test_a_provider_that_hangs_before_the_body_is_tried_again(house: Running, smtp_sink: SmtpSink) -> None:
     """Nothing was handed over, so nothing is in doubt: the retry delivers once."""
     smtp_sink.treat(ADA, "hang")
@@ -176,9 +191,9 @@ async def test_an_exit_while_a_message_is_being_retried_withdraws_it(house: Runn
         (enrolment,) = await house.enrolments()
         return enrolment.outcome == "left"
 
-    await until(has_left, timeout=20)
+    await until(has_left)
     smtp_sink.always(ADA, None)
-    delivery = await until(lambda: _final(house), timeout=30)
+    delivery = await until(lambda: _final(house))
     assert ("skipped", []) == (delivery.status, smtp_sink.for_(ADA))
 
 
@@ -240,6 +255,7 @@ async def _abandoned(house: Running) -> AsyncGenerator[None]:
     await ended(house)
 
 
+@pytest.mark.parametrize("limits", [SHORT], ids=["short"])
 async def test_an_attempt_whose_process_died_is_marked_and_left(house: Running, smtp_sink: SmtpSink) -> None:
     """WAYMARK_IN_DOUBT=leave: may_have_gone, and nobody tries again."""
     async with _abandoned(house):
@@ -253,7 +269,7 @@ async def test_an_attempt_whose_process_died_is_sent_again_where_that_is_wanted(
     """WAYMARK_IN_DOUBT=resend: it arrives."""
     async with running_house(
         database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
-        in_doubt="resend", **QUICK,
+        in_doubt="resend", **SHORT,
     ) as house:  # fmt: skip
         async with _abandoned(house):
             pass
@@ -267,7 +283,7 @@ async def test_a_doubt_is_sent_again_where_that_is_wanted(
     smtp_sink.treat(ADA, "drop_after_data")
     async with running_house(
         database_url=sqlite_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path,
-        in_doubt="resend", **QUICK,
+        in_doubt="resend", **PATIENT,
     ) as house:  # fmt: skip
         await house.publish_program(program_of([send("one")]))
         await house.take(promoted("ada", now()))
@@ -292,7 +308,7 @@ async def test_who_is_delivered_to_in_a_first_look(
     ) as house:
         await house.publish_program(program_of([send("one")]))
         await house.take(promoted("ada", now()), promoted("bob", now()))
-        await until(lambda: _all_ended(house), timeout=30)
+        await until(lambda: _all_ended(house))
         assert arrives_at == {m.recipient for m in smtp_sink.arrived}
         skipped = [d for d in await house.deliveries() if d.status == "skipped"]
         assert all((d.reason or "").startswith("withheld: WAYMARK_DELIVER") for d in skipped)

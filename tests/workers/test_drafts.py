@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import event as listening
@@ -27,8 +26,6 @@ from tests.support.ingesting import SECRET, Feed, event, journey
 from tests.support.policies import keep_policy
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
-
-QUICK: dict[str, Any] = {"hand_over": timedelta(seconds=1), "answer": timedelta(seconds=1)}
 
 JOURNEY = """\
 waymark: 1
@@ -208,7 +205,11 @@ async def house(
     database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
 ) -> AsyncIterator[Running]:
     async with running_house(
-        database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path, **QUICK
+        database_url=database_url,
+        temporal_address=temporal_address,
+        smtp_url=smtp_sink.url,
+        home=tmp_path,
+        hand_over=timedelta(seconds=20),
     ) as running:
         yield running
 
@@ -273,7 +274,7 @@ async def test_what_is_missing_is_ordered_when_it_is_sent(house: Running, smtp_s
     program = await house.publish(definition.replace("per: learner.role", "per: vars.tip"))
 
     await house.take(promoted("ada", role="cook"), promoted("ben", role="cook"))
-    await until(lambda: all_ended(house), timeout=40)
+    await until(lambda: all_ended(house))
 
     (row,) = await drafts_in(house.house.database)
     assert ("course", "cook", "wanted", program.hash) == (row.message, row.value, row.state, row.program)
@@ -293,7 +294,7 @@ async def test_a_name_in_a_value_is_told_to_no_writer(house: Running, smtp_sink:
     await house.publish(by_note.replace("per: learner.role", "per: entry.data.note"))
 
     await house.take(promoted("ada", given_name="Zora", note="Ask ZORA about it"))
-    await until(lambda: all_ended(house), timeout=40)
+    await until(lambda: all_ended(house))
 
     assert [] == await drafts_in(house.house.database)
     assert ["Your course"] * 2 == [str(mail.message["subject"]) for mail in smtp_sink.for_("ada@example.org")]
@@ -311,7 +312,7 @@ async def test_a_retry_goes_in_the_words_that_are_approved_then(house: Running, 
     smtp_sink.always("ada@example.org", "later")
 
     await house.take(promoted("ada", role="cook"))
-    (delivery,) = await until(lambda: _tried(house), timeout=30)
+    (delivery,) = await until(lambda: _tried(house))
     assert first.id(program) == delivery.draft
     async with database.write() as session:
         row = (await session.exec(select(DraftRow).where(col(DraftRow.id) == first.id(program)))).one()
@@ -321,9 +322,9 @@ async def test_a_retry_goes_in_the_words_that_are_approved_then(house: Running, 
     async def is_tried_in_the_second() -> bool:
         return [each.draft for each in await house.deliveries()] == [second.id(program)]
 
-    await until(is_tried_in_the_second, timeout=60)  # one that was under way may have been composed before
+    await until(is_tried_in_the_second)  # one that was under way may have been composed before
     smtp_sink.always("ada@example.org", None)
-    await until(lambda: all_ended(house), timeout=60)
+    await until(lambda: all_ended(house))
 
     assert ["Second"] == [str(mail.message["subject"]) for mail in smtp_sink.for_("ada@example.org")]
     (delivery,) = await house.deliveries()
@@ -345,7 +346,7 @@ async def test_a_message_without_a_draft_asks_for_none(house: Running, smtp_sink
     await house.publish_program(program_of([send("one")]))
     with statements(house.house.database) as seen:
         await house.take(promoted("ada"))
-        await until(lambda: all_ended(house), timeout=30)
+        await until(lambda: all_ended(house))
     assert 1 == len(smtp_sink.for_("ada@example.org"))
     assert [] == [statement for statement in seen if "FROM drafts" in statement or "INTO drafts" in statement]
     (line,) = [line for line in await house.journal((await house.enrolments())[0].id) if line.kind == "sent"]
@@ -365,11 +366,11 @@ async def test_the_policy_decides_at_the_moment_of_sending(
 
     await keep_policy(database_url, {"sending": None, "budget": None, "drafts": {"per_learner": True}})
     await house.take(promoted("ada"))
-    await until(lambda: all_ended(house), timeout=30)
+    await until(lambda: all_ended(house))
     await keep_policy(database_url, {"sending": None, "budget": None, "drafts": {"per_learner": False}})
     await house.take(promoted("ben"))
-    await until(lambda: smtp_sink.for_("ben@example.org"), timeout=30)
-    await until(lambda: all_ended(house), timeout=30)
+    await until(lambda: smtp_sink.for_("ben@example.org"))
+    await until(lambda: all_ended(house))
 
     ada, ben = (smtp_sink.for_(f"{name}@example.org") for name in ("ada", "ben"))
     assert ["For ada", "Your course"] == [str(mail.message["subject"]) for mail in (*ada, *ben)]

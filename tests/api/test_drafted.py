@@ -82,7 +82,7 @@ async def test_whose_words_went(whole: Whole, until: Callable[..., Any]) -> None
         written_by="Max", decided_by="Grace",
     )  # fmt: skip
     enrolments = {role: await whole.enter(f"a-{role}", role) for role in ("cook", "clerk", "guard")}
-    await until(lambda: _ended(whole), timeout=40)
+    await until(lambda: _ended(whole))
 
     shown = {role: await _course(whole, enrolment) for role, enrolment in enrolments.items()}
     approved = {"model": "m-1", "approved_by": "Grace", "approved_at": "2026-03-02T09:00:00Z"}

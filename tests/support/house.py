@@ -87,9 +87,9 @@ class Running:
         async with self.house.database.read() as session:
             return (await session.exec(select(DeliveryRow).order_by(col(DeliveryRow.created_at)))).all()
 
-    async def quiet(self, *, timeout: float = 30.0) -> None:
+    async def quiet(self) -> None:
         """Until nothing wants waking, nothing is unread and no turn is under way."""
-        await until(self._is_quiet, timeout=timeout)
+        await until(self._is_quiet)
 
     async def _is_quiet(self) -> bool:
         async with self.house.database.read() as session:

@@ -35,7 +35,7 @@ async def test_a_call_whose_worker_is_killed_is_made_again(
         gateway = Gateway(await Client.connect(temporal.address))
         await installed.start("worker")
         assert not await gateway.draft([id_])
-        await until(lambda: server.asked, timeout=60)
+        await until(lambda: server.asked)
         await installed.kill("worker")
         await installed.start("worker")
         await until(lambda: smtp_sink.arrived, timeout=180)

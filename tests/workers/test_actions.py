@@ -281,13 +281,13 @@ async def test_the_bridges_process_works_actions_off(feed: Feed) -> None:
             database=feed.database, ingest=feed.ingest, bootstrap=None, clock=feed.clock, stop=stop, ready=ready.set
         )
     )
-    await asyncio.wait_for(ready.wait(), 10)
+    await asyncio.wait_for(ready.wait(), 60)
     await asked_for(feed, [NewItem(id_) for id_ in await learners(feed)])
 
     async def is_done() -> bool:
         return (await the_action(feed))["state"] == "done"
 
-    await until(is_done, timeout=20)
+    await until(is_done)
     stop.set()
-    await asyncio.wait_for(process, 10)
+    await asyncio.wait_for(process, 60)
     assert 12 == len(await feed.rows(Enrolment))

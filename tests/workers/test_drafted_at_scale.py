@@ -86,7 +86,7 @@ class Size:
         return self.values * len(MESSAGES) * 2
 
 
-SIZE = Size(200, 500, 1_500) if os.environ.get("DRAFTED_AT_SCALE") == "full" else Size(8, 40, 120)
+SIZE = Size(200, 500, 1_500) if os.environ.get("DRAFTED_AT_SCALE") == "full" else Size(8, 40, 400)
 ROLES = [f"{place} {work}" for work in WORKS for place in PLACES][: SIZE.values]
 
 Order = tuple[str, str, str | None]

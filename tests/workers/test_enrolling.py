@@ -54,7 +54,7 @@ async def promote(house: Running, number: int, **data: Json) -> str:
         found = [e for e in await of(house, "first") if e.entry_key == str(number)]
         return next((e for e in found if e.status == "ended"), None)
 
-    enrolment = await until(done, timeout=30)
+    enrolment = await until(done)
     return " ".join(line.text for line in await house.journal(enrolment.id))
 
 
@@ -67,7 +67,7 @@ async def test_another_journey_is_started_and_not_waited_for(house: Running) -> 
         (row,) = await of(house, "second")
         return row if row.step == "wait-3d" else None
 
-    row = await until(begun, timeout=4)
+    row = await until(begun)
     assert "Started the journey second." in text
     assert ("k", {"from": "first", "team": "north"}, None) == (row.entry_key, row.entry["data"], row.entry["event"])
     assert '"from":"first"' in row.run
@@ -86,7 +86,7 @@ async def test_again_is_respected(house: Running) -> None:
     """It ended, and `again` is never: the journal says so."""
     await house.publish(SECOND + "steps: [{set: {a: 1}}]\n")
     await promote(house, 1)
-    await until(lambda: _has_ended(house), timeout=10)
+    await until(lambda: _has_ended(house))
     assert "`again` refuses another entry" in await promote(house, 2)
     assert 1 == len(await of(house, "second"))
 
@@ -127,7 +127,7 @@ async def test_many_at_once_meet_no_deadlock(house: Running) -> None:
     events = [promoted(number, key=number) for number in range(1, 21)]
     for event in events:
         await house.take(event)
-    await until(lambda: _all_first_ended(house, len(events)), timeout=60)
+    await until(lambda: _all_first_ended(house, len(events)))
     assert {str(n) for n in range(1, 21)} == {row.entry_key for row in await of(house, "second")}
     assert 20 == len(await of(house, "second"))
 

@@ -151,14 +151,14 @@ async def test_on_real_servers_every_case_comes_at_its_time(
         house.story_now = min(case.at for case in CASES) - timedelta(days=1)  # no further ahead than events may be
         taken = await house.take(*(_entry(case) for case in CASES))
         assert {"accepted"} == {each.status for each in taken}
-        await house.quiet(timeout=60)
+        await house.quiet()
         enrolments = await _enrolments(house)
         timelapse = Timelapse(house.house.client, concurrency=AT_ONCE)
         for policy, cases in _by_policy():
             await keep_policy(sqlite_url, policy)
             moves = (timelapse.move([enrolments[_learner(case)].id], _looked_at(case)) for case in cases)
             await asyncio.gather(*moves)
-        await house.quiet(timeout=60)
+        await house.quiet()
         came = {case.id: await _came(house, case, enrolments[_learner(case)].id) for case in CASES}
     assert {case.id: _expected(case) for case in CASES} == came
     expected = sorted(

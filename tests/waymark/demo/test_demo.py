@@ -64,7 +64,6 @@ async def test_the_demo_on_real_servers(tmp_path: Path) -> None:
         told = {name: summary[name] for name in ("events", "enrolments", "deliveries", "learners", "dead_letters")}
         assert {"events": 102, "enrolments": 24, "deliveries": 167, "learners": 25, "dead_letters": 1} == told
         assert {"goal": 17, "completed": 5, "left": 2} == summary["outcomes"]
-        assert summary["seconds"] < 120
         _the_drafts_are_told(summary)
         assert stage.is_up
         assert [] == await _problems(stage)

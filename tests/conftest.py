@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from tests.connectors.channels.receiver import Receiver
@@ -13,6 +14,9 @@ from tests.connectors.systems import System, by_token
 from tests.support import servers
 from tests.support import until as waiting
 from tests.support.smtp import SmtpSink
+
+hypothesis.settings.register_profile("waymark", deadline=None)  # how long an example takes is the machine's matter
+hypothesis.settings.load_profile("waymark")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,7 +87,7 @@ async def smtp_sink() -> AsyncIterator[SmtpSink]:
 
 @pytest.fixture
 def until() -> Callable[..., object]:
-    """`await until(condition, timeout=20.0)`: what the condition answers once that is true."""
+    """`await until(condition)`: what the condition answers once that is true."""
     return waiting.until
 
 

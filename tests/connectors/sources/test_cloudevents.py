@@ -98,11 +98,11 @@ def test_a_record_over_the_limit_is_refused_unread() -> None:
     ids=range(8),
 )
 def test_no_record_takes_long(body: bytes) -> None:
-    """The worst that fits the limit is judged within two seconds."""
+    """The worst that fits the limit is judged within two seconds of this process's own time."""
     assert len(body) <= 1024 * 1024
-    began = time.perf_counter()
+    began = time.process_time()
     assert isinstance(translate(Raw(body))[0], Refused)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_tombstone_is_refused() -> None:

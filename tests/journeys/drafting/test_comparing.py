@@ -45,6 +45,6 @@ def test_both_texts_can_be_read_from_the_changes(old: str, new: str) -> None:
 def test_long_texts_are_told_as_a_whole() -> None:
     """To compare them word by word would take too long."""
     old, new = "a b " * MOST_PIECES, "b a " * MOST_PIECES
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert [("removed", old), ("added", new)] == [(change.kind, change.text) for change in compare(old, new)]
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1

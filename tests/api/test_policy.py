@@ -12,8 +12,9 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store import policy_lock
 from store.queries import deliveries, installation, turns
-from store.tables import Enrolment
+from store.tables import DeliveryRow, Enrolment
 from tests.support.api import Api, event, parts_over, serving
 from tests.support.house import running_house
 from tests.support.smtp import SmtpSink
@@ -125,8 +126,11 @@ async def turn_under_way(api: Api) -> AsyncGenerator[tuple[AsyncSession, turns.L
 
 
 @POSTGRES
-async def test_another_policy_wakes_whom_a_turn_lets_wait_by_the_old_one_meanwhile(api: Api) -> None:
+async def test_another_policy_wakes_whom_a_turn_lets_wait_by_the_old_one_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing shows it before the turn's commit, which comes after the policy was given."""
+    monkeypatch.setattr(policy_lock, "PATIENCE", "30s")  # the turn commits before that, however slow the machine is
 
     async def waits_or_is_given() -> bool:
         async with api.parts.database.read() as session:
@@ -144,6 +148,31 @@ async def test_another_policy_wakes_whom_a_turn_lets_wait_by_the_old_one_meanwhi
     async with api.parts.database.read() as session:
         (enrolment,) = (await session.exec(select(Enrolment))).all()
     assert ("zone,leave", True) == (enrolment.depends_on, enrolment.wake_wanted_at is not None)
+
+
+@POSTGRES
+async def test_letting_go_wakes_whom_a_turn_lets_wait_for_it_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read that all is halted; nothing shows what it makes of that before its commit."""
+    monkeypatch.setattr(policy_lock, "PATIENCE", "30s")
+
+    async def waits_or_is_over() -> bool:
+        async with api.parts.database.read() as session:
+            return going.done() or (await (await session.connection()).execute(text(WAITING))).first() is not None
+
+    await api.client.post("/v1/halt")
+    async with turn_under_way(api) as (turn, lease):
+        going = asyncio.create_task(api.client.post("/v1/go"))
+        await until_(waits_or_is_over)
+        held, at = lease.enrolment, datetime.now(UTC)
+        waiting = DeliveryRow(
+            id="hers", enrolment=held.id, journey=held.journey, learner=held.learner, recipient=held.learner, node="n",
+            visit=1, leg=0, message="one", status="deferred", reason=installation.HALTED, due_at=at, expires_at=at,
+            created_at=at, updated_at=at,
+        )  # fmt: skip
+        await deliveries.record(turn, waiting)
+    assert {"halted": False, "woken": 1} == (await going).json()
 
 
 @POSTGRES

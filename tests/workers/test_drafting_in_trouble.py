@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +147,13 @@ async def test_beyond_its_budget_drafting_waits_until_tomorrow(
         third = await house.want(other)
         await house.start(third)
 
-        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        tomorrow = date.fromisoformat((await house.spent())[""].day) + timedelta(days=1)
         assert f"waits until {tomorrow} 00:05 UTC: " in why
         assert "budget is used up: 120 of 1000 tokens" in why
         assert other_waits == bool(await house.waits(third) if other_waits else (await house.settled(third)).reason)
         bought = len(server.asked)
-        await house.move(timedelta(days=1), second)
+        now = await house.running.timelapse.clock_of(house.workflow(second))
+        await house.move(datetime.combine(tomorrow, time(0, 6), UTC) - now, second)
         assert "proposed" == (await house.settled(second)).state
         assert bought + 1 == len(server.asked)
         assert (str(tomorrow), ONE) == ((await house.spent())[""].day, (await house.spent())[""].tokens)

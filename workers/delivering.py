@@ -89,6 +89,10 @@ class Outcome:
     after: timedelta | None = None
 
 
+NEVER_BEGUN = Outcome("again", "the database did not say whether it had the attempt, and so it was not made")
+"""What comes of an attempt whose claim was committed, or perhaps not."""
+
+
 @dataclass(frozen=True)
 class DeliverRule:
     """`WAYMARK_DELIVER`: who may be delivered to in this installation."""
@@ -324,11 +328,16 @@ async def to_its_end(attempt: Coroutine[None, None, T]) -> T:
     given to another process, and a message that is on its way is not called back by that.
     """
     bringing = asyncio.ensure_future(attempt)
-    try:
-        return await asyncio.shield(bringing)
-    except asyncio.CancelledError:
-        await asyncio.wait({bringing})
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not bringing.done():
+        try:
+            await asyncio.wait({bringing})
+        except asyncio.CancelledError as error:  # as often as it is: nobody is left to end what it began
+            cancelled = error
+    if cancelled is None:
+        return bringing.result()
+    failed = None if bringing.cancelled() else bringing.exception()
+    raise cancelled from failed
 
 
 def _of_receipt(receipt: Receipt) -> Outcome:

@@ -64,6 +64,10 @@ class Outcome:
     after: timedelta | None = None
 
 
+NEVER_BEGUN = Outcome("again", "the database did not say whether it had the attempt, and so it was not made")
+"""What comes of an attempt whose claim was committed, or perhaps not."""
+
+
 @dataclass(frozen=True)
 class Requesting:
     """All that asking needs, handed over by the wiring. `systems` are those that are set up, by `queue_of`; with

@@ -2,6 +2,7 @@
 next one is.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from store.database import Database
 from store.queries import attention, deliveries, outbox, turns
 from store.tables import DeliveryRow, Enrolment
 from workers.attending import Attending, Bidding
-from workers.delivering import Claim, Delivering, Outcome, Ready, to_its_end
+from workers.delivering import NEVER_BEGUN, Claim, Delivering, Outcome, Ready, to_its_end
 from workers.outages import outlast
 from workers.preparing import Prepared, Preparing
 from workers.programs import Programs
@@ -49,19 +50,37 @@ class Retries:
     async def attempt(self, order: RetryOrder) -> RetryEnded:
         """Make one attempt; raises a retryable ApplicationError where another is wanted."""
         now = order.now
-        async with self.database.write() as session:
-            claiming = _Claiming(self, session, now)
-            claimed = await claiming.claim(order.delivery)
-        await wake(self.poker, claiming.woken)
+        claimed: Claim | RetryEnded | None = None
+        try:
+            async with self.database.write() as session:
+                claiming = _Claiming(self, session, now)
+                claimed = await claiming.claim(order.delivery)
+        except BaseException:
+            if isinstance(claimed, Claim):
+                await self._give_back(claimed, now)
+            raise
         if isinstance(claimed, RetryEnded):
+            await wake(self.poker, claiming.woken)
             return claimed
-        outcome = await to_its_end(self._bring(claimed, now))
+        outcome = await to_its_end(self._bring(claimed, now, claiming.woken))
         if outcome.status == "again":
             raise _later("the provider did not take it", outcome.after)
         return RetryEnded(outcome.status)
 
-    async def _bring(self, claim: Claim, now: datetime) -> Outcome:
-        """Send, and write what came of it even where the database is away for a while, or it would be in doubt."""
+    async def _give_back(self, claim: Claim, now: datetime) -> None:
+        """The claim may stand, or not: nobody heard of its commit. It is not used in either case."""
+
+        async def conclude() -> None:
+            async with self.database.write() as session:
+                await self.delivering.conclude(session, claim, NEVER_BEGUN, now=now)
+
+        with contextlib.suppress(Exception):  # what made the claim fail is told
+            await to_its_end(outlast(conclude, within=self.delivering.attempt_limit))
+
+    async def _bring(self, claim: Claim, now: datetime, woken: Sequence[str]) -> Outcome:
+        """Send, and write what came of it even where the database is away for a while, or it would be in doubt. Only
+        then are those poked whom the claim has woken: nothing may come between it and the attempt.
+        """
         outcome = await self.delivering.send(claim)
 
         async def conclude() -> Sequence[str]:
@@ -69,7 +88,8 @@ class Retries:
                 await self.delivering.conclude(session, claim, outcome, now=now)
                 return await _free(session, claim.ready.delivery, outcome, now)
 
-        await wake(self.poker, await outlast(conclude, within=self.delivering.attempt_limit))
+        freed = await outlast(conclude, within=self.delivering.attempt_limit)
+        await wake(self.poker, [*woken, *freed])
         return outcome
 
 

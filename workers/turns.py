@@ -64,12 +64,13 @@ from store.queries.pausing import held_of
 from store.queries.turns import Held, Person
 from store.tables import DeliveryRow, RequestRow
 from workers.attending import Attending, Bidding
-from workers.delivering import Claim, Delivering, Outcome, Ready, Standing, to_its_end
+from workers.delivering import NEVER_BEGUN, Claim, Delivering, Outcome, Ready, Standing, to_its_end
 from workers.drafts import approved_for
 from workers.outages import outlast
 from workers.people import as_she_is
 from workers.preparing import Preparing
 from workers.programs import Programs
+from workers.requesting import NEVER_BEGUN as NEVER_ASKED
 from workers.requesting import Claim as Asked
 from workers.requesting import Outcome as Said
 from workers.requesting import Requesting, answered
@@ -81,6 +82,7 @@ LEASE = timedelta(seconds=10)
 
 
 T = TypeVar("T")
+Write = Callable[[AsyncSession], Awaitable[None]]
 
 
 class Overtaken(Exception):
@@ -141,8 +143,8 @@ class _Performer:
     _paused: list[Happening] = field(default_factory=list[Happening])
     _has_asked: bool = False
     _bid: attention.Standing | None = None
-    _at_risk: tuple[Callable[[AsyncSession], Awaitable[None]], timedelta] | None = None
-    """What writes the answer that stands in the open transaction alone, and for how long that is tried."""
+    _at_risk: list[tuple[Write, timedelta]] = field(default_factory=list["tuple[Write, timedelta]"])
+    """What writes the answers that stand in the open transaction alone, and for how long that is tried."""
 
     async def take(self) -> TurnTaken:
         session = await self._begin()
@@ -353,6 +355,11 @@ class _Performer:
         self._bid = bid = await attention.find_held(self._db, row.id)
         if bid is not None and bid.gone_in is not None:
             return await self._merged(row, deliver, bid, bid.gone_in, now)
+        if bid is not None and bid.bid.digest is not None:
+            digest = await deliveries.find(self._db, bid.bid.digest)
+            rest = None if digest is None else self.turns.delivering.left(digest)
+            if rest is not None:  # it is on its way: whether it is in there is known when that is over
+                return Deferred(now, now + rest, "it goes in one message with others")
         if bid is not None and has_had_no_room(bid.bid, now=now):
             return await self._skip(row, NO_ROOM, is_new=False, now=now)
         return None
@@ -478,7 +485,12 @@ class _Performer:
             elif status == "failed":  # a digest; where it went, its members' own turns say so
                 self.started += await attention.unmerge(session, bidding.recipient.id, delivery, at=now)
 
-        outcome = await self._outside(run, lambda: delivering.send(claim), conclude, within=delivering.attempt_limit)
+        async def give_back(session: AsyncSession) -> None:
+            await delivering.conclude(session, claim, NEVER_BEGUN, now=now)
+
+        outcome = await self._outside(
+            run, lambda: delivering.send(claim), conclude, give_back=give_back, within=delivering.attempt_limit
+        )
         return self._answer(claim, outcome, now)
 
     def _answer(self, claim: Claim, outcome: Outcome, now: datetime) -> Answer:
@@ -550,7 +562,12 @@ class _Performer:
         async def conclude(session: AsyncSession, outcome: Said) -> None:
             await requesting.conclude(session, claim, outcome)
 
-        outcome = await self._outside(run, lambda: requesting.send(claim), conclude, within=requesting.attempt_limit)
+        async def give_back(session: AsyncSession) -> None:
+            await requesting.conclude(session, claim, NEVER_ASKED)
+
+        outcome = await self._outside(
+            run, lambda: requesting.send(claim), conclude, give_back=give_back, within=requesting.attempt_limit
+        )
         if outcome.status == "again":
             return self._ask_later(claim.row, outcome.reason or f"{claim.row.target} did not answer", now)
         return Answered(now, outcome.status, outcome.reply, outcome.reason)
@@ -595,13 +612,16 @@ class _Performer:
         work: Callable[[], Awaitable[T]],
         write: Callable[[AsyncSession, T], Awaitable[None]],
         *,
+        give_back: Write,
         within: timedelta,
     ) -> T:
         """Commit the run as it stands, do what takes at most `within`, and write what came of it in the next
-        transaction.
+        transaction. Where that commit fails, or nobody hears that it did not, the claim that may stand in it is given
+        back: it was never used.
         """
         standing = self._at(run)
         await self._keep(run, lease_until=self.turns.clock() + LEASE + within)
+        self._at_risk.append((give_back, within))
         await self._commit()
         done, person = await to_its_end(self._bring(work, write, within))
         if person is None:
@@ -618,23 +638,27 @@ class _Performer:
         async def answer(session: AsyncSession) -> None:
             await write(session, done)
 
-        self._at_risk = answer, limit
+        self._at_risk.append((answer, limit))
         return done, await outlast(lambda: self._conclude(answer), within=limit)
 
     async def save_answer(self) -> None:
-        """Write by itself the answer that a turn had got before it failed: its transaction went on, and is undone."""
-        await self.close()
-        if self._at_risk is None:
+        """Write by itself what a turn had got before it failed: its transaction went on, and is undone."""
+        at_risk = tuple(self._at_risk)
+        if not at_risk:
             return
-        answer, within = self._at_risk
+
+        async def write(session: AsyncSession) -> None:
+            for answer, _ in at_risk:
+                await answer(session)
 
         async def save() -> None:
-            await self._conclude(answer)
+            await self.close()
+            await self._conclude(write)
             if self._stack is not None:
                 await self._commit()
 
         with contextlib.suppress(Exception):  # what made the turn fail is told
-            await to_its_end(outlast(save, within=within))
+            await to_its_end(outlast(save, within=max(within for _, within in at_risk)))
 
     async def _conclude(self, write: Callable[[AsyncSession], Awaitable[None]]) -> Person | None:
         """Write what came of it: the answer counts, whoever goes on with the enrolment. Where that is us the
@@ -672,7 +696,7 @@ class _Performer:
         assert self._stack is not None
         stack, self._stack, self._session = self._stack, None, None
         await stack.aclose()
-        self._at_risk = None
+        self._at_risk.clear()
 
     def _now(self, run: Run) -> datetime:
         """The turn's instant, which is never before the run's own."""

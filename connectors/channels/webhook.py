@@ -23,6 +23,10 @@ from connectors.signing import HOW_TO_MAKE, Signature, signing_secret
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the whole URL, which may be a secret
 
 
+WORDS_SECONDS = 0.5
+"""How long the words of an answer are listened to: an attempt is over while others still take it to be under way."""
+
+
 class WebhookSettings(ChannelSettings):
     """Where to post, and what to sign with."""
 
@@ -117,7 +121,7 @@ class Webhook(Channel):
         """The answer's beginning, for diagnosis. The status is the answer: what goes wrong here changes nothing."""
         said = bytearray()
         try:
-            async with asyncio.timeout(self._limits.hand_over_seconds):
+            async with asyncio.timeout(WORDS_SECONDS):
                 async for chunk in response.aiter_bytes():
                     said += chunk
                     if len(said) > LONGEST_WORDS:

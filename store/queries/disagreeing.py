@@ -76,12 +76,15 @@ async def list_unwoken(
 
 
 async def list_unread(session: AsyncSession, *, before: datetime, after: str, limit: int) -> Sequence[str]:
-    """Enrolments that run and have not read what came into their inbox, by an event that arrived before `before`."""
+    """Enrolments that run and have not read what came into their inbox, by an event that arrived before `before`; not
+    those that begin later, and read it then.
+    """
     query = (
         select(_ID)
         .join(InboxRow, and_(col(InboxRow.enrolment) == _ID, col(InboxRow.program) == col(Enrolment.program)))
         .join(LoggedEvent, col(LoggedEvent.seq) == col(InboxRow.event))
         .where(col(InboxRow.read_at).is_(None), _IS_RUNNING, col(LoggedEvent.received_at) <= before, after < _ID)
+        .where(or_(col(Enrolment.step).is_not(None), col(Enrolment.due_at).is_(None), col(Enrolment.due_at) <= before))
         .distinct()
     )
     return await _page(session, query, limit)

@@ -39,7 +39,10 @@ async def find_halted(session: AsyncSession) -> dict[str, Json] | None:
 
 
 async def go(session: AsyncSession) -> None:
-    """Hold deliveries no longer. What waited is woken by `wake_halted`, a page at a time."""
+    """Hold deliveries no longer. What waited is woken by `wake_halted`, a page at a time and once this is committed:
+    no turn lets a message wait for this any more, as none that read otherwise is under way (`store.policy_lock`).
+    """
+    await hold_alone(session)
     await (await session.connection()).execute(delete(Installation).where(col(Installation.name) == HALTED))
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
+from sqlmodel import col
 
 from store import migrate
 from store.database import Database
 from store.queries import disagreeing
-from store.tables import DeliveryRow, Enrolment, JourneyRow, RequestRow
+from store.tables import DeliveryRow, Enrolment, InboxRow, JourneyRow, LoggedEvent, RequestRow
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 AGO = NOW - timedelta(days=1)
@@ -83,3 +84,25 @@ async def test_an_attempt_that_such_a_clock_began_is_abandoned_or_to_be_tried(da
         untried = await disagreeing.list_untried(session, before=NOW, after="", limit=10)
     assert ["far-tries", "far-tries-request"] == abandoned
     assert ["far-waits", "far-waits-request"] == untried
+
+
+async def test_who_begins_later_has_not_forgotten_to_read(database: Database) -> None:
+    """Her first turn reads what has come by then; who has begun, or should have, has to have read it."""
+    for name, values in (
+        ("later", {"due_at": HOUR}),
+        ("begun", {"step": "n", "due_at": HOUR}),
+        ("at-once", {}),
+        ("late", {"due_at": AGO}),
+    ):
+        await enrolment(database, name, **values)
+        async with database.write() as session:
+            core = await session.connection()
+            came = LoggedEvent(
+                source="hr", event_id=name, digest="", type="t", time=AGO, received_at=AGO, data={}
+            ).model_dump(exclude={"seq"})  # fmt: skip
+            seq = (await core.execute(insert(LoggedEvent).returning(col(LoggedEvent.seq)), [came])).scalar_one() or 0
+            unread = InboxRow(enrolment=name, program="p", trigger="x", event=seq, event_type="t", at=AGO)
+            await core.execute(insert(InboxRow), [unread.model_dump(exclude={"seq"})])
+    async with database.read() as session:
+        found = await disagreeing.list_unread(session, before=NOW, after="", limit=10)
+    assert ["at-once", "begun", "late"] == found

@@ -1,17 +1,20 @@
 """Turns that end before their end: what they leave, and what the next one makes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.database import Database
 from store.queries import deliveries as delivery_rows
 from store.queries import installation, withdrawing
 from store.tables import DeliveryRow, Enrolment
@@ -19,9 +22,10 @@ from tests.support.house import Running, unmanned_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
 from workers.programs import UnknownProgram
+from workers.retrying import Retries
 from workers.turns import LEASE, Turns, _Performer  # pyright: ignore[reportPrivateUsage] - what fails is inside
 from workers.watching import Watch
-from workflows.contracts import TurnOrder, TurnTaken
+from workflows.contracts import RetryOrder, TurnOrder, TurnTaken
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Unmanned:
 
     running: Running
     turns: Turns
+    retries: Retries
     monotonic: float = 0.0
     limit: timedelta = field(init=False)
 
@@ -78,7 +83,7 @@ async def unmanned(
         database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_sink.url, home=tmp_path
     ) as (running, activities):
         assert isinstance(activities.turns, Turns)
-        yield Unmanned(running, activities.turns)
+        yield Unmanned(running, activities.turns, activities.retries)
 
 
 async def test_a_turn_that_fails_leaves_nothing(unmanned: Unmanned) -> None:
@@ -165,14 +170,19 @@ async def test_what_another_turn_sends_is_watched_from_the_first_sight_of_that_t
     assert "may_have_gone" == (await unmanned.delivery()).status
 
 
+@pytest.mark.parametrize("times", [1, 3])
 async def test_a_turn_that_is_cancelled_in_the_middle_of_a_send_knows_its_answer(
-    unmanned: Unmanned, smtp_sink: SmtpSink
+    unmanned: Unmanned, smtp_sink: SmtpSink, times: int
 ) -> None:
-    """Temporal cancels a turn that it has given to another process; what was on its way is sent, and not in doubt."""
+    """Temporal cancels a turn that it has given to another process, and again when the worker stops; what was on its
+    way is sent, and not in doubt, and no transaction stays open.
+    """
     smtp_sink.treat("ada@example.org", "held_after_data")
     turn = asyncio.create_task(unmanned.take())
     await until(lambda: smtp_sink.arrived)
-    turn.cancel()
+    for _ in range(times):
+        turn.cancel()
+        await asyncio.sleep(0)  # it is told
     smtp_sink.released.set()
     with pytest.raises(asyncio.CancelledError):
         await turn
@@ -197,3 +207,46 @@ async def test_an_answer_outlives_the_turn_that_got_it(unmanned: Unmanned, monke
         await unmanned.take()
     delivery = await unmanned.delivery()
     assert ("sent", None) == (delivery.status, delivery.attempt)
+
+
+@dataclass
+class Unheard:
+    """A database whose next commit comes about, and of which nobody hears that it did."""
+
+    database: Database
+    is_heard: bool = False
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        async with self.database.write() as session:
+            yield session
+        if not self.is_heard:
+            self.is_heard = True
+            raise OperationalError("COMMIT", None, OSError("the line broke"))
+
+
+async def test_an_attempt_whose_claim_nobody_heard_of_is_not_in_doubt(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:
+    """It was not made, and so it is given back: the next turn may make it at once."""
+    heard = unmanned.turns.database
+    unmanned.turns = replace(unmanned.turns, database=cast("Database", Unheard(heard)))
+    with pytest.raises(OperationalError):
+        await unmanned.take()
+    delivery = await unmanned.delivery()
+    assert ("queued", 1, None) == (delivery.status, delivery.attempts, delivery.attempt)
+    assert [] == smtp_sink.attempts
+
+
+async def test_a_retry_whose_claim_nobody_heard_of_is_not_in_doubt(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:
+    """As in a turn."""
+    await unmanned.halt()
+    await unmanned.take()
+    async with unmanned.running.house.database.write() as session:
+        await installation.go(session)
+    retries = replace(unmanned.retries, database=cast("Database", Unheard(unmanned.retries.database)))
+    now = datetime.now(UTC)
+    with pytest.raises(OperationalError):
+        await retries.attempt(RetryOrder((await unmanned.delivery()).id, "email", now, now, 60))
+    delivery = await unmanned.delivery()
+    assert ("queued", 1, None) == (delivery.status, delivery.attempts, delivery.attempt)
+    assert [] == smtp_sink.attempts
+    assert "sent" == (await retries.attempt(RetryOrder(delivery.id, "email", now, now, 60))).status

@@ -16,6 +16,7 @@ from store.queries import attention, deliveries, reasons
 from store.tables import BidRow, DraftRow
 from tests.support.compiling import compiled
 from tests.support.golden import GoldenDraft
+from tests.support.policies import keep_policy
 from tests.support.smtp import SmtpSink
 from tests.support.story import Story, told
 from tests.support.until import until
@@ -113,6 +114,24 @@ async def test_the_words_of_a_digest_are_in_each_delivery_once_it_was_told(story
         told_of = [await session.get(DraftRow, part.draft) for part in parts]
     assert ["Of leads", "Of goes-with-it"] == [draft.subject for draft in told_of if draft is not None]
     assert [] == await story.bids()
+
+
+async def test_what_may_be_in_a_digest_on_its_way_goes_when_its_answer_has_come(
+    story: Story, postgres_url: str, smtp_sink: SmtpSink
+) -> None:
+    """Also where a budget is asked for no more meanwhile: or it would be said by itself and in the digest."""
+    opens_at = await bidding(story)
+    leading, other = await story.enrolment("leads"), await story.delivery("goes-with-it")
+    smtp_sink.treat("ada@example.org", "held_after_data")
+    turn = asyncio.create_task(story.turns.take(TurnOrder(leading.id, opens_at)))
+    await until(lambda: 2 == len(smtp_sink.arrived))
+    await keep_policy(postgres_url)
+    assert (await story.turns.take(TurnOrder(other.enrolment, opens_at))).outcome is None
+    smtp_sink.released.set()
+    await turn
+    assert "completed" == (await story.turns.take(TurnOrder(other.enrolment, opens_at))).outcome
+    assert ((await story.delivery("goes-with-it")).reason or "").startswith("merged_into_digest: ")
+    assert 2 == len(smtp_sink.arrived)
 
 
 async def test_of_words_that_are_the_journeys_own_no_earlier_digest_tells(story: Story) -> None:

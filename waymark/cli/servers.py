@@ -19,7 +19,8 @@ from waymark.stack import process
 from waymark.stack.home import Home, PartRecord, StackRecord
 from waymark.stack.telling import Teller
 
-STOP_SECONDS = 90.0
+STOP_SECONDS = 240.0
+"""A worker, a row before the servers, may take one minute of it."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 

@@ -27,7 +27,8 @@ from waymark.stack.parts import CannotStart, Part, PartError
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 WELL_AFTER_SECONDS = 60.0  # a part that ran so long starts its pauses anew
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
+"""How long a part may take to end: a worker finishes its turns, and brings to its end what it has on its way."""
 
 
 @dataclass(frozen=True)

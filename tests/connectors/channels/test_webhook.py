@@ -1,6 +1,7 @@
 """The channel `webhook` against a receiver that checks every signature."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -190,6 +191,28 @@ async def test_a_body_that_was_not_read_in_full_leaves_no_doubt(provider: Webhoo
     await channel.close()
     server.close()
     assert len(paths) == 1
+
+
+async def test_an_answer_that_trickles_is_an_answer(provider: WebhookProvider) -> None:
+    """The status says it; nobody waits for words that come for ever, as others take the attempt to be over by then."""
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b".")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    values = {**provider.values, "WAYMARK_WEBHOOK_URL": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"}
+    channel = open_channels(values, limits=Limits(3_600, 3_600))["webhook"]
+    async with asyncio.timeout(60):
+        assert (await channel.send(outgoing(provider))).words
+    await channel.close()
+    server.close()
 
 
 async def test_a_cancelled_attempt_frees_its_place(provider: WebhookProvider) -> None:

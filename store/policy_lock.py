@@ -4,7 +4,8 @@ Theory of operation. A turn reads the policy, and only its commit shows what it 
 of a turn holds a lock that all turns share, from before it reads the policy to its end (`is_shared`, a part of the
 statement that takes or holds the enrolment: it costs no statement of its own). Another policy is written under the
 same lock alone (`hold_alone`): what was under way has committed by then, and whoever asks afterwards reads the new one.
-Whom the old one lets wait is looked for in transactions that begin later.
+Whom the old one lets wait is looked for in transactions that begin later. So it is where deliveries are held no
+longer: who lets them go holds this lock alone, too.
 
 The lock comes before the enrolment's row, so that who holds the row waits for nobody here. Where a turn starts another
 journey it holds the learner before either, as a batch does, which asks for nothing here: she waits for this lock at

@@ -6,7 +6,8 @@
     python -m bench.chaos soak [--minutes 30] [--on ...]
 
 Several of them in one go, `run poison` say, take place one after the other. `--save` keeps the figures of each as soon
-as they are there, beside those that other runs have kept: of runs of full size, and no others.
+as they are there, beside those that other runs have kept: of runs of full size and of code that is committed, and no
+others.
 
 Exit status 0 where nothing was lost, stuck, said twice, told wrongly or in doubt without a cause, poison stood aside,
 memory was flat; 1 otherwise.
@@ -28,7 +29,7 @@ from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
 from bench.figures import Machine, Table, as_json, table_json
 from bench.processes import on_two_cores
-from bench.results import save
+from bench.results import not_committed, save
 
 KINDS = ("run", "poison", "soak")
 LEARNERS, MINUTES, RECORDS, SOAK_MINUTES = 1_500, 5.0, 10_000, 30.0
@@ -51,6 +52,9 @@ class _Aloud(Say):
 def main() -> None:
     """Read the arguments, run, print, and tell by the exit status."""
     given = arguments()
+    if given.save and (why := not_committed()):
+        print(why, file=sys.stderr)
+        sys.exit(2)
     began, tables, is_good = Machine(), list[Table](), True
     if not given.json:
         print(began, flush=True)

@@ -399,6 +399,12 @@ def test_a_run_that_is_to_be_kept_is_refused_before_it_begins_where_code_is_not_
         command.main()
     assert 2 == ended.value.code
     assert "not committed: workers/turns.py" in capsys.readouterr().err
+    monkeypatch.setattr(chaos, "not_committed", lambda: "not committed: store/tables.py")
+    monkeypatch.setattr(sys, "argv", ["bench.chaos", "--save"])
+    with pytest.raises(SystemExit) as ended:
+        chaos.main()
+    assert 2 == ended.value.code
+    assert "not committed: store/tables.py" in capsys.readouterr().err
 
 
 def test_the_figures_are_json_too(tmp_path: Path) -> None:

@@ -331,8 +331,8 @@ def told_of(happened: Sequence[Done], frozen: Sequence[Frozen]) -> Iterator[str]
         over = sum(bool(one.over) for one in frozen)
         taken_over = sum(bool(one.taken_over) for one in frozen)
         yield (
-            f"of {len(frozen)} workers that were frozen, {over} had handed a letter over and had no answer yet; of "
-            f"{taken_over} of these another worker had taken the attempt over before they were let go."
+            f"workers were frozen {len(frozen)} times, {over} of them over a letter whose answer they had not yet; and "
+            f"of these another had taken the attempt over before they were let go {taken_over} times."
         )
 
 

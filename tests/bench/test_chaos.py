@@ -173,8 +173,8 @@ def test_each_harm_is_counted_with_what_the_frozen_were_doing() -> None:
     frozen = [Frozen("worker-1", {"d-1"}, {"d-1"}), Frozen("worker-1", {"d-2"}), Frozen("worker-2", set())]
     harms, freezes = told_of(happened, frozen)
     assert "faults: drop smtp 1, drop webhook 1, freeze worker 1, kill worker 2." == harms
-    assert "of 3 workers that were frozen, 2 had" in freezes
-    assert "of 1 of these" in freezes
+    assert "workers were frozen 3 times, 2 of them over a letter" in freezes
+    assert "let go 1 times" in freezes
     assert [] == list(told_of([], []))
 
 

@@ -48,14 +48,18 @@ async def test_what_waiting_costs() -> None:
         assert (row.figures["just before"] > sleepers.CALM_PERCENT) == ("not calm" in row.remark)
 
 
-async def test_events_in_the_log_goals_and_a_slow_provider(stage: Servers) -> None:
-    """What each says that it checks has been checked: no call into Temporal, every goal an end, nothing twice."""
+async def test_events_in_the_log(stage: Servers) -> None:
+    """Those in vain make no call to Temporal, and the count of calls sees polling, and those who are woken."""
     table = await ingest.measure(events=1_500, sleepers=3, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["profile updates, per second", "calls to Temporal"])
     in_vain = _rows(table)[f"{SQLITE}: events in vain"]
     assert 0 == in_vain.figures["calls to Temporal"]
     assert "GetSystemInfo" in in_vain.remark, "that the bridge connects is seen, and is told as polling"
     assert _rows(table)[f"{SQLITE}: events that reach their goal"].figures["calls to Temporal"] >= 3
+
+
+async def test_goals_and_a_slow_provider(stage: Servers) -> None:
+    """What each says that it checks has been checked: every goal an end, nothing twice."""
     table = await goals.measure(enrolments=12, seconds=0.5, waits=40, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["goal, to the end, p99", "pause, to the last letter"])
     assert 5 == _rows(table)[f"{SQLITE}: goal, to the end"].figures["number"]

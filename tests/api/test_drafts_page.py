@@ -376,6 +376,8 @@ async def test_somebody_who_was_faster_is_named(sitting: Sitting) -> None:
     await sitting.tab.press("a")
     await sitting.sees("Mia has rejected it", "#trouble")
     await sitting.sees("rejected by Mia")
+    assert ["Mia"] == [row.decided_by for row in await _rows(sitting.api, "rejected")]
+    assert [] == await _rows(sitting.api, "approved")
 
 
 @in_browser

@@ -8,7 +8,7 @@ served: after a burst thousands wait for the workers, whom their own pokes have 
 Temporal what it needs for them. Where some of a crowd have been served since the last look, only those are poked who
 have been seen waiting for a minute. Where a writer is set up it has texts
 drafted that have been wanted for 3 s, in the same way. Several sweepers at once are harmless. It goes by the real
-clock.
+clock; but how long somebody rests is told by one that nobody sets.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 from store.database import Database
@@ -31,6 +32,9 @@ UNTRIED_FOR = timedelta(minutes=15)
 """A retry tries at least every ten minutes."""
 DRAFT_WANTED_FOR = timedelta(seconds=3)
 PAGE = 200
+"""So many are called at once."""
+MOST = 20_000
+"""So many are looked for at once: what finds the first of a crowd has gone through all of it."""
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(minutes=2)
 CROWD = PAGE
 """More than these at once are a crowd."""
@@ -58,13 +62,13 @@ class _Resting:
     """Who was called and is left alone for a while, longer each time, at most `longest`."""
 
     longest: timedelta
-    _rests: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict[str, tuple[datetime, timedelta]])
+    _rests: dict[str, tuple[timedelta, timedelta]] = field(default_factory=dict[str, tuple[timedelta, timedelta]])
 
-    def ready(self, ids: Sequence[str], now: datetime) -> Sequence[str]:
+    def ready(self, ids: Sequence[str], now: timedelta) -> Sequence[str]:
         """Those of these that do not rest."""
         return [id_ for id_ in ids if id_ not in self._rests or self._rests[id_][0] <= now]
 
-    def rest(self, ids: Sequence[str], now: datetime) -> None:
+    def rest(self, ids: Sequence[str], now: timedelta) -> None:
         """These were called now."""
         for id_ in ids:
             before = self._rests.get(id_)
@@ -81,9 +85,9 @@ class _Crowd:
     """Whom the last look found, and since when each has been seen. `owes`: not all of them could be called."""
 
     owes: bool = False
-    _seen: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    _seen: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
 
-    def left_out(self, ids: Sequence[str], now: datetime) -> Callable[[str], bool]:
+    def left_out(self, ids: Sequence[str], now: timedelta) -> Callable[[str], bool]:
         """Who of these needs no call, as others are being served and she has not been seen for long; nobody, where
         they are no crowd. A crowd that is new is given until the next look to move.
         """
@@ -93,9 +97,15 @@ class _Crowd:
         return lambda id_: is_served and now - self._seen[id_] < CROWD_PATIENCE
 
 
+def _since_start() -> timedelta:
+    return timedelta(seconds=monotonic())
+
+
 @dataclass
 class Sweeper:
-    """Sweeps one database. `keeps_outbox`: somebody relays it; `drafter`: None where no writer is set up."""
+    """Sweeps one database. `keeps_outbox`: somebody relays it; `drafter`: None where no writer is set up; `elapsed`:
+    how much time has really passed, since whenever.
+    """
 
     database: Database
     poker: Poker
@@ -105,10 +115,11 @@ class Sweeper:
     overdue_by: timedelta = OVERDUE_BY
     untried_for: timedelta = UNTRIED_FOR
     drafter: Drafter | None = None
+    elapsed: Callable[[], timedelta] = _since_start
     _crowd: _Crowd = field(default_factory=_Crowd)
     _resting: _Resting = field(default_factory=lambda: _Resting(LONGEST_REST))
     _resting_drafts: _Resting = field(default_factory=lambda: _Resting(LONGEST_DRAFT_REST))
-    _cleaned_at: datetime | None = None
+    _cleaned_at: timedelta | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. The database and Temporal may go and come back meanwhile."""
@@ -130,11 +141,10 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Poke whom nobody has woken; answers how many. Raises TryLater where Temporal wants a pause."""
-        now = self.clock()
-        found = await self._all(self._page, now)
-        is_left_out = self._crowd.left_out(found, now)
+        found = await self._all(self._page, MOST)
+        is_left_out = self._crowd.left_out(found, self.elapsed())
         self._crowd.owes = True
-        poked = await self._call(found, self.poker.poke, self._resting, now, is_left_out)
+        poked = await self._call(found, self.poker.poke, self._resting, is_left_out)
         self._crowd.owes = False
         return poked
 
@@ -142,16 +152,17 @@ class Sweeper:
         """Have drafted what has been wanted for a moment; answers how many. Raises TryLater as above."""
         if self.drafter is None:
             return 0
-        now = self.clock()
-        return await self._call(
-            await self._all(self._wanted_drafts, now), self.drafter.draft, self._resting_drafts, now
-        )
+        found = await self._all(self._wanted_drafts, MOST)
+        return await self._call(found, self.drafter.draft, self._resting_drafts)
 
-    async def _all(self, page_of: Callable[[datetime, str], Awaitable[Sequence[str]]], now: datetime) -> Sequence[str]:
+    async def _all(
+        self, page_of: Callable[[datetime, str, int], Awaitable[Sequence[str]]], limit: int
+    ) -> Sequence[str]:
+        now = self.clock()
         found: list[str] = []
-        while page := await page_of(now, found[-1] if found else ""):
+        while page := await page_of(now, found[-1] if found else "", limit):
             found += page
-            if len(page) < PAGE:
+            if len(page) < limit:
                 break
         return found
 
@@ -160,9 +171,9 @@ class Sweeper:
         found: Sequence[str],
         call: Callable[[Sequence[str]], Awaitable[Sequence[object]]],
         resting: _Resting,
-        now: datetime,
         is_left_out: Callable[[str], bool] = lambda _: False,
     ) -> int:
+        now = self.elapsed()
         ready = [id_ for id_ in resting.ready(found, now) if not is_left_out(id_)]
         for start in range(0, len(ready), PAGE):
             page = ready[start : start + PAGE]
@@ -173,22 +184,22 @@ class Sweeper:
         resting.forget_all_but(set(found))
         return len(ready)
 
-    async def _page(self, now: datetime, after: str) -> Sequence[str]:
+    async def _page(self, now: datetime, after: str, limit: int) -> Sequence[str]:
         async with self.database.read() as session:
             return await sweeping.list_unwoken(
                 session, wanted_before=now - self.wanted_for, due_before=now - self.overdue_by,
-                tried_before=now - self.untried_for, after=after, limit=PAGE,
+                tried_before=now - self.untried_for, after=after, limit=limit,
             )  # fmt: skip
 
-    async def _wanted_drafts(self, now: datetime, after: str) -> Sequence[str]:
+    async def _wanted_drafts(self, now: datetime, after: str, limit: int) -> Sequence[str]:
         async with self.database.read() as session:
-            return await drafting.list_wanted(session, before=now - DRAFT_WANTED_FOR, after=after, limit=PAGE)
+            return await drafting.list_wanted(session, before=now - DRAFT_WANTED_FOR, after=after, limit=limit)
 
     async def _clean(self) -> None:
-        now = self.clock()
-        if self._cleaned_at is not None and now - self._cleaned_at < CLEANED_EVERY:
+        elapsed, now = self.elapsed(), self.clock()
+        if self._cleaned_at is not None and elapsed - self._cleaned_at < CLEANED_EVERY:
             return
-        self._cleaned_at = now
+        self._cleaned_at = elapsed
         async with self.database.write() as session:
             await sweeping.remove_served(session, keys_before=now - KEYS_KEPT, now=now)
             if not self.keeps_outbox:

@@ -13,7 +13,9 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 async def test_on_sqlite_no_sleeper_is_read(sqlite_url: str) -> None:
-    """Each part goes by an index of those that may want something, and none by the ids of all."""
+    """Each part goes by an index of those that may want something, and none by the ids of all; whether somebody holds
+    who waits for a message is asked by her id.
+    """
     await migrate.upgrade(sqlite_url)
     database = Database(sqlite_url)
     seen: list[tuple[str, Any]] = []
@@ -25,6 +27,6 @@ async def test_on_sqlite_no_sleeper_is_read(sqlite_url: str) -> None:
         (asked, values) = seen[-1]
         plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", values)).all()
     await database.close()
-    read = [line for *_, line in plan if " enrolments " in line]
+    read = [line for *_, line in plan if " enrolments " in line and not line.endswith("(id=?)")]
     indexes = {line.partition("USING INDEX ")[2].partition(" ")[0] for line in read}
     assert {"ix_enrolments_wake_wanted", "ix_enrolments_due", "ix_enrolments_held"} == indexes

@@ -1,8 +1,9 @@
 """The sweeper: no wish to be woken is lost, and nobody is woken too often."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -10,11 +11,12 @@ from sqlmodel import col
 
 from store import migrate
 from store.database import Database
-from store.tables import Enrolment, IdempotencyKey, UnjudgedEntry
-from tests.support.ingesting import Feed, event, hours, journey
+from store.queries import installation, sweeping
+from store.tables import BidRow, DeliveryRow, Enrolment, IdempotencyKey, JourneyRow, RequestRow, UnjudgedEntry
+from tests.support.ingesting import MONDAY, Feed, event, hours, journey
 from tests.support.until import until
 from workers.ingest import TryLater
-from workers.sweeper import CROWD_PATIENCE, PAGE, Sweeper
+from workers.sweeper import CROWD_PATIENCE, LONGEST_REST, PAGE, UNTRIED_FOR, Sweeper
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ async def feed(database_url: str) -> AsyncIterator[Feed]:
 def sweeper_of(feed: Feed) -> Sweeper:
     """A sweeper whose pokes arrive."""
     feed.pokes.later = None
-    return Sweeper(feed.database, feed.pokes, feed.clock)
+    return Sweeper(feed.database, feed.pokes, feed.clock, elapsed=lambda: feed.clock.now - MONDAY)
 
 
 async def test_what_has_wanted_waking_for_five_seconds_is_poked(feed: Feed) -> None:
@@ -78,6 +80,103 @@ async def test_an_enrolment_that_was_poked_rests_longer_each_time(feed: Feed) ->
         feed.clock.now += timedelta(seconds=1)
 
     assert [0, 10, 30] == [second for second, number in enumerate(poked) if number]
+
+
+async def test_who_rests_does_so_by_a_clock_that_nobody_sets(feed: Feed) -> None:
+    """One that is set back by an hour lets nobody rest an hour longer."""
+    await _waiting(feed, due_at=feed.clock.now - hours(2))
+    feed.pokes.later = None
+    passed = timedelta()
+    sweeper = Sweeper(feed.database, feed.pokes, feed.clock, elapsed=lambda: passed)
+
+    assert 1 == await sweeper.sweep()
+    assert 0 == await sweeper.sweep()
+    feed.clock.now -= hours(1)
+    passed += LONGEST_REST
+    assert 1 == await sweeper.sweep()
+
+
+@pytest.mark.parametrize("waits_for", ["delivery", "request", "bid"])
+@pytest.mark.parametrize("held_by", ["journey", "hand", "halt"])
+async def test_nobody_is_poked_for_what_is_held(feed: Feed, waits_for: str, held_by: str) -> None:
+    """No turn would touch it: a message, a request, a slot; once nobody holds it, it is found."""
+    await feed.take(event("hr.learner.promoted"))
+    await _waits_for(feed, waits_for)
+    await _hold(feed, held_by, is_held=True)
+    feed.clock.now += UNTRIED_FOR
+    assert 0 == await sweeper_of(feed).sweep()
+    await _hold(feed, held_by, is_held=False)
+    assert 1 == await sweeper_of(feed).sweep()
+
+
+@pytest.mark.parametrize("held_by", ["journey", "halt"])
+async def test_nobody_who_has_ended_is_poked_for_what_is_sent_again_while_it_is_held(feed: Feed, held_by: str) -> None:
+    """It stays queued meanwhile."""
+    await feed.take(event("hr.learner.promoted"))
+    await _waits_for(feed, "delivery", status="queued")
+    await _set(feed, Enrolment, status="ended", outcome="goal")
+    await _hold(feed, held_by, is_held=True)
+    feed.clock.now += UNTRIED_FOR
+    assert 0 == await sweeper_of(feed).sweep()
+    await _hold(feed, held_by, is_held=False)
+    assert 1 == await sweeper_of(feed).sweep()
+
+
+async def _waits_for(feed: Feed, what: str, *, status: str = "deferred") -> None:
+    """The one enrolment has taken its turn, and waits for this alone."""
+    now = feed.clock.now
+    await _set(feed, Enrolment, fence=1, wake_wanted_at=None, due_at=None)
+    (of,) = await feed.rows(Enrolment)
+    rows = {
+        "delivery": DeliveryRow(
+            id="one", enrolment=of["id"], journey=of["journey"], learner=of["learner"], recipient=of["learner"],
+            node="send", visit=1, message="one", channel="email", status=status, created_at=now, updated_at=now,
+        ),
+        "request": RequestRow(
+            id="one", enrolment=of["id"], node="call", visit=1, service="call", target="crm", status=status,
+            expires_at=now, created_at=now, updated_at=now,
+        ),
+        "bid": BidRow(
+            delivery="one", recipient=of["learner"], enrolment=of["id"], journey=of["journey"], priority=1,
+            placed_at=now, eligible_at=now, asks_at=now, wanted_at=now,
+        ),
+    }  # fmt: skip
+    async with feed.database.write() as session:
+        row = rows[what]
+        await (await session.connection()).execute(insert(type(row)), [row.model_dump()])
+
+
+async def _hold(feed: Feed, by: str, *, is_held: bool) -> None:
+    if by == "halt":
+        async with feed.database.write() as session:
+            if is_held:
+                await installation.halt(session, by="a test", at=feed.clock.now)
+            else:
+                await installation.go(session)
+        return
+    table, free = (JourneyRow, "live") if by == "journey" else (Enrolment, "active")
+    await _set(feed, table, status="paused" if is_held else free)
+
+
+async def _set(feed: Feed, table: type[Enrolment | JourneyRow], **values: object) -> None:
+    async with feed.database.write() as session:
+        await (await session.connection()).execute(update(table).values(**values))
+
+
+async def test_a_crowd_costs_one_look(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for the first of them has gone through all; they are poked in pages all the same."""
+    number = await _crowd(feed)
+    looks: list[int] = []
+    look = sweeping.list_unwoken
+
+    async def counted(*given: Any, **named: Any) -> Sequence[str]:
+        found = await look(*given, **named)
+        looks.append(len(found))
+        return found
+
+    monkeypatch.setattr(sweeping, "list_unwoken", counted)
+    await sweeper_of(feed).sweep()
+    assert [number] == looks
 
 
 async def test_every_page_is_swept(feed: Feed) -> None:

@@ -27,6 +27,11 @@ _CONNECTION = "connection"
 BUSY_SECONDS = 30
 """How long a writer waits for another one on SQLite."""
 
+ANSWER_SECONDS = 60.0
+"""How long PostgreSQL may take for one statement. A host that vanishes after it has acknowledged what it was asked says
+nothing ever again, and nothing is left to be sent that would not get through: without an end we would wait for hours.
+"""
+
 AWAY = ("08", "53", "57", "58", "25006")
 """What PostgreSQL's codes begin with where nothing is wrong with what was asked: the connection broke, something has
 run out (room on the disk, memory, connections), somebody intervened, the system failed; it only reads now.
@@ -34,12 +39,16 @@ run out (room on the disk, memory, connections), somebody intervened, the system
 
 
 class Database:
-    """One database, opened; `is_postgres` for the few statements that differ."""
+    """One database, opened; `is_postgres` for the few statements that differ.
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    `answers_within`: so many seconds PostgreSQL may take for a statement, before it is given up with TimeoutError, as
+    an outage; None: as long as it likes, which is for migrations.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, answers_within: float | None = ANSWER_SECONDS) -> None:
         self.url = url
         self.is_postgres = url.startswith("postgresql")
-        self._reading = _open(url, pool_size)
+        self._reading = _open(url, pool_size, answers_within)
         self._writing = self._reading if self.is_postgres else _open_to_write(url)
         self._turn = None if self.is_postgres else asyncio.Lock()
 
@@ -111,10 +120,11 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=False)
 
 
-def _open(url: str, pool_size: int) -> AsyncEngine:
+def _open(url: str, pool_size: int, answers_within: float | None) -> AsyncEngine:
     options = {"pool_size": pool_size, "max_overflow": pool_size, **_options()}
     if url.startswith("postgresql"):
-        engine = create_async_engine(url, pool_pre_ping=True, **options)
+        limit = {"command_timeout": answers_within}
+        engine = create_async_engine(url, pool_pre_ping=True, connect_args=limit, **options)
         event.listen(engine.sync_engine, "handle_error", _say_away)
         return engine
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)

@@ -22,7 +22,7 @@ _LOCK = 0x7761796D61726B  # "waymark"
 
 async def upgrade(database_url: str) -> None:
     """Bring the database to the newest revision; nothing happens where it is there already."""
-    database = Database(database_url, pool_size=1)
+    database = Database(database_url, pool_size=1, answers_within=None)  # an index of a large table takes its time
     try:
         async with database.engine.begin() as connection:
             await _lock(connection, is_postgres=database.is_postgres)

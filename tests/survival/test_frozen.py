@@ -55,9 +55,10 @@ async def test_a_worker_frozen_in_the_middle_of_a_send(
     async with (
         own_temporal(tmp_path / "temporal") as temporal,
         installation(
-            tmp_path, database_url=database_url, temporal_address=temporal.address, smtp_url=smtp_sink.url
+            tmp_path, database_url=database_url, temporal_address=temporal.address, smtp_url=smtp_sink.url,
+            WAYMARK_HAND_OVER="10s", WAYMARK_ANSWER="10s",
         ) as installed,
-    ):
+    ):  # fmt: skip
         await installed.start_all("api", "worker")
         await installed.publish("two", JOURNEY)
         given = {"given_name": "Ada", "email": ADA}

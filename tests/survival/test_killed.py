@@ -120,15 +120,16 @@ async def test_ten_kills_lose_nothing_and_say_nothing_twice(
     async with (
         own_temporal(tmp_path / "temporal") as temporal,
         installation(
-            tmp_path, database_url=database_url, temporal_address=temporal.address, smtp_url=smtp_sink.url
+            tmp_path, database_url=database_url, temporal_address=temporal.address, smtp_url=smtp_sink.url,
+            WAYMARK_ANSWER="10s",  # who is answered later is in doubt without a kill
         ) as installed,
-    ):
+    ):  # fmt: skip
         await asyncio.gather(*(installed.start(kind, name) for name, kind in PROCESSES.items()))
         await installed.publish("three", JOURNEY)
         killer = Killer(installed, smtp_sink, random.Random(20260301))
         started = time.monotonic()
         await asyncio.gather(feed(installed), killer.run())
-        await until(lambda: installed.have_ended(LEARNERS), timeout=200, every=0.2)
+        await until(lambda: installed.have_ended(LEARNERS), timeout=300, every=0.2)
         ended = time.monotonic()
         await nobody_is_carried_on(temporal.address)
         doubts = await judge(installed, smtp_sink)

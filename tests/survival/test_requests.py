@@ -49,6 +49,7 @@ async def test_a_request_outlives_the_process_that_made_it(
     settings = {
         "WAYMARK_CALL_CRM_URL": crm.url, "WAYMARK_CALL_CRM_SECRET": SECRET,
         "WAYMARK_LMS_MOODLE_URL": moodle.url, "WAYMARK_LMS_MOODLE_TOKEN": TOKEN,
+        "WAYMARK_HAND_OVER": "10s", "WAYMARK_ANSWER": "10s",
     }  # fmt: skip
     async with (
         own_temporal(tmp_path / "temporal") as temporal,
@@ -60,10 +61,10 @@ async def test_a_request_outlives_the_process_that_made_it(
         await installed.publish("first", FIRST)
         await installed.publish("second", SECOND)
         await installed.emit([event("hr.learner.promoted", "ada", id_="1", time=datetime.now(UTC))])
-        await until(lambda: crm.asked, timeout=30)
+        await until(lambda: crm.asked)
         await installed.kill("worker")
         await installed.start("worker")
-        await until(lambda: installed.have_ended(2), timeout=120)
+        await until(lambda: installed.have_ended(2), timeout=180)
         requests: list[RequestRow] = list(await installed.rows(RequestRow))
         enrolments: list[Enrolment] = list(await installed.rows(Enrolment))
         assert {("call", "done"), ("lms", "done")} == {(row.service, row.status) for row in requests}

@@ -32,7 +32,7 @@ enter:
 steps:
   - send: one
     at: anytime
-  - await: {on: lms.course.started, within: 20s}
+  - await: {on: lms.course.started, within: 60s}
     then:
       - send: begun
         at: anytime
@@ -70,7 +70,7 @@ async def sweeping(installed: Installation, temporal_address: str) -> AsyncGener
     await sweeps
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_lost_temporal_loses_no_journey(database_url: str, smtp_sink: SmtpSink, tmp_path: Path) -> None:
     """Waiting for an instant, for an event, for a retry: each goes on, and nothing is said twice."""
     for number in RETRYING:
@@ -80,7 +80,14 @@ async def test_a_lost_temporal_loses_no_journey(database_url: str, smtp_sink: Sm
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running(temporal, folder))
         installed = await stack.enter_async_context(
-            installation(tmp_path, database_url=database_url, temporal_address=temporal.address, smtp_url=smtp_sink.url)
+            installation(
+                tmp_path,
+                database_url=database_url,
+                temporal_address=temporal.address,
+                smtp_url=smtp_sink.url,
+                WAYMARK_HAND_OVER="10s",
+                WAYMARK_ANSWER="10s",
+            )
         )
         await installed.start_all("api", "worker")
         await installed.publish("three", JOURNEY)
@@ -98,7 +105,7 @@ async def test_a_lost_temporal_loses_no_journey(database_url: str, smtp_sink: Sm
         keeping = asyncio.create_task(installed.keep_running("worker"))
         await installed.emit([started(number, lost_at) for number in AWAITING])
         async with sweeping(installed, temporal.address):
-            await until(lambda: installed.have_ended(LEARNERS), timeout=150, every=0.2)
+            await until(lambda: installed.have_ended(LEARNERS), timeout=240, every=0.2)
         keeping.cancel()
 
         subjects = {n: [str(m.message["subject"]) for m in smtp_sink.for_(address(n))] for n in range(LEARNERS)}

@@ -7,8 +7,9 @@ Waymark's processes as production starts them.
                       Temporal and of the database's server for one turn, and how late a letter came, in the first
                       tenth of the turns and in the last
 
-The waits are until given instants, a fraction of a second apart, so that each is a timer of Temporal's and a turn of
-its own, and the history of each workflow grows until it is continued as new. At the end it is checked that every event
+The waits are until given instants, a fraction of a second apart. A timer of Temporal's may be late by about as much, and
+a turn goes through all waits that are over: the rows say how many turns it took, and whether a history became so long
+that it was continued as new. At the end it is checked that every event
 is in the log, that the enrolment has slept on, that each got every letter once, and that all have completed.
 """
 
@@ -251,6 +252,6 @@ async def _in_words(stage: Servers, waymark: Waymark, turns: int, waits: int) ->
         ids = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalars().all()
     runs = [(await client.count_workflows(f'WorkflowId = "{id_}"')).count for id_ in ids]
     return (
-        f"{turns:,} turns for {ENROLMENTS * waits:,} waits of {ENROLMENTS} enrolments; of a workflow, at most "
-        f"{max(runs)} runs, each continuing the one before as new"
+        f"{turns:,} turns for {ENROLMENTS * waits:,} waits of {ENROLMENTS} enrolments; the longest history was "
+        f"continued as new {max(runs) - 1} times"
     )

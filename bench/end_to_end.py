@@ -7,10 +7,10 @@ Waymark's processes as production starts them.
                       Temporal and of the database's server for one turn, and how late a letter came, in the first
                       tenth of the turns and in the last
 
-The waits are until given instants, a fraction of a second apart. A timer of Temporal's may be late by about as much, and
-a turn goes through all waits that are over: the rows say how many turns it took, and whether a history became so long
-that it was continued as new. At the end it is checked that every event
-is in the log, that the enrolment has slept on, that each got every letter once, and that all have completed.
+The waits are until given instants, a fraction of a second apart. A timer of Temporal's may be late by about as much,
+and a turn goes through all waits that are over: the rows say how many turns it took, and whether a history became so
+long that it was continued as new. At the end it is checked that every event is in the log, that the enrolment has slept
+on, that each got every letter once, and that all have completed.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ IMAGE = "temporalio/server"
 RETENTION = timedelta(days=3)  # of ended workflows; what Waymark knows is in its store
 FIRST_WITH_TIME_SKIPPING = (1, 32)
 
-# Measured: one partition for each task queue halves the price of a turn on one machine. The limits are Temporal's
+# One partition for each task queue: no task is forwarded between them on one machine. The limits are Temporal's
 # protection of many tenants from each other; here they would only make a burst look slow.
 DYNAMIC: dict[str, object] = {
     "matching.numTaskqueueReadPartitions": 1,

@@ -89,7 +89,8 @@ class Outcome:
     after: timedelta | None = None
 
 
-NEVER_BEGUN = Outcome("again", "the database did not say whether it had the attempt, and so it was not made")
+UNHEARD = "the database did not say whether it had the attempt, and so it was not made"
+NEVER_BEGUN = Outcome("again", UNHEARD)
 """What comes of an attempt whose claim was committed, or perhaps not."""
 
 

@@ -12,6 +12,7 @@ answer, is simply made again under the same key (docs/decisions/0008). Real time
 to wait; `expires_at` is of the journey's time.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ from store.database import Database
 from store.queries import deliveries, requests, turns
 from store.tables import Enrolment, RequestRow
 from workers.breaker import Breaker
-from workers.delivering import STALE_SECONDS, to_its_end
+from workers.delivering import STALE_SECONDS, UNHEARD, to_its_end
 from workers.outages import outlast
 from workers.watching import Watch
 from workflows.contracts import RetryEnded, RetryOrder
@@ -64,7 +65,7 @@ class Outcome:
     after: timedelta | None = None
 
 
-NEVER_BEGUN = Outcome("again", "the database did not say whether it had the attempt, and so it was not made")
+NEVER_ASKED = Outcome("again", UNHEARD)
 """What comes of an attempt whose claim was committed, or perhaps not."""
 
 
@@ -212,8 +213,15 @@ class RequestRetries:
     async def attempt(self, order: RetryOrder) -> RetryEnded:
         """Make one attempt; raises a retryable ApplicationError where another is wanted."""
         now = order.now
-        async with self.database.write() as session:
-            claimed = await self._claim(session, order.delivery, now)
+        claimed: Claim | RetryEnded | None = None
+        try:
+            async with self.database.write() as session:
+                claimed = await self._claim(session, order.delivery, now)
+        except BaseException:
+            if isinstance(claimed, Claim):  # it may stand, or not: nobody heard of its commit
+                with contextlib.suppress(Exception):  # what made the claim fail is told
+                    await to_its_end(self._conclude(claimed, NEVER_ASKED))
+            raise
         if isinstance(claimed, RetryEnded):
             return claimed
         outcome = await to_its_end(self._bring(claimed))
@@ -224,13 +232,17 @@ class RequestRetries:
 
     async def _bring(self, claim: Claim) -> Outcome:
         outcome = await self.requesting.send(claim)
+        await self._conclude(claim, outcome)
+        return outcome
+
+    async def _conclude(self, claim: Claim, outcome: Outcome) -> None:
+        """Write what came of it even where the database is away for a while."""
 
         async def conclude() -> None:
             async with self.database.write() as session:
                 await self.requesting.conclude(session, claim, outcome)
 
         await outlast(conclude, within=self.requesting.attempt_limit)
-        return outcome
 
     async def _claim(self, session: AsyncSession, request: str, now: datetime) -> Claim | RetryEnded:
         row = await requests.find(session, request)

@@ -70,10 +70,9 @@ from workers.outages import outlast
 from workers.people import as_she_is
 from workers.preparing import Preparing
 from workers.programs import Programs
-from workers.requesting import NEVER_BEGUN as NEVER_ASKED
+from workers.requesting import NEVER_ASKED, Requesting, answered
 from workers.requesting import Claim as Asked
 from workers.requesting import Outcome as Said
-from workers.requesting import Requesting, answered
 from workers.waking import Poker, wake
 from workflows.contracts import Queues, RetryOrder, TurnOrder, TurnTaken
 
@@ -83,6 +82,7 @@ LEASE = timedelta(seconds=10)
 
 T = TypeVar("T")
 Write = Callable[[AsyncSession], Awaitable[None]]
+"""What is to be written in a transaction that begins later."""
 
 
 class Overtaken(Exception):
@@ -144,7 +144,9 @@ class _Performer:
     _has_asked: bool = False
     _bid: attention.Standing | None = None
     _at_risk: list[tuple[Write, timedelta]] = field(default_factory=list["tuple[Write, timedelta]"])
-    """What writes the answers that stand in the open transaction alone, and for how long that is tried."""
+    """What writes the answers that stand in the open transaction alone, and gives back the claim that may stand in the
+    last one; and for how long each is tried.
+    """
 
     async def take(self) -> TurnTaken:
         session = await self._begin()

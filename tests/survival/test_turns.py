@@ -1,8 +1,7 @@
 """Turns that end before their end: what they leave, and what the next one makes of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.database import Database
 from store.queries import deliveries as delivery_rows
@@ -20,6 +18,7 @@ from store.queries import installation, withdrawing
 from store.tables import DeliveryRow, Enrolment
 from tests.support.house import Running, unmanned_house
 from tests.support.smtp import SmtpSink
+from tests.support.unheard import Unheard
 from tests.support.until import until
 from workers.programs import UnknownProgram
 from workers.retrying import Retries
@@ -207,22 +206,6 @@ async def test_an_answer_outlives_the_turn_that_got_it(unmanned: Unmanned, monke
         await unmanned.take()
     delivery = await unmanned.delivery()
     assert ("sent", None) == (delivery.status, delivery.attempt)
-
-
-@dataclass
-class Unheard:
-    """A database whose next commit comes about, and of which nobody hears that it did."""
-
-    database: Database
-    is_heard: bool = False
-
-    @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncSession]:
-        async with self.database.write() as session:
-            yield session
-        if not self.is_heard:
-            self.is_heard = True
-            raise OperationalError("COMMIT", None, OSError("the line broke"))
 
 
 async def test_an_attempt_whose_claim_nobody_heard_of_is_not_in_doubt(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:

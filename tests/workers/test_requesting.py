@@ -4,21 +4,25 @@ servers and both databases.
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
 from temporalio.exceptions import ApplicationError
 
 from journeys.events import Event
+from store.database import Database
 from store.queries import pausing
 from store.queries import requests as request_rows
 from store.tables import Enrolment, Installation, RequestRow
 from tests.connectors.systems import SECRET, TOKEN, Plan, System, by_signature, by_token
 from tests.support.house import Running, running_house
 from tests.support.smtp import SmtpSink
+from tests.support.unheard import Unheard
 from tests.support.until import until
 from tests.workflows.test_replay import readable
 from waymark.wiring import open_activities
@@ -222,6 +226,22 @@ async def test_an_attempt_whose_process_died_is_made_again(house: Running, crm: 
     await house.house.gateway.poke([row.enrolment])
     await ended(house)
     assert "done" == (await the_one(house)).status
+
+
+async def test_a_later_attempt_whose_claim_nobody_heard_of_is_not_waited_for(house: Running, crm: System) -> None:
+    """It was not made, and so it is given back."""
+    await _halt(house, {"since": now().isoformat()})
+    await house.publish(calling())
+    await house.take(promoted())
+    await house.quiet()
+    await _halt(house, {})
+    row, at = await the_one(house), now()
+    async with open_activities(house.house) as (activities, _):
+        asking = replace(activities.asking, database=cast("Database", Unheard(house.house.database)))
+        with pytest.raises(OperationalError):
+            await asking.attempt(RetryOrder(row.id, "call-crm", at, at, 60))
+    row = await the_one(house)
+    assert ("queued", 1, None, []) == (row.status, row.attempts, row.attempt, crm.asked)
 
 
 async def _claim(house: Running, request: str, attempt: str) -> bool:

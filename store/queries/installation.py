@@ -14,7 +14,7 @@ from journeys.events import Json
 from journeys.resending import AGAIN
 from store.inserting import insert_new
 from store.policy_lock import hold_alone
-from store.queries.turns import wanted_since
+from store.queries.waking import want_waking
 from store.tables import DeliveryRow, Enrolment, Installation, RequestRow
 
 HALTED = "halted"
@@ -55,20 +55,8 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
     held = union(*(_held(row, after) for row in (DeliveryRow, RequestRow))).subquery()
     waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
-    await _want_waking(session, found, at=at)
+    await want_waking(session, found, at=at)
     return found
-
-
-async def _want_waking(session: AsyncSession, enrolments: Sequence[str], *, at: datetime) -> None:
-    """These want waking. Held in order of id, so that no two who wake many wait for each other in a circle."""
-    if not enrolments:
-        return
-    core = await session.connection()
-    these = col(Enrolment.id).in_(enrolments)
-    await core.execute(
-        select(col(Enrolment.id)).where(these).order_by(col(Enrolment.id)).with_for_update(key_share=True)
-    )
-    await core.execute(update(Enrolment).where(these).values(wake_wanted_at=wanted_since(at)))
 
 
 def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
@@ -138,5 +126,5 @@ async def wake_dependents(session: AsyncSession, *, after: str, limit: int, at: 
         .limit(limit)
     )  # fmt: skip
     found = (await (await session.connection()).execute(waiting)).scalars().all()
-    await _want_waking(session, found, at=at)
+    await want_waking(session, found, at=at)
     return found

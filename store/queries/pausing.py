@@ -1,6 +1,8 @@
 """A whole journey paused, let go again, archived: flags on its row, which turns and claims read.
 
-No enrolment is touched by a pause. When the journey goes on, those that the pause holds, or that fell due, want waking.
+No enrolment is touched by a pause. Once the journey goes on, those that the pause held, or that fell due, want waking:
+a page at a time, in transactions of their own, so that no journey is too large to go on. Who is not reached, because
+the process ends before, is the sweeper's: it finds who is held by a pause that is over, and who is overdue.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, or_, select, union_all, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,7 +21,7 @@ from journeys.resending import AGAIN
 from journeys.turn import HELD_BY_JOURNEY
 from store.database import connection_of
 from store.queries import outbox
-from store.queries.turns import wanted_since
+from store.queries.waking import want_waking
 from store.tables import DeliveryRow, Enrolment, JourneyRow
 
 SYSTEM = "waymark"
@@ -69,8 +71,9 @@ async def pause(
 
 
 async def resume(session: AsyncSession, journey: str, *, catch_up: CatchUp, by: str, now: datetime) -> Refused | None:
-    """Entries from now on, and its enrolments go on, with what `catch_up` makes of their waits. One that was archived
-    when it was paused is archived again; one that is archived leaves the archive.
+    """Entries from now on, and its enrolments go on, with what `catch_up` makes of their waits; `wake_held` and
+    `wake_sent_again` wake them once this is committed. One that was archived when it was paused is archived again; one
+    that is archived leaves the archive.
     """
     row = await _lock(session, journey)
     if row is None:
@@ -85,7 +88,6 @@ async def resume(session: AsyncSession, journey: str, *, catch_up: CatchUp, by: 
         was_archived = last.get("was") == "archived"
         pauses[-1] = {**last, "until": since.isoformat(), "catch_up": catch_up, "resumed_by": by}
     await _change(session, journey, status="archived" if was_archived else "live", pauses=pauses, live_since=now)
-    await _want_waking(session, journey, now)
     await _tell(session, journey, "resumed", {"by": by}, now)
     return None
 
@@ -112,25 +114,44 @@ async def list_held_by_themselves(session: AsyncSession) -> Sequence[tuple[str, 
     return [(journey, paused) for journey, paused in held if paused is not None and paused.by == SYSTEM]
 
 
-async def list_woken(session: AsyncSession, journey: str, *, limit: int) -> Sequence[str]:
-    """Some of the journey's enrolments that want waking, to be poked at once; the others are the sweeper's."""
-    query = select(col(Enrolment.id)).where(
-        col(Enrolment.journey) == journey, col(Enrolment.wake_wanted_at).is_not(None)
-    )
-    return (await (await connection_of(session)).execute(query.limit(limit))).scalars().all()
+async def wake_held(session: AsyncSession, journey: str, *, after: str, limit: int, at: datetime) -> Sequence[str]:
+    """Let the next of its enrolments, in order of id, that the pause held or that fell due want waking; answers them.
+
+    Nobody, where the journey is paused again meanwhile. A batch may hold some of them and wait for others: run it by
+    `Database.retrying`.
+    """
+    of_each = [_held(journey, status, after, at).limit(limit).subquery() for status in ("active", "paused")]
+    held = union_all(*(select(each.c.id) for each in of_each)).subquery()
+    return await _wake(session, select(held.c.id).order_by(held.c.id).limit(limit), at)
 
 
-async def _want_waking(session: AsyncSession, journey: str, now: datetime) -> None:
-    sent_again = select(col(DeliveryRow.enrolment)).where(
+async def wake_sent_again(
+    session: AsyncSession, journey: str, *, after: str, limit: int, at: datetime
+) -> Sequence[str]:
+    """The same of those, ended or not, for whom a message waits that was sent again by hand."""
+    of_enrolment = col(DeliveryRow.enrolment)
+    waiting = select(of_enrolment).distinct().where(
         col(DeliveryRow.journey) == journey, col(DeliveryRow.leg) >= AGAIN,
-        col(DeliveryRow.status).in_(("queued", "deferred")),
+        col(DeliveryRow.status).in_(("queued", "deferred")), of_enrolment > after, _goes(journey),
     )  # fmt: skip
-    is_held = and_(
-        col(Enrolment.status) != "ended",
-        or_(col(Enrolment.depends_on) == ",".join(HELD_BY_JOURNEY), col(Enrolment.due_at) <= now),
-    )
-    change = update(Enrolment).where(col(Enrolment.journey) == journey, or_(is_held, col(Enrolment.id).in_(sent_again)))
-    await (await connection_of(session)).execute(change.values(wake_wanted_at=wanted_since(now)))
+    return await _wake(session, waiting.order_by(of_enrolment).limit(limit), at)
+
+
+async def _wake(session: AsyncSession, waiting: Select[str], at: datetime) -> Sequence[str]:
+    found = (await (await connection_of(session)).execute(waiting)).scalars().all()
+    await want_waking(session, found, at=at)
+    return found
+
+
+def _held(journey: str, status: str, after: str, at: datetime) -> Select[str]:
+    """One status at a time: so an index gives them in their order, and a page costs no more than what it passes."""
+    is_held = or_(col(Enrolment.depends_on) == ",".join(HELD_BY_JOURNEY), col(Enrolment.due_at) <= at)
+    of_journey = (col(Enrolment.journey) == journey, col(Enrolment.status) == status, col(Enrolment.id) > after)
+    return select(col(Enrolment.id)).where(*of_journey, is_held, _goes(journey)).order_by(col(Enrolment.id))
+
+
+def _goes(journey: str) -> ColumnElement[bool]:
+    return select(col(JourneyRow.status)).where(col(JourneyRow.name) == journey).scalar_subquery() != "paused"
 
 
 async def _tell(

@@ -54,6 +54,7 @@ async def waits_or_is_over(database: Database, acting: asyncio.Task[Any]) -> boo
 
 async def the_pause_is_over(session: AsyncSession) -> None:
     await pausing.resume(session, "j", catch_up="continue", by="tests", now=NOW)
+    await pausing.wake_held(session, "j", after="", limit=10, at=NOW)
 
 
 @pytest.mark.parametrize("change", [another_policy, the_pause_is_over])

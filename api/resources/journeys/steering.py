@@ -1,6 +1,6 @@
 """A whole journey paused, let go again, archived: flags that turns and claims read."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -18,6 +18,9 @@ from store.queries import journeys, pausing
 from store.queries.pausing import Refused
 
 router = APIRouter(prefix="/v1/journeys", tags=["journeys"], route_class=IdempotentRoute)
+
+PAGE = 1000
+"""So many enrolments are woken in one transaction: while it lasts, no event of theirs is taken in."""
 
 WOKEN_AT_ONCE = 200
 """Enrolments poked with the answer; the sweeper pokes the others, at its own rate."""
@@ -51,15 +54,15 @@ async def pause(
 async def resume(
     journey: str, parts: PartsOf, caller: Caller, given: Annotated[Resuming, in_body(Resuming)]
 ) -> JourneyOut:
-    """Take entries again, and let everything go on but what was paused by hand."""
+    """Take entries again, and let everything go on but what was paused by hand. Who gets no answer looks at the
+    journey: once it is live, all go on, at the latest when the sweeper finds them.
+    """
 
     async def do(session: AsyncSession) -> Refused | None:
         return await pausing.resume(session, journey, catch_up=given.catch_up, by=caller.name, now=parts.clock())
 
     resumed = await _steer(parts, journey, do)
-    async with parts.database.read() as session:
-        woken = await pausing.list_woken(session, journey, limit=WOKEN_AT_ONCE)
-    await wake(parts, woken)
+    await _wake_all(parts, journey)
     return resumed
 
 
@@ -88,3 +91,26 @@ async def _steer(parts: Parts, journey: str, do: Callable[[AsyncSession], Awaita
             return shown_journey(row, dict(counts[journey]))
 
     return await parts.database.retrying(transaction)
+
+
+async def _wake_all(parts: Parts, journey: str) -> None:
+    """A page at a time; the journey goes on by now, or is paused again, and then nobody is left to be woken."""
+    left = WOKEN_AT_ONCE
+    for wake_page in (pausing.wake_held, pausing.wake_sent_again):
+        async for enrolments in _pages(parts, journey, wake_page):
+            await wake(parts, enrolments[:left])
+            left -= len(enrolments[:left])
+
+
+async def _pages(
+    parts: Parts, journey: str, wake_page: Callable[..., Awaitable[Sequence[str]]]
+) -> AsyncGenerator[Sequence[str]]:
+    after = ""
+
+    async def transaction() -> Sequence[str]:
+        async with parts.database.write() as session:
+            return await wake_page(session, journey, after=after, limit=PAGE, at=parts.clock())
+
+    while enrolments := await parts.database.retrying(transaction):  # a batch of events may hold some of them
+        yield enrolments
+        after = enrolments[-1]

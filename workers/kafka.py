@@ -15,11 +15,12 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.fetcher import Fetcher as _Fetcher
 from kafka.errors import IllegalArgumentError, IllegalStateError, KafkaConfigurationError, KafkaError
+from kafka.record import MemoryRecords
 from kafka.record import util as _util
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from store.queries.outbox import DEAD_LETTERS, Outgoing
-from workers.records import Record, Refusal
+from workers.records import UNREADABLE, Record, Refusal
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -35,6 +36,11 @@ LONGEST_BACKOFF_MS = 3_000
 METADATA_MS = 10_000
 """How old what is known of topics may be: partitions that a topic was given after we joined, or that the package had
 not heard of when it joined, are read after that.
+"""
+
+CHECKS_SUMS = importlib.util.find_spec("crc32c") is not None
+"""Whether the sum of every batch is checked: in pure Python that costs six records of seven. That of a batch which
+cannot be read is in any case.
 """
 
 _FOR_GOOD = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
@@ -64,8 +70,7 @@ class Consumer:
                 fetch_max_wait_ms=FETCH_MS,
                 reconnect_backoff_max_ms=LONGEST_BACKOFF_MS,
                 metadata_max_age_ms=METADATA_MS,
-                check_crcs=importlib.util.find_spec("crc32c")
-                is not None,  # in pure Python it costs six records of seven
+                check_crcs=CHECKS_SUMS,
             )
         )
         self._consumer._fetcher.PartitionRecords = _Fetched  # noqa: SLF001 - it asks itself for the class, see there
@@ -144,6 +149,7 @@ class Producer:
 
 
 _PartitionRecords: Any = _Fetcher.PartitionRecords
+_batches_of: Any = MemoryRecords
 _number_at: Any = cast("Any", _util).decode_varint
 
 
@@ -153,7 +159,8 @@ class _Fetched(_PartitionRecords):
     As the package has it, a record that it cannot read is raised once; then its reader is used up and asked again
     without end, and the partition stands still until somebody moves its offset. Here such a record is read once more,
     with less demanded of it. Where that fails too, its batch from there on is one record with a refusal, at the last of
-    its offsets, so that the position and what is committed go past exactly that.
+    its offsets, so that the position and what is committed go past exactly that. A batch whose sum is wrong may say
+    anything of its offsets: of it only the next offset is passed over, and it is fetched again.
     """
 
     def _unpack_records(self, tp: Any, records: Any, key_deserializer: Any, value_deserializer: Any) -> Iterator[Any]:
@@ -172,7 +179,8 @@ class _Fetched(_PartitionRecords):
             batches.is_again = True
             self.next_fetch_offset = found.offset + 1
             return found
-        first, last = _extent(batches.batch, self.next_fetch_offset)
+        at = max(self.next_fetch_offset, self.fetch_offset)  # what was fetched may begin before what was asked for
+        first, last = _extent(batches, at)
         self.next_fetch_offset = (first if last is None else last) + 1
         if last is None:  # nobody knows where the next batch begins: it is fetched again, from the next offset on
             self.drain()
@@ -187,6 +195,7 @@ class _Batches:
     def __init__(self, fetched: Any, records: Any) -> None:
         self.batch: Any = None
         self.is_again = False
+        self._came: Any = None
         self._fetched, self._records = fetched, records
         self._is_checked: bool = fetched.check_crcs
 
@@ -196,7 +205,13 @@ class _Batches:
             return self.batch
         self.batch, self._fetched.check_crcs = None, self._is_checked
         self.batch = self._records.next_batch()
+        self._came = None if self.batch is None else self.batch._buffer  # noqa: SLF001 - who opens it puts others there
         return self.batch
+
+    def is_whole(self) -> bool:
+        """Whether the bytes that came have the sum that their header says."""
+        again = None if self._came is None else _batches_of(bytes(self._came)).next_batch()
+        return again is not None and bool(again.validate_crc())
 
 
 def _is_read(batch: Any) -> bool:
@@ -251,10 +266,11 @@ class _Reading:
         return bytes(self._buffer[start : self.at])
 
 
-def _extent(batch: Any, at: int) -> tuple[int, int | None]:
-    """The first and the last offset of what is left of a batch; the last is None where the batch does not know."""
-    if batch is None or not (batch._decompressed or batch.validate_crc()):  # noqa: SLF001
+def _extent(batches: _Batches, at: int) -> tuple[int, int | None]:
+    """The first and the last offset of what is left of a batch; the last is None where it is not to be believed."""
+    if not batches.is_whole():
         return at, None
+    batch = batches.batch
     last: int = batch.last_offset if batch.magic == 2 else batch.base_offset
     first: int = max(at, batch.base_offset) if batch.magic == 2 else at
     return (first, last) if first <= last else (at, None)
@@ -264,7 +280,7 @@ def _refuse(tp: Any, first: int, last: int, error: Exception) -> Refusal:
     place = f"offset {first}" if first == last else f"offsets {first} to {last}"
     of = f"{place} of partition {tp.partition} of {tp.topic}"
     return Refusal(
-        "unreadable",
+        UNREADABLE,
         f"{of} cannot be read ({type(error).__name__}) and was passed over: have its producer send those events again, "
         "compressed by gzip, snappy, lz4, zstd or not at all; what came already is a duplicate and does no harm",
     )

@@ -21,13 +21,16 @@ class DeadLetters:
     async def replay(self, letter: str) -> Taken | None:
         """Take the record in again; where it can be used now, the letter goes. None: there is no such letter.
 
-        Safe to repeat: what was taken in before is a duplicate.
+        Safe to repeat: what was taken in before is a duplicate. A letter of which nothing could be read stays what it
+        is, and answers its own reason.
         """
         async with self.database.read() as session:
             found = await dead_letters.find(session, letter)
         if found is None:
             return None
-        incoming = [replace(one, record=None) for one in self.translate(record_of(found))]
+        record = record_of(found)
+        said = [Incoming(record.refusal)] if record.refusal else self.translate(record)
+        incoming = [replace(one, record=None) for one in said]
         taken = await self.ingest.take(incoming)
         refused = next((one for one in taken if one.status == "rejected"), None)
         if refused is None:

@@ -11,6 +11,9 @@ from connectors.sources import Raw, Refused, Translation, source_of
 from journeys.events import Event, Json
 from store.tables import DeadLetter
 
+UNREADABLE = "unreadable"
+"""The code of the refusal of what could not be read from Kafka: nothing of it came."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -22,7 +25,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A Kafka record: kept as a dead letter where it cannot be used. `refusal`: why nothing of it could be read."""
+    """A Kafka record: kept as a dead letter where it cannot be used. `refusal`: why nothing of it could be read, so
+    that there is nothing to be translated.
+    """
 
     topic: str
     partition: int
@@ -78,7 +83,8 @@ def record_of(letter: DeadLetter) -> Record:
     """The record again, as it came."""
     headers = cast("list[list[str | None]]", letter.headers.get("base64", cast("Json", [])))
     read = tuple(((_read(name) or b"").decode(), _read(value)) for name, value in headers)
-    return Record(letter.topic, letter.partition, letter.offset, letter.key, read, letter.value)
+    refusal = Refusal(letter.reason, letter.detail) if letter.reason == UNREADABLE else None
+    return Record(letter.topic, letter.partition, letter.offset, letter.key, read, letter.value, refusal)
 
 
 def _write(value: bytes | None) -> str | None:

@@ -23,6 +23,7 @@ from tests.support.ingesting import Feed, event
 from tests.support.until import until
 from workers import bridge as bridging
 from workers.bridge import Bridge
+from workers.dead_letters import DeadLetters
 from workers.kafka import Consumer, Passing
 from workers.records import Incoming, Record, incoming_of
 
@@ -110,6 +111,7 @@ import asyncio, sys, threading
 import typer
 from waymark.cli import main
 from workers import bridge
+from workers.dead_letters import DeadLetters
 from workers.kafka import Consumer
 
 bridge.CALL_SECONDS = 0.5
@@ -173,6 +175,10 @@ async def test_a_batch_that_cannot_be_read_is_one_dead_letter(
     (letter,) = await feed.rows(DeadLetter)
     assert ("unreadable", 11, None) == (letter["reason"], letter["offset"], letter["value"])
     assert f"offsets 6 to 11 of partition 0 of {topic} cannot be read (UnsupportedCodecError)" in letter["detail"]
+    again = await DeadLetters(feed.database, feed.ingest, translate).replay(str(letter["id"]))
+    assert again is not None
+    assert ("rejected", "unreadable", letter["detail"]) == (again.status, again.code, again.detail)
+    assert [letter] == await feed.rows(DeadLetter)
     async with running(feed, kafka_bootstrap, topic):
         producer = producer_of(kafka_bootstrap, compression_type="gzip")
         producer.send(topic, body(within[0]), partition=0)

@@ -2,13 +2,12 @@
 
 Every few seconds it looks for enrolments that have wanted waking for 5 s, are overdue by 60 s, or wait for a message
 that nobody has tried for longer than a retry pauses. So it repairs whatever a crash, a restored database or a lost
-Temporal left behind. An enrolment that was poked is left alone for a
-while, longer each time, so that a worker that is down does not gather signals. Nor is a crowd poked while it is being
-served: after a burst thousands wait for the workers, whom their own pokes have reached, and a signal to each would cost
-Temporal what it needs for them. Where some of a crowd have been served since the last look, only those are poked who
-have been seen waiting for a minute. Where a writer is set up it has texts
-drafted that have been wanted for 3 s, in the same way. Several sweepers at once are harmless. It goes by the real
-clock; but how long somebody rests is told by one that nobody sets.
+Temporal left behind. An enrolment that was poked is left alone for a while, longer each time, so that a worker that is
+down does not gather signals. Nor is a crowd poked while it is being served: after a burst thousands wait for the
+workers, whom their own pokes have reached, and a signal to each would cost Temporal what it needs for them. Where some
+of a crowd have been served since the last look, only those are poked who have been seen waiting for a minute. Where a
+writer is set up it has texts drafted that have been wanted for 3 s, in the same way. Several sweepers at once are
+harmless. It goes by the real clock; but how long somebody rests is told by one that nobody sets.
 """
 
 import asyncio
@@ -141,7 +140,7 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Poke whom nobody has woken; answers how many. Raises TryLater where Temporal wants a pause."""
-        found = await self._all(self._page, MOST)
+        found = await self._all(self._page)
         is_left_out = self._crowd.left_out(found, self.elapsed())
         self._crowd.owes = True
         poked = await self._call(found, self.poker.poke, self._resting, is_left_out)
@@ -152,17 +151,15 @@ class Sweeper:
         """Have drafted what has been wanted for a moment; answers how many. Raises TryLater as above."""
         if self.drafter is None:
             return 0
-        found = await self._all(self._wanted_drafts, MOST)
+        found = await self._all(self._wanted_drafts)
         return await self._call(found, self.drafter.draft, self._resting_drafts)
 
-    async def _all(
-        self, page_of: Callable[[datetime, str, int], Awaitable[Sequence[str]]], limit: int
-    ) -> Sequence[str]:
+    async def _all(self, page_of: Callable[[datetime, str], Awaitable[Sequence[str]]]) -> Sequence[str]:
         now = self.clock()
         found: list[str] = []
-        while page := await page_of(now, found[-1] if found else "", limit):
+        while page := await page_of(now, found[-1] if found else ""):
             found += page
-            if len(page) < limit:
+            if len(page) < MOST:
                 break
         return found
 
@@ -184,16 +181,16 @@ class Sweeper:
         resting.forget_all_but(set(found))
         return len(ready)
 
-    async def _page(self, now: datetime, after: str, limit: int) -> Sequence[str]:
+    async def _page(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:
             return await sweeping.list_unwoken(
                 session, wanted_before=now - self.wanted_for, due_before=now - self.overdue_by,
-                tried_before=now - self.untried_for, after=after, limit=limit,
+                tried_before=now - self.untried_for, after=after, limit=MOST,
             )  # fmt: skip
 
-    async def _wanted_drafts(self, now: datetime, after: str, limit: int) -> Sequence[str]:
+    async def _wanted_drafts(self, now: datetime, after: str) -> Sequence[str]:
         async with self.database.read() as session:
-            return await drafting.list_wanted(session, before=now - DRAFT_WANTED_FOR, after=after, limit=limit)
+            return await drafting.list_wanted(session, before=now - DRAFT_WANTED_FOR, after=after, limit=MOST)
 
     async def _clean(self) -> None:
         elapsed, now = self.elapsed(), self.clock()

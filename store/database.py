@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 import orjson
 from sqlalchemy import CursorResult, event, make_url
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store import sqlite
@@ -126,6 +128,7 @@ def _open(url: str, pool_size: int, answers_within: float | None) -> AsyncEngine
         limit = {"command_timeout": answers_within}
         engine = create_async_engine(url, pool_pre_ping=True, connect_args=limit, **options)
         event.listen(engine.sync_engine, "handle_error", _say_away)
+        _give_up_together(engine)
         return engine
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
@@ -150,8 +153,11 @@ def _open_to_write(url: str) -> AsyncEngine:
 
 def _say_away(context: ExceptionContext) -> OperationalError | None:
     """The driver gives almost every error of PostgreSQL the same class: those that pass are OperationalError here, as
-    on SQLite, so that no event is taken for unusable because the disk was full.
+    on SQLite, so that no event is taken for unusable because the disk was full. After a statement that took too long
+    the connection is of no use: a ROLLBACK would be waited for as long again.
     """
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
     error = context.sqlalchemy_exception
     if not isinstance(error, DBAPIError) or isinstance(error, OperationalError):
         return None
@@ -161,6 +167,31 @@ def _say_away(context: ExceptionContext) -> OperationalError | None:
     return OperationalError(
         error.statement, error.params, error.orig or error, error.hide_parameters, context.is_disconnect
     )  # fmt: skip
+
+
+def _give_up_together(engine: AsyncEngine) -> None:
+    """A host that vanished has taken all connections with it, and each would be found dead by somebody who waits for as
+    long as a statement may take, though the server has long been back. So the first that is given up for its silence
+    takes along those that nobody uses, and those that are being asked whether they still live: they are made anew for
+    whoever needs one, which costs little where only a statement took too long.
+    """
+    idle: WeakSet[ConnectionPoolEntry] = WeakSet()
+
+    def come(_connection: object, entry: ConnectionPoolEntry) -> None:
+        idle.add(entry)
+
+    def go(_connection: object, entry: ConnectionPoolEntry, _user: object) -> None:
+        idle.discard(entry)
+
+    def cut(_connection: object, _entry: ConnectionPoolEntry, error: BaseException | None) -> None:
+        if isinstance(error, TimeoutError):
+            for entry in tuple(idle):
+                if entry.driver_connection is not None:
+                    entry.driver_connection.terminate()  # without a word: the answer could only be waited for
+
+    event.listen(engine.sync_engine, "checkin", come)
+    event.listen(engine.sync_engine, "checkout", go)
+    event.listen(engine.sync_engine, "invalidate", cut)
 
 
 def _options() -> dict[str, Any]:

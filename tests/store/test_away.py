@@ -2,16 +2,18 @@
 
 import asyncio
 import traceback
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from store.database import Database
+from store.database import ANSWER_SECONDS, Database
 from store.migrate import upgrade
 from tests.support.ingesting import Feed, event, journey
+from tests.support.until import until
 from workers.ingest import Incoming
 from workers.outages import is_outage
 
@@ -65,13 +67,14 @@ async def test_a_connection_that_is_cut(postgres_url: str) -> None:
 
 
 class Vanishing:
-    """Stands between us and a server; from `vanish` on it acknowledges what it gets, and says nothing."""
+    """Stands between us and a server; from `vanish` on it acknowledges what it gets, and says nothing. Once it is back,
+    it knows nothing of the connections of before.
+    """
 
     def __init__(self, address: str) -> None:
         self._host, _, self._port = address.partition(":")
-        self._is_there = asyncio.Event()
-        self._is_there.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.come_back()
 
     async def start(self) -> int:
         """Answers the port at which it stands."""
@@ -79,8 +82,13 @@ class Vanishing:
         return self._server.sockets[0].getsockname()[1]
 
     def vanish(self) -> None:
-        """Until `stop`."""
+        """Whoever is connected by now waits until `stop`."""
         self._is_there.clear()
+
+    def come_back(self) -> None:
+        """On the same address, for those who connect from now on."""
+        self._is_there = asyncio.Event()
+        self._is_there.set()
 
     async def stop(self) -> None:
         """And cut what is left."""
@@ -94,23 +102,37 @@ class Vanishing:
         self._tasks.add(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._is_there.wait()
+        is_there = self._is_there
+        await is_there.wait()
         there, back = await asyncio.open_connection(self._host, int(self._port))
-        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+        await asyncio.gather(self._pass_on(reader, back, is_there), self._pass_on(there, writer, is_there))
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_there: asyncio.Event
+    ) -> None:
         while said := await reader.read(65536):
-            await self._is_there.wait()
+            await is_there.wait()
             writer.write(said)
         writer.close()
 
 
-async def test_a_server_that_vanished_without_a_word_is_away(postgres_url: str) -> None:
-    """It is waited for no longer than a statement may take, though its connection looks whole."""
+@pytest.fixture
+async def between(postgres_url: str) -> AsyncIterator[Vanishing]:
     url = make_url(postgres_url)
     between = Vanishing(f"{url.host}:{url.port}")
-    url = url.set(host="127.0.0.1", port=await between.start())
-    database = Database(url.render_as_string(hide_password=False), answers_within=1.0)
+    yield between
+    await between.stop()
+
+
+async def through(between: Vanishing, postgres_url: str) -> Database:
+    """The database through this one; a second for a statement."""
+    url = make_url(postgres_url).set(host="127.0.0.1", port=await between.start())
+    return Database(url.render_as_string(hide_password=False), answers_within=1.0)
+
+
+async def test_a_server_that_vanished_without_a_word_is_away(postgres_url: str, between: Vanishing) -> None:
+    """It is waited for no longer than a statement may take, though its connection looks whole."""
+    database = await through(between, postgres_url)
     await write(database, "SELECT 1")
     between.vanish()
     with pytest.raises(TimeoutError) as raised:
@@ -118,17 +140,105 @@ async def test_a_server_that_vanished_without_a_word_is_away(postgres_url: str) 
             await write(database, "SELECT 1")
     assert is_outage(raised.value)
     assert "asyncpg" in "".join(traceback.format_tb(raised.value.__traceback__)), "it was this test that gave up"
-    await between.stop()
     await database.close()
 
 
-async def test_only_a_migration_may_take_as_long_as_it_likes(postgres_url: str) -> None:
-    """Everybody else has a minute for a statement."""
-    for patience, ends in ((None, True), (0.2, False)):
-        database = Database(postgres_url, answers_within=patience)
-        with nullcontext() if ends else pytest.raises(TimeoutError):
-            await write(database, "SELECT pg_sleep(0.5)")
-        await database.close()
+async def use_at_once(database: Database, number: int) -> None:
+    """So many connections, all of them idle afterwards."""
+    all_there = asyncio.Barrier(number)
+
+    async def use() -> None:
+        async with database.write() as session:
+            await (await session.connection()).execute(text("SELECT 1"))
+            await all_there.wait()
+
+    await asyncio.gather(*(use() for _ in range(number)))
+
+
+@pytest.mark.parametrize("is_inside", [False, True], ids=["between_transactions", "inside_one"])
+async def test_one_waits_in_vain_for_a_server_that_came_back_not_each(
+    postgres_url: str, between: Vanishing, is_inside: bool
+) -> None:
+    """The connections that nobody used when it vanished are not waited for, one after the other; nor is a ROLLBACK."""
+    database = await through(between, postgres_url)
+    await use_at_once(database, 4)
+    with pytest.raises(TimeoutError):
+        await _wait_in_vain(database, between, is_inside=is_inside)
+    for _ in range(4):
+        await write(database, "SELECT 1")
+    await database.close()
+
+
+async def _wait_in_vain(database: Database, between: Vanishing, *, is_inside: bool) -> None:
+    async with database.write() as session:
+        if is_inside:
+            await (await session.connection()).execute(text("SELECT 1"))
+        between.vanish()
+        between.come_back()
+        await (await session.connection()).execute(text("SELECT 2"))
+
+
+async def test_who_asks_whether_a_connection_lives_is_freed_with_the_others(
+    postgres_url: str, between: Vanishing
+) -> None:
+    """The one who came later waits no longer than the first, and then has what was asked for."""
+    database = await through(between, postgres_url)
+    await use_at_once(database, 2)
+    between.vanish()
+    between.come_back()
+    first = asyncio.create_task(write(database, "SELECT 1"))
+    await asyncio.wait({first}, timeout=0.5)
+    second = asyncio.create_task(write(database, "SELECT 1"))
+    with pytest.raises(TimeoutError):
+        await first
+    await second
+    await database.close()
+
+
+async def test_a_statement_that_takes_too_long_disturbs_nobody_who_works(postgres_url: str) -> None:
+    """Their transactions go on to their commit; what the other one did is undone."""
+    await write(setting_up := Database(postgres_url), "CREATE TABLE one (id int PRIMARY KEY)")
+    await setting_up.close()
+    database = Database(postgres_url, answers_within=1.0)
+    await use_at_once(database, 3)
+    async with database.write() as working:
+        core = await working.connection()
+        await core.execute(text("INSERT INTO one VALUES (1)"))
+        with pytest.raises(TimeoutError):
+            await write(database, "INSERT INTO one VALUES (2)", "SELECT pg_sleep(30)")
+        await core.execute(text("INSERT INTO one VALUES (3)"))
+    async with database.read() as session:
+        kept = (await (await session.connection()).execute(text("SELECT id FROM one ORDER BY id"))).scalars().all()
+    assert [1, 3] == kept
+    await database.close()
+
+
+async def test_only_a_migration_may_take_as_long_as_it_likes(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for a table longer than everybody else may for a statement, which is a minute; a second in this test."""
+    defaults = Database.__init__.__kwdefaults__
+    assert defaults is not None
+    assert ANSWER_SECONDS == defaults["answers_within"] == 60
+    await upgrade(postgres_url)
+    monkeypatch.setitem(defaults, "answers_within", 1.0)
+    database = Database(postgres_url)
+    holding = create_async_engine(postgres_url)
+    async with holding.begin() as holder:
+        await holder.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+        migrating = asyncio.create_task(upgrade(postgres_url))
+        await until(lambda: _is_waited_for(database))
+        with pytest.raises(TimeoutError):  # it began later, and so what the migration waits for has taken longer
+            await write(database, "SELECT pg_sleep(30)")
+    await migrating
+    await holding.dispose()
+    await database.close()
+
+
+async def _is_waited_for(database: Database) -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with database.read() as session:
+        return (await (await session.connection()).execute(text(waiting))).first() is not None
 
 
 async def test_a_full_database_refuses_no_event(tmp_path: Path) -> None:

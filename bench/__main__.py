@@ -6,12 +6,14 @@ All of them once, in the usual size, on SQLite and beside the floors. `--full` i
 as JSON are in `.waymark-bench/latest.json` after each run; `--json` prints them instead of the tables.
 
 `--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`: those of its full
-size, and no others, never without the floor that they are read beside, and never of code that is not committed. What
-another run has kept of the same table, on another database perhaps, stays beside them.
+size, and no others, never without the floor that they are read beside, and never of code that is not committed, or was
+changed since the first benchmark began: then the run ends, as nothing that follows would be kept. What another run has
+kept of the same table, on another database perhaps, stays beside them.
 """
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,9 @@ from bench import (
     throughput,
     turns,
 )
-from bench.figures import Machine, Table, as_json, table_json
+from bench.figures import Machine, Table, as_json
 from bench.processes import on_two_cores
-from bench.results import not_committed, save
+from bench.results import not_committed, not_saved
 from bench.stage import SUBJECT_OF
 
 LATEST = Path(".waymark-bench") / "latest.json"
@@ -204,18 +206,22 @@ def main() -> None:
     tables: list[Table] = []
     if not given.json:
         print(machine, end="\n\n")
+    why = None
     for name in names:
-        before = Machine()
+        before = Machine(commit=machine.commit)
         tables.append(BENCHMARKS[name].taken(asked))
-        if given.save:
-            save(name, table_json(tables[-1]), before)
         if not given.json:
             print(tables[-1], flush=True)
         write(machine, tables)
+        if given.save and (why := not_saved(tables[-1], before)):
+            break
     if given.json:
         print(LATEST.read_text())
     else:
         print(f"The same as JSON: {LATEST}")
+    if why:
+        print(why, file=sys.stderr)
+        sys.exit(2)
 
 
 def write(machine: Machine, tables: Sequence[Table], file: Path = LATEST) -> None:

@@ -33,16 +33,32 @@ NOT_RUN = ("docs", "tests", "README.md")
 """What a figure does not depend on: a run that keeps its figures writes there, too."""
 
 
-def _commit() -> str:
+_RUN = (".", *(f":(exclude){each}" for each in NOT_RUN))
+DIRTY = "-dirty"
+"""Behind a commit: what runs is not as that has it."""
+
+
+def commit_of(root: Path = ROOT) -> str:
     """What runs, as git calls it; empty where there is no git, or nothing of it."""
-    commit = _git(ROOT, "describe", "--always").strip()
-    return f"{commit}-dirty" if commit and uncommitted() else commit
+    commit = _git(root, "describe", "--always").strip()
+    return f"{commit}{DIRTY}" if commit and uncommitted(root) else commit
 
 
 def uncommitted(root: Path = ROOT) -> Sequence[str]:
     """The files that run and are not as they were committed; none where there is no git."""
-    said = _git(root, "status", "--porcelain", "--", ".", *(f":(exclude){each}" for each in NOT_RUN))
-    return [line[3:] for line in said.splitlines()]
+    return [line[3:] for line in _git(root, "status", "--porcelain", "--", *_RUN).splitlines()]
+
+
+def changed_since(commit: str, root: Path = ROOT) -> Sequence[str]:
+    """The files that run and are not as they were in this commit, whether that has been committed or not; none where
+    there is no git, or it is not known what the commit was.
+    """
+    if not commit or not commit_of(root):
+        return []
+    commit = commit.removesuffix(DIRTY)
+    if not _git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"):
+        return [f"the commit {commit} itself, which is not there any more"]
+    return sorted({*uncommitted(root), *_git(root, "diff", "--name-only", commit, "--", *_RUN).splitlines()})
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -159,7 +175,7 @@ class Machine:
     load: float = field(default_factory=lambda: os.getloadavg()[0])
     taken_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     cores_there: int = field(default_factory=lambda: os.cpu_count() or 1)
-    commit: str = field(default_factory=_commit)
+    commit: str = field(default_factory=commit_of)
 
     def __str__(self) -> str:
         """In one line."""

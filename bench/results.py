@@ -8,7 +8,8 @@ subject, with the targets that were reckoned of them, and what else there is sta
 machine and at the same size (a title says the size); otherwise the new run stands alone. A floor taken anew takes all
 rows of earlier runs away: beside it they would say what was never measured. `runs` says which rows came of which run,
 of which commit, when it began and ended, and what was remarked there: a run of which no row is left is forgotten with
-its remarks and targets. Nothing is kept of code that was not committed: nobody could say afterwards what ran.
+its remarks and targets. Nothing is kept of code that was not committed, nor of code that was changed during the run:
+nobody could say afterwards what ran.
 
 A figure beside what it is to reach is a `Target` of its table. Why one is below its target, and what was tried, is
 written by hand in `docs/reference/figures/reasons.json`, which no run overwrites: by the benchmark's name and the
@@ -24,10 +25,10 @@ from typing import Any
 
 import orjson
 
-from bench.figures import ROOT, Machine, Target, table_json, uncommitted
+from bench.figures import DIRTY, ROOT, Machine, Table, Target, changed_since, table_json, uncommitted
 from journeys.events import Json
 
-__all__ = ["FOLDER", "Machine", "Target", "not_committed", "save", "table_json"]
+__all__ = ["FOLDER", "Machine", "NotKept", "Target", "not_committed", "not_saved", "save", "table_json"]
 
 FOLDER = ROOT / "docs" / "reference" / "figures"
 
@@ -35,24 +36,40 @@ Kept = Mapping[str, Any]
 """One file, or what is to become one."""
 
 
+class NotKept(Exception):
+    """Figures of code of which nobody could say what it was."""
+
+
 def not_committed(root: Path = ROOT) -> str | None:
     """Why nothing that is run now is to be kept, and what to do; None where it may be. To be asked before a run."""
     changed = uncommitted(root)
     if not changed:
         return None
-    told = ", ".join([*changed[:5], *([f"{len(changed) - 5} more"] if len(changed) > 5 else [])])
     return (
-        f"--save keeps figures of code that is committed alone, and this is not, or not as it stands here: {told}. "
-        "Commit it, or measure in a clone, or leave --save out"
+        f"--save keeps figures of code that is committed alone, and this is not, or not as it stands here: "
+        f"{_first(changed)}. Commit it, or measure in a clone, or leave --save out"
     )
 
 
+def _first(changed: Sequence[str]) -> str:
+    """Five of the files, and how many more there are."""
+    return ", ".join([*changed[:5], *([f"{len(changed) - 5} more"] if len(changed) > 5 else [])])
+
+
 def save(
-    name: str, table: Mapping[str, Json], machine: Machine, *, folder: Path = FOLDER, ended_at: datetime | None = None
+    name: str,
+    table: Mapping[str, Json],
+    machine: Machine,
+    *,
+    folder: Path = FOLDER,
+    ended_at: datetime | None = None,
+    root: Path = ROOT,
 ) -> Path:
     """Keep the figures of one benchmark beside those that this run has not taken; answers the file. `machine` is as it
-    was when the run began; `ended_at` is now, unless it is given.
+    was when the run began, with the commit of what ran; `ended_at` is now, unless it is given. Raises NotKept where the
+    code in `root` was not committed when the run began, or has been changed since.
     """
+    _check_unchanged(name, machine.commit, root)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.json"
     new: Kept = {"machine": asdict(machine), **table}
@@ -65,6 +82,28 @@ def save(
     kept: dict[str, Json] = {**new, "runs": [dict(run) for run in runs]}
     file.write_bytes(orjson.dumps(_rounded(kept), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return file
+
+
+def not_saved(table: Table, machine: Machine) -> str | None:
+    """Keep a table; answers why it could not be, None where it was."""
+    try:
+        save(table.name, table_json(table), machine)
+    except NotKept as why:
+        return str(why)
+    return None
+
+
+def _check_unchanged(name: str, commit: str, root: Path) -> None:
+    if commit.endswith(DIRTY):
+        raise NotKept(
+            f"{name} is not kept: when the run began, the code was not as the commit {commit.removesuffix(DIRTY)} has "
+            "it. Commit it, or take a clone, and measure again"
+        )
+    if changed := changed_since(commit, root):
+        raise NotKept(
+            f"{name} is not kept: the run began with the commit {commit}, and what runs is not as it was then: "
+            f"{_first(changed)}. Measure again in a clone, where nobody changes anything meanwhile"
+        )
 
 
 def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

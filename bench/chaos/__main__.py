@@ -7,10 +7,10 @@
 
 Several of them in one go, `run poison` say, take place one after the other. `--save` keeps the figures of each as soon
 as they are there, beside those that other runs have kept: of runs of full size and of code that is committed, and no
-others.
+others. Where the code is changed meanwhile, nothing that follows would be kept, and nothing follows.
 
 Exit status 0 where nothing was lost, stuck, said twice, told wrongly or in doubt without a cause, poison stood aside,
-memory was flat; 1 otherwise.
+memory was flat; 2 where what was to be kept was not; 1 otherwise.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from bench.chaos import poison, soak
 from bench.chaos.judge import InDoubt
 from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
-from bench.figures import Machine, Table, as_json, table_json
+from bench.figures import Machine, Table, as_json
 from bench.processes import on_two_cores
-from bench.results import not_committed, save
+from bench.results import not_committed, not_saved
 
 KINDS = ("run", "poison", "soak")
 LEARNERS, MINUTES, RECORDS, SOAK_MINUTES = 1_500, 5.0, 10_000, 30.0
@@ -55,20 +55,23 @@ def main() -> None:
     if given.save and (why := not_committed()):
         print(why, file=sys.stderr)
         sys.exit(2)
-    began, tables, is_good = Machine(), list[Table](), True
+    began, tables, is_good, why = Machine(), list[Table](), True, None
     if not given.json:
         print(began, flush=True)
     for take in _takings(given):
-        machine = Machine()
+        machine = Machine(commit=began.commit)
         table, was_good = take()
         tables.append(table)
         is_good = is_good and was_good
         if not given.json:
             print("", table, sep="\n", flush=True)
-        if given.save:
-            save(table.name, table_json(table), machine)
+        if given.save and (why := not_saved(table, machine)):
+            break
     if given.json:
         print(orjson.dumps(as_json(began, joined(tables)), option=orjson.OPT_INDENT_2).decode())
+    if why:
+        print(why, file=sys.stderr)
+        sys.exit(2)
     sys.exit(0 if is_good else 1)
 
 

@@ -19,8 +19,8 @@ from bench import __main__ as command
 from bench import growth
 from bench.__main__ import BENCHMARKS, Asked, not_kept, write
 from bench.chaos import __main__ as chaos
-from bench.figures import Column, Machine, Row, Table, Target
-from bench.results import not_committed, save, table_json
+from bench.figures import ROOT, Column, Machine, Row, Table, Target
+from bench.results import NotKept, not_committed, save, table_json
 from docs import figures
 
 REACHED = Target("messages per second", 61.25, at_least=50, floor=80, decimals=1)
@@ -30,7 +30,9 @@ TABLE = Table(
     [Row("bare", {"messages per second": 80}), Row("ours", {"messages per second": 61.2512345678, "the slowest": 3.5})],
     ["Everybody got hers."], [REACHED, BELOW],
 )  # fmt: skip
-FIRST = replace(Machine(), taken_at="2026-11-21T09:00:00+00:00", load=0.25, commit="")
+HERE = Machine(commit="")
+"""Of code of which nothing is known: it is kept in any case."""
+FIRST = replace(HERE, taken_at="2026-11-21T09:00:00+00:00", load=0.25)
 LATER = replace(FIRST, taken_at="2026-11-22T09:00:00+00:00", load=0.5)
 
 
@@ -46,13 +48,13 @@ def test_a_target_that_is_one_number_says_so(tmp_path: Path) -> None:
     """On a terminal and on the page: neither more nor less will do."""
     exact = Target("learners", 9, at_least=10, at_most=10)
     assert "exactly 10" in str(exact)
-    save("poison", table_json(Table("poison", "poison: ten", (), targets=[exact])), Machine(), folder=tmp_path)
+    save("poison", table_json(Table("poison", "poison: ten", (), targets=[exact])), HERE, folder=tmp_path)
     assert "| [learners](#poison) | 9 |  | = 10 |" in figures.page(tmp_path)
 
 
 def test_what_is_kept_is_what_was_measured(tmp_path: Path) -> None:
     """Figures to six digits, the machine, the targets and whether they are reached."""
-    kept = orjson.loads(save("burst", table_json(TABLE), Machine(), folder=tmp_path).read_bytes())
+    kept = orjson.loads(save("burst", table_json(TABLE), HERE, folder=tmp_path).read_bytes())
     assert Machine().cores == kept["machine"]["cores"]
     assert 61.2512 == kept["rows"]["ours"]["messages per second"]
     assert [True, False] == [target["is_reached"] for target in kept["targets"]]
@@ -65,7 +67,7 @@ def test_the_page_says_so_where_nothing_was_kept(tmp_path: Path) -> None:
 
 def test_the_page_has_figures_floors_and_targets(tmp_path: Path) -> None:
     """Each with its bounds; what is below says why, as soon as somebody has written it down."""
-    save("burst", table_json(TABLE), Machine(), folder=tmp_path)
+    save("burst", table_json(TABLE), HERE, folder=tmp_path)
     page = figures.page(tmp_path)
     assert "1 of 2 are reached" in page
     assert "| [messages per second](#burst) | 61.2 | 80.0 | ≥ 50.0 | reached |" in page
@@ -76,12 +78,12 @@ def test_the_page_has_figures_floors_and_targets(tmp_path: Path) -> None:
 
 def test_the_page_says_of_which_commit_the_figures_are(tmp_path: Path) -> None:
     """Those of earlier runs, too; and of how many cores a run had its own. Nothing where it is not known."""
-    old = replace(FIRST, commit="", cores=2, cores_there=2)
+    old = replace(FIRST, cores=2, cores_there=2)
     save("burst", table_json(TABLE), old, folder=tmp_path)
     assert "commit" not in figures.page(tmp_path).partition("## burst")[2]
     one = replace(old, commit="abc1234", cores_there=8)
-    save("burst", table_json(taken("Waymark, PostgreSQL")), one, folder=tmp_path)
-    save("burst", table_json(taken("Waymark, SQLite")), replace(one, commit="def5678"), folder=tmp_path)
+    save("burst", table_json(taken("Waymark, PostgreSQL")), one, folder=tmp_path, root=tmp_path)
+    save("burst", table_json(taken("Waymark, SQLite")), replace(one, commit="def5678"), folder=tmp_path, root=tmp_path)
     page = figures.page(tmp_path)
     assert ", 2 cores of 8, " in page
     assert f"; {FIRST.taken_at}; commit def5678\n" in page
@@ -142,7 +144,7 @@ def test_a_reason_is_shown_of_its_own_run_alone(tmp_path: Path) -> None:
 def test_a_section_says_what_was_measured(tmp_path: Path) -> None:
     """By the benchmark's own module; a burst is not a usual day."""
     table = Table("throughput", "throughput: 2,000 entries", (), [Row("Waymark, SQLite", {})])
-    save("throughput", table_json(table), Machine(), folder=tmp_path)
+    save("throughput", table_json(table), HERE, folder=tmp_path)
     page = figures.page(tmp_path)
     assert "    first message     from the event's time to the last byte of the letter" in page
     assert "for a usual day see [steady](#steady)" in page
@@ -153,7 +155,7 @@ def test_what_was_not_taken_is_not_taken_for_reached(tmp_path: Path) -> None:
 
     def keep(name: str, title: str, *rows: str) -> None:
         table = Table(name, f"{name}: {title}", (), [Row(row, {}) for row in rows], targets=[REACHED])
-        save(name, table_json(table), Machine(), folder=tmp_path)
+        save(name, table_json(table), HERE, folder=tmp_path)
 
     both = ("Waymark, SQLite", "Waymark, PostgreSQL")
     keep("steady", "10 entries a second for 20 s", "Waymark, SQLite")
@@ -220,7 +222,7 @@ def test_reasons_are_given_for_targets_that_are_there() -> None:
 def test_counts_that_came_to_the_same_are_told_together(tmp_path: Path) -> None:
     """Of many runs of the chaos: one line for what was lost in none of them, and one for where something was."""
     targets = [Target(f"lost: {run}", lost, at_most=0) for run, lost in (("one", 0), ("two", 3), ("three", 0))]
-    save("chaos", table_json(Table("chaos", "chaos: all", (), targets=targets)), Machine(), folder=tmp_path)
+    save("chaos", table_json(Table("chaos", "chaos: all", (), targets=targets)), HERE, folder=tmp_path)
     page = figures.page(tmp_path)
     assert "2 of 3 are reached" in page
     assert "| [lost](#chaos): one; three | 0 |  | ≤ 0 | reached |" in page
@@ -357,35 +359,87 @@ def test_nothing_is_kept_without_its_floor() -> None:
     assert "name floor in --on" in why
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """What it says there."""
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def write_to(folder: Path, name: str, content: str) -> None:
+    """A file there, below folders that need not be there yet."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content)
+
+
 def test_nothing_is_kept_of_code_that_is_not_committed(tmp_path: Path) -> None:
     """Changed or new; figures, pages and tests do not run, and may be as they are."""
-
-    def git(*arguments: str) -> None:
-        who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    def write_to(name: str, content: str) -> None:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
-
     assert not_committed(tmp_path) is None, "without git nobody knows"
-    git("init")
+    git(tmp_path, "init")
     for name in ("workers/turns.py", "docs/reference/figures/burst.json", "README.md", "tests/test_turns.py"):
-        write_to(name, "one")
-    git("add", ".")
-    git("commit", "-m", "one")
+        write_to(tmp_path, name, "one")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "one")
     for name in ("docs/reference/figures/burst.json", "docs/new.md", "README.md", "tests/test_turns.py"):
-        write_to(name, "two")
+        write_to(tmp_path, name, "two")
     assert not_committed(tmp_path) is None
-    write_to("workers/turns.py", "two")
-    write_to("bench/new.py", "new")
+    write_to(tmp_path, "workers/turns.py", "two")
+    write_to(tmp_path, "bench/new.py", "new")
     why = not_committed(tmp_path)
     assert why is not None
     assert "workers/turns.py" in why
     assert "bench/" in why
     assert "Commit it, or measure in a clone, or leave --save out" in why
-    git("add", ".")
-    git("commit", "-m", "two")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "two")
+    assert not_committed(tmp_path) is None
+
+
+def test_nothing_is_kept_of_code_that_was_changed_during_the_run(tmp_path: Path) -> None:
+    """Whether the change was committed or not, and though it was undone in part; of pages and tests it may be. What was
+    kept before stays as it is.
+    """
+    code = tmp_path / "code"
+    code.mkdir()
+    git(code, "init")
+    for name in ("workers/turns.py", "docs/a.md"):
+        write_to(code, name, "one")
+    git(code, "add", ".")
+    git(code, "commit", "-m", "one")
+    began = replace(FIRST, commit=git(code, "describe", "--always").strip())
+
+    def keep(machine: Machine = began) -> bytes:
+        return save("burst", table_json(TABLE), machine, folder=tmp_path, root=code).read_bytes()
+
+    kept = keep()
+    write_to(code, "docs/a.md", "two")
+    keep()
+    git(code, "commit", "-a", "-m", "pages")
+    keep()
+    write_to(code, "workers/turns.py", "two")
+    with pytest.raises(NotKept, match=rf"burst.* {began.commit}, and .*: workers/turns\.py\. Measure again in a clone"):
+        keep()
+    with pytest.raises(NotKept, match="not as the commit abc1234 has it"):
+        keep(replace(began, commit="abc1234-dirty"))
+    git(code, "commit", "-a", "-m", "two")
+    write_to(code, "bench/new.py", "new")
+    with pytest.raises(NotKept, match=r": bench/, workers/turns\.py\."):
+        keep()
+    (code / "bench" / "new.py").unlink()
+    with pytest.raises(NotKept, match=r": workers/turns\.py\."):
+        keep()
+    with pytest.raises(NotKept, match="the commit abc1234 itself"):
+        keep(replace(began, commit="abc1234"))
+    git(code, "revert", "--no-edit", "HEAD")
+    assert orjson.loads(kept)["rows"] == orjson.loads(keep())["rows"]
+
+
+def test_a_virtual_environment_that_is_a_link_is_no_change(tmp_path: Path) -> None:
+    """A clone may use another's."""
+    git(tmp_path, "init")
+    write_to(tmp_path, ".gitignore", (ROOT / ".gitignore").read_text())
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "one")
+    (tmp_path / ".venv").symlink_to(tmp_path)
     assert not_committed(tmp_path) is None
 
 

@@ -32,7 +32,8 @@ _LOCK = (0x7761_796D, 1)
 
 PATIENCE = "2s"
 """How long a new policy waits for turns. Others wait behind it meanwhile, and a turn may be frozen: a policy is given
-all the same, and should that turn ever commit, its enrolment waits by the old one until it is woken.
+all the same, and should that turn ever commit, its enrolment waits by the old one until it is woken. Deliveries go
+again all the same, too: a message that such a turn lets wait for that is the sweeper's, a quarter of an hour later.
 """
 
 _NOT_IN_TIME = "55P03"
@@ -64,7 +65,9 @@ def is_shared() -> ColumnElement[bool]:
 
 
 async def hold_alone(session: AsyncSession) -> None:
-    """Hold the policy until this transaction ends, once no turn that has read it is under way."""
+    """Hold the policy until this transaction ends, once no turn that has read it is under way; or, after `PATIENCE`,
+    go on without holding it, though one may be.
+    """
     if session.get_bind().dialect.name != "postgresql":
         return
     core = await connection_of(session)

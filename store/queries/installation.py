@@ -40,7 +40,9 @@ async def find_halted(session: AsyncSession) -> dict[str, Json] | None:
 
 async def go(session: AsyncSession) -> None:
     """Hold deliveries no longer. What waited is woken by `wake_halted`, a page at a time and once this is committed:
-    no turn lets a message wait for this any more, as none that read otherwise is under way (`store.policy_lock`).
+    by then the turns that read otherwise are over, and no other lets a message wait for this (`store.policy_lock`).
+    All but one that took longer than that lock's `PATIENCE`, frozen or slow: should it ever commit, what it lets wait
+    goes once the sweeper finds that nobody has touched it for a quarter of an hour.
     """
     await hold_alone(session)
     await (await session.connection()).execute(delete(Installation).where(col(Installation.name) == HALTED))

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
+import asyncpg
 import orjson
 from sqlalchemy import CursorResult, event, make_url
 from sqlalchemy.engine import Connection
@@ -62,13 +63,13 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that may write; on SQLite one after the other, in the order in which they asked."""
-        async with self._in_turn(), _session(self._writing) as session, session.begin():
+        async with self._in_turn(), _connecting(), _session(self._writing) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that only reads; it never waits for a writer."""
-        async with _session(self._reading) as session, session.begin():
+        async with _connecting(), _session(self._reading) as session, session.begin():
             yield session
 
     @asynccontextmanager
@@ -149,6 +150,18 @@ def _open_to_write(url: str) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _never_block)
     event.listen(engine.sync_engine, "begin", _begin_writing)
     return engine
+
+
+@asynccontextmanager
+async def _connecting() -> AsyncGenerator[None]:
+    """A server that ends while one connects is away, too: SQLAlchemy passes on as it is what asyncpg says then."""
+    try:
+        yield
+    except (asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        code: str | None = getattr(error, "sqlstate", None)
+        if code is not None and not code.startswith(AWAY):
+            raise
+        raise OperationalError(None, None, error, hide_parameters=True) from error
 
 
 def _say_away(context: ExceptionContext) -> OperationalError | None:

@@ -4,9 +4,11 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -53,6 +55,26 @@ async def test_what_was_given_twice_stays_what_it_was(postgres_url: str) -> None
     database = Database(postgres_url)
     with pytest.raises(IntegrityError):
         await write(database, "CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1), (1)")
+    await database.close()
+
+
+async def test_a_server_that_ends_while_one_connects_is_away(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is closed before the driver has told it how JSON is spelt."""
+    spell = PGDialect_asyncpg.setup_asyncpg_json_codec
+
+    async def closed(self: PGDialect_asyncpg, connection: Any) -> None:
+        await connection._connection.close()
+        await spell(self, connection)
+
+    monkeypatch.setattr(PGDialect_asyncpg, "setup_asyncpg_json_codec", closed)
+    database = Database(postgres_url)
+    for transaction in (database.read, database.write):
+        with pytest.raises(OperationalError) as raised:
+            async with transaction() as session:
+                await session.connection()
+        assert is_outage(raised.value)
     await database.close()
 
 

@@ -78,3 +78,9 @@ def _all_processes() -> tuple[dict[int, int], dict[int, float]]:
         parents[int(folder.name)] = int(fields[1])
         used[int(folder.name)] = sum(map(int, fields[11:15])) / _TICKS
     return parents, used
+
+
+def say_aloud(part: str, text: str, share: float | None) -> None:
+    """What is being got for a part, on standard error; how far it is nobody asks."""
+    if share is None:
+        print(f"{part}: {text}", file=sys.stderr, flush=True)

@@ -10,7 +10,6 @@ every page is full. At the end it is checked that the outbox is empty, and that 
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ import orjson
 from sqlalchemy import func, select
 
 from bench.figures import Column, Progress, Row, Table
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, say_aloud
 from bench.stage import PATIENCE_SECONDS, SUBJECT_OF, Wrong, open_database
 from journeys.events import Json
 from store.database import Database
@@ -59,7 +58,7 @@ async def measure(*, records: int, on: Sequence[str] = ("sqlite", "postgresql"))
 async def _measure(database: str, records: int, folder: Path) -> dict[str, float]:
     progress = Progress()
     async with AsyncExitStack() as stack:
-        broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
+        broker = kafka.KafkaServer(kafka.take(say_aloud).what, process.free_port())
         await stack.enter_async_context(running(broker, folder / "kafka"))
         url, pids = await open_database(stack, database, folder)
         await upgrade(url)
@@ -129,8 +128,3 @@ def _read(bootstrap: str, records: int) -> Counter[str]:
     times.update(orjson.loads(record.value or b"{}")["id"] for record in consumer.poll(1.0))  # those that are too many
     consumer.close()
     return times
-
-
-def _say(part: str, text: str, share: float | None) -> None:
-    if share is None:
-        print(f"{part}: {text}", file=sys.stderr, flush=True)

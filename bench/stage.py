@@ -9,7 +9,6 @@ starts them, and an SMTP server that writes down when each letter came.
 
 import asyncio
 import secrets
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -22,7 +21,7 @@ from uuid import uuid4
 import orjson
 
 from bench.figures import Progress
-from bench.processes import OfBench, cpu_seconds
+from bench.processes import OfBench, cpu_seconds, say_aloud
 from journeys import codec
 from journeys.compiler import compile_definition
 from journeys.events import Json
@@ -113,8 +112,8 @@ async def servers(folder: Path, *, is_counted: bool = False) -> AsyncGenerator[S
     calls that it takes, which costs it a little.
     """
     metrics = process.free_port() if is_counted else None
-    server = temporal.TemporalServer(temporal.take(_say).what, process.free_port(), metrics_port=metrics)
-    broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
+    server = temporal.TemporalServer(temporal.take(say_aloud).what, process.free_port(), metrics_port=metrics)
+    broker = kafka.KafkaServer(kafka.take(say_aloud).what, process.free_port())
     async with AsyncExitStack() as stack:
         started = await stack.enter_async_context(running(server, folder / "temporal"))
         brokering = await stack.enter_async_context(running(broker, folder / "kafka"))
@@ -207,7 +206,7 @@ async def open_database(stack: AsyncExitStack, database: str, folder: Path) -> t
     """The URL of an empty database of one's own, and the process of its server where it has one."""
     if database == "sqlite":
         return f"sqlite+aiosqlite:///{folder / 'waymark.db'}", {}
-    server = postgres.PostgresServer(postgres.take(_say).what, process.free_port())
+    server = postgres.PostgresServer(postgres.take(say_aloud).what, process.free_port())
     started = await stack.enter_async_context(running(server, folder / "postgresql"))
     return server.url(), {"database": started.pid}
 
@@ -254,8 +253,3 @@ def promoted(learner: str, at: float) -> str:
         "given_name": learner.title(), "email": f"{learner}@example.org", "country": "GB", "to_level": "manager",
     }  # fmt: skip
     return cloud_event("hr.learner.promoted", learner, at, data)
-
-
-def _say(part: str, text: str, share: float | None) -> None:
-    if share is None:
-        print(f"{part}: {text}", file=sys.stderr, flush=True)

@@ -24,7 +24,7 @@ from typing import get_args
 import orjson
 
 from bench.chaos import poison, soak
-from bench.chaos.judge import InDoubt
+from bench.chaos.judge import InDoubt, Verdict
 from bench.chaos.plan import Planned, read
 from bench.chaos.run import Asked, Outcome, Say, run, table_of
 from bench.figures import Machine, Table, as_json
@@ -44,6 +44,9 @@ class _Aloud(Say):
 
     def plan(self, plan: Sequence[Planned]) -> None:
         print("# the plan: at seconds, what, to whom, for how long", *plan, sep="\n", file=sys.stderr, flush=True)
+
+    def judged(self, verdict: Verdict) -> None:
+        print(f"found, before all is brought in once more: {verdict}", file=sys.stderr, flush=True)
 
     def kept(self, folder: Path) -> None:
         print(f"the logs of this run are in {folder}", file=sys.stderr, flush=True)

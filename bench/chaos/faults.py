@@ -150,17 +150,9 @@ class Lock:
 
     async def begin(self, house: House) -> None:
         file = house.url.partition(":///")[2]
-        pipe = asyncio.subprocess.PIPE
-        self._holder = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            LOCKING,
-            file,
-            str(self.within_seconds),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        command = (sys.executable, "-c", LOCKING, file, str(self.within_seconds))
+        pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        self._holder = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=nowhere)
         assert self._holder.stdout is not None
         if not await self._holder.stdout.readline():
             raise Impossible(f"it did not get the lock within {self.within_seconds:g} s")
@@ -180,9 +172,10 @@ class Full:
 
     async def begin(self, house: House) -> None:
         assert house.disk is not None, "plans without the disk have no such fault"
+        began = time.time()
         if not await asyncio.to_thread(house.disk.fill):
             raise Impossible("room was left on the disk")
-        self._began = time.time()
+        self._began = began  # it is full before we know
 
     async def end(self, house: House) -> None:
         assert house.disk is not None

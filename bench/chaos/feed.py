@@ -104,6 +104,10 @@ def coming(seed: int, *, learners: int, seconds: float, prefix: str = "learner")
     return sorted(events, key=lambda event: event.at)
 
 
+class Refused(Exception):
+    """The API does not take events of the run, and would not if they came again."""
+
+
 @dataclass
 class Feed:
     """Brings events in. `taken` says which somebody has acknowledged, and when."""
@@ -115,7 +119,9 @@ class Feed:
     _producer: Producer | None = None
 
     async def bring(self, events: Sequence[Coming], *, begin_at: float) -> None:
-        """Each at its instant, counted from `begin_at` (of `time.time()`); returns when all are acknowledged."""
+        """Each at its instant, counted from `begin_at` (of `time.time()`); returns when all are acknowledged. Raises a
+        group with Refused in it.
+        """
         roads = [[event for event in events if event.road == road] for road in ("kafka", "http")]
         async with asyncio.TaskGroup() as both:
             for road, send in zip(roads, (self._produce, self._post), strict=True):
@@ -158,7 +164,7 @@ class Feed:
         except httpx2.TransportError:
             return False
         if 400 <= answer.status_code < 500 or (answer.status_code == 202 and answer.json()["rejected"]):
-            raise RuntimeError(f"the API refuses events of the run ({answer.status_code}): {answer.text[:500]}")
+            raise Refused(f"the API refuses events of the run ({answer.status_code}): {answer.text[:500]}")
         return answer.status_code == 202
 
 

@@ -45,6 +45,7 @@ from bench.chaos.judge import (
 )
 from bench.chaos.plan import API, BRIDGES, WORKERS
 from bench.chaos.providers import Providers, open_providers
+from bench.processes import say_aloud
 from journeys import codec
 from journeys.compiler import compile_definition
 from store.database import Database
@@ -468,9 +469,11 @@ async def open_house(
             stack.callback(disk.unmount)
         providers = await open_providers(folder / "letters.log", WORKERS)
         stack.callback(providers.close)
-        broker = kafka.KafkaServer(kafka.take(_say).what, process.free_port())
-        timer = temporal.TemporalServer(temporal.take(_say).what, process.free_port())
-        database = postgres.PostgresServer(postgres.take(_say).what, process.free_port()) if on != "sqlite" else None
+        broker = kafka.KafkaServer(kafka.take(say_aloud).what, process.free_port())
+        timer = temporal.TemporalServer(temporal.take(say_aloud).what, process.free_port())
+        database = (
+            postgres.PostgresServer(postgres.take(say_aloud).what, process.free_port()) if on != "sqlite" else None
+        )
         url = f"sqlite+aiosqlite:///{(disk.folder if disk else folder) / 'waymark.db'}"
         url = database.url("chaos") if database else url
         port = process.free_port()
@@ -602,8 +605,3 @@ async def _publish(database: Database) -> None:
     async with database.write() as session:
         await publish(session, new, at=datetime.now(UTC))
         await installation.keep_policy(session, feed.POLICY, at=datetime.now(UTC))
-
-
-def _say(part: str, words: str, share: float | None) -> None:
-    if share is None:
-        print(f"{part}: {words}", file=sys.stderr, flush=True)

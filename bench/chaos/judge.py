@@ -2,7 +2,8 @@
 providers' own logs, what should have been said by the definition. Pure.
 
     lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
-    lost by Kafka     acknowledged to the feed by Kafka, and not in its log: what came of it is no matter of Waymark
+    lost by Kafka     acknowledged to the feed by Kafka, and not in its log: what came of it is no matter of Waymark.
+                      Who was to enter by it, and of whom neither a letter nor an enrolment is known, is not missed
     stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
     still carried     a workflow that Temporal carries on though all has been quiet, whatever our tables say of it
     said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
@@ -151,7 +152,8 @@ class Ended:
 class Evidence:
     """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log.
     `windows`: when nothing could be written down, as it was seen. `full`: when the disk was. `forgotten`: whose events
-    were acknowledged by Kafka and are not in its log. `carried`: the workflows that Temporal still carries on.
+    were acknowledged by Kafka and are not in its log; `never_came`: those of them who were to enter by one.
+    `carried`: the workflows that Temporal still carries on.
     """
 
     entered: AbstractSet[str]
@@ -166,6 +168,12 @@ class Evidence:
     full: Sequence[Window] = ()
     forgotten: Sequence[str] = ()
     carried: Sequence[str] = ()
+    never_came: AbstractSet[str] = frozenset()
+
+    def missed(self) -> AbstractSet[str]:
+        """Of whom Waymark never heard: Kafka lost the events by which they were to enter, and nothing came of them."""
+        known = {letter.learner for letter in self.letters} | {enrolled.learner for enrolled in self.enrolled}
+        return self.never_came - known
 
 
 @dataclass(frozen=True)
@@ -196,6 +204,16 @@ class Verdict:
         """Nothing that must not be."""
         return not (self.learners() or self.fallen)
 
+    def __str__(self) -> str:
+        """What must not be, and how often."""
+        found = {
+            "lost": self.lost, "lost by Kafka": self.forgotten, "stuck": self.stuck,
+            "still carried by Temporal": self.carried, "said twice": self.twice,
+            "told wrongly": [*self.wrong, *self.strange], "unexplained": self.unexplained,
+            "ended by itself": self.fallen,
+        }  # fmt: skip
+        return ", ".join(f"{name} {len(each)}" for name, each in found.items() if each) or "nothing that must not be"
+
     def learners(self) -> Sequence[str]:
         """Whose stories are to be told."""
         said = [*self.lost, *self.twice, *self.wrong, *self.unexplained, *self.strange]
@@ -206,14 +224,15 @@ def judge(evidence: Evidence) -> Verdict:
     """Hold what Waymark did and says against what came in and what was said."""
     kept = _kept(evidence.letters)
     status = {(told.learner, told.message): told for told in evidence.told}
-    wanted = {(learner, message): None for learner in sorted(evidence.entered) for message in CHANNEL_OF}
+    came = evidence.entered - evidence.missed()
+    wanted = {(learner, message): None for learner in sorted(came) for message in CHANNEL_OF}
     more = [said for said, letters in kept.items() if len(letters) > 1]
     twice = [said for said in more if not _is_in_order(kept[said], evidence)]
     may_doubt = explained(evidence)
     doubts = [said for said, told in status.items() if told.status == "may_have_gone"]
     return Verdict(
         lost=[said for said in wanted if said not in kept and not _is_marked(status.get(said), evidence.in_doubt)],
-        stuck=_stuck(evidence),
+        stuck=_stuck(came, evidence.enrolled),
         carried=_carried(evidence),
         forgotten=sorted(set(evidence.forgotten)),
         twice=twice,
@@ -371,12 +390,12 @@ def _carried(evidence: Evidence) -> Sequence[str]:
     return sorted({learner_of.get(workflow, workflow) for workflow in evidence.carried})
 
 
-def _stuck(evidence: Evidence) -> Sequence[str]:
+def _stuck(came: AbstractSet[str], all_enrolled: Sequence[Enrolled]) -> Sequence[str]:
     found: defaultdict[str, list[Enrolled]] = defaultdict(list)
-    for enrolled in evidence.enrolled:
+    for enrolled in all_enrolled:
         found[enrolled.learner].append(enrolled)
     return [
-        learner for learner in sorted(evidence.entered | found.keys())
-        if learner not in evidence.entered
+        learner for learner in sorted(came | found.keys())
+        if learner not in came
         or [(e.status, e.outcome) for e in found[learner]] != [("ended", OUTCOME)]
     ]  # fmt: skip

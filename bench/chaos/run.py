@@ -3,34 +3,40 @@
 Theory of operation. Three things go on at once until each has come to its end: the feed brings the events in, the
 troublemaker carries the plan out, the house starts again what has ended. Then it is waited until nothing happens any
 more: every enrolment has ended, or for `PATIENCE_SECONDS` neither a letter came nor an enrolment ended. That is longer
-than the pause after which Waymark by itself looks again (a retry after a breaker, the sweeper's rest). Only then is
-asked and counted, see `judge`; Temporal, too, which may carry a workflow on though our tables say that all has ended.
-What is found is told and kept at once, before the whole input is brought in once more, by which nobody may be told
-anything, and nobody enter. A replay that is never answered is a finding as any other.
+than the pause after which Waymark by itself looks again (a retry after a breaker, the sweeper's rest). Where it does
+not grow quiet within `QUIET_WITHIN_SECONDS`, the same may be said again without end: then it is counted all the same.
+Only then is asked and counted, see `judge`; Temporal, too, which may carry a workflow on though our tables say that all
+has ended. What is found is told and kept at once, before the whole input is brought in once more, by which nobody may
+be told anything, and nobody enter. A replay that is never answered, or refused, is a finding as any other.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 import httpx2
 import orjson
 
 from bench.chaos.faults import Done, Troublemaker
-from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, coming
+from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, Refused, coming
 from bench.chaos.house import Frozen, House, faketime, open_house
 from bench.chaos.judge import Away, Ended, Enrolled, Evidence, InDoubt, Told, Verdict, Window, judge
 from bench.chaos.plan import Planned, draw, draw_short
-from bench.chaos.stories import Stories, folder_of, keep, printed
+from bench.chaos.stories import Keeper, Stories, printed
 from bench.chaos.watch import Watch, watching
 from bench.figures import Column, Progress, Row, Table, Target
 from workers.kafka import Passing
 
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
 PATIENCE_SECONDS = 180.0
+QUIET_WITHIN_SECONDS = 1200.0
 MARKERS = 32
 """Learners who come after the replay, by each road: enough to fall into every partition of every topic."""
 BROUGHT_WITHIN_SECONDS = 600.0
@@ -81,18 +87,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of the whole input brought in once more: who was told something, and who entered again. `is_answered`:
-    it was taken in, all of it.
+    """What came of the whole input brought in once more: who was told something, and who entered again. `why_not`: why
+    not all of it was taken in; None where it was.
     """
 
     told: Sequence[str]
     entered: Sequence[str]
-    is_answered: bool
+    why_not: str | None = None
 
     @property
     def is_good(self) -> bool:
         """It was taken in, and nothing came of it."""
-        return self.is_answered and not self.told and not self.entered
+        return self.why_not is None and not self.told and not self.entered
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Outcome:
             "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
             "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
             "ended by itself": len(verdict.fallen), "said on replay": len(replay.told),
-            "entered on replay": len(replay.entered), "replay not taken in": int(not replay.is_answered),
+            "entered on replay": len(replay.entered), "replay not taken in": int(replay.why_not is not None),
             "database away": verdict.away_seconds, "whole run": self.seconds,
         }  # fmt: skip
         return Row(self.asked.subject, figures)
@@ -179,11 +185,13 @@ async def run(asked: Asked, *, say: "Say") -> Outcome:
         try:
             verdict, stories, replay = await running.go_through()
         except BaseException:
-            running.keep([])
+            running.keep_at_least()
             raise
         remarks = [f"left out: {fault}, as {why}" for fault, why in missing.items()] if not asked.is_short else []
         remarks += [f"could not happen (seed {asked.seed}): {fault}" for fault in running.trouble.left_out]
         remarks += [f"ended by itself: {ended}" for ended in verdict.fallen]
+        if replay.why_not is not None:
+            remarks.append(f"{asked.subject}: the replay was not taken in: {replay.why_not}")
         remarks += [f"{asked.subject}: {said}" for said in told_of(running.trouble.happened, house.frozen)]
         return Outcome(
             asked, verdict, plan, stories, remarks, running.letters, running.entered, replay, time.monotonic() - began,
@@ -201,18 +209,18 @@ class _Running:
         self.trouble = Troublemaker(house, self.begin_at)
         self.letters = self.entered = 0
         self._events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
-        self._folder: Path | None = None
-        self._never_came: AbstractSet[str] = frozenset()
+        self._keeper = Keeper(f"{asked.on}-{asked.in_doubt}-{asked.seed}", house, say.kept)
 
     async def go_through(self) -> tuple[Verdict, Sequence[str], Replay]:
         """Trouble, quiet, count, replay."""
         async with watching(self.house) as watch:
             await self._suffer()
-            await _grow_quiet(self.house, self.asked.learners)
+            await grow_quiet(self.house, self.asked.learners)
             evidence = await self._gather(watch)
         self.letters = sum(letter.was_kept for letter in evidence.letters)
-        self.entered = len(evidence.entered - self._never_came)
+        self.entered = len(evidence.entered - evidence.never_came)
         verdict = judge(evidence)
+        self.say.judged(verdict)
         teller = Stories(self.house, evidence, self._events, self.begin_at)
         stories = await teller.tell(verdict.learners())
         if not verdict.is_good:
@@ -222,7 +230,8 @@ class _Running:
             of_replay = {*replay.told, *replay.entered} - set(verdict.learners())
             stories = [*stories, *await teller.tell(sorted(of_replay))]
             self.keep(stories, verdict.fallen)
-        return verdict, printed(stories, self._folder) if self._folder else stories, replay
+        folder = self._keeper.folder
+        return verdict, printed(stories, folder) if folder else stories, replay
 
     async def _suffer(self) -> None:
         """All comes in while everything fails; raises TimeoutError where nobody would take it."""
@@ -237,7 +246,6 @@ class _Running:
         in_log = {str(orjson.loads(record.value or b"{}").get("id")) for record in await house.produced(TOPICS)}
         entered = entered_of(self._events, taken=self.feed.taken.keys(), in_log=in_log)
         forgotten = forgotten_of(self._events, taken=self.feed.taken.keys(), in_log=in_log)
-        self._never_came = {event.learner for event in forgotten if event.type == ENTERS}
         told = [
             Told(str(item["id"]), str(item["learner"]), str(item["message"]), str(item["status"]))
             for item in await house.items("/v1/deliveries", journey=JOURNEY)
@@ -247,26 +255,28 @@ class _Running:
             entered, house.providers.letters(), await _enrolled(house), told, house.deaths,
             [*house.cuts, *watch.windows, *restarts(away)], self.asked.in_doubt, house.ended, away, house.full,
             [event.learner for event in forgotten], carried,
+            {event.learner for event in forgotten if event.type == ENTERS},
         )  # fmt: skip
 
     async def _replay(self, evidence: Evidence) -> Replay:
         """Bring the whole input once more, and see what comes of it. Markers come after it by the same topics, in every
         partition, each of which keeps its order: once they have ended, all before them has been taken in. What comes by
-        HTTP is taken in when it is acknowledged. Whatever was told since the count belongs to it, as nothing was due.
+        HTTP is taken in when it is acknowledged. Whatever was told since the count belongs to it, as nothing was due;
+        but of whom Kafka had lost the entry, she enters only now, and rightly.
         """
-        known = {event.learner for event in self._events}
-        before = now = Counter(enrolled.learner for enrolled in evidence.enrolled)
-        is_answered = True
-        try:
-            async with asyncio.timeout(BROUGHT_WITHIN_SECONDS):
-                await self.feed.bring(self._events, begin_at=self.begin_at)
-                await self._mark(known)
-                now = Counter(enrolled.learner for enrolled in await _enrolled(self.house))
-        except (TimeoutError, httpx2.HTTPError, Passing):
-            is_answered = False
+        learners = {event.learner for event in self._events}
+        before = Counter(enrolled.learner for enrolled in evidence.enrolled)
+        now, why_not = await tried(self._bring_again(learners))
         since = self.house.providers.letters()[len(evidence.letters) :]
+        known = learners - evidence.missed()
         told = {letter.learner for letter in since} & known
-        return Replay(sorted(told), sorted(known & (now - before).keys()), is_answered)
+        return Replay(sorted(told), sorted(known & ((now or before) - before).keys()), why_not)
+
+    async def _bring_again(self, learners: AbstractSet[str]) -> Counter[str]:
+        """Answers how many enrolments each of them has when all was taken in."""
+        await self.feed.bring(self._events, begin_at=self.begin_at)
+        await self._mark(learners)
+        return Counter(enrolled.learner for enrolled in await _enrolled(self.house))
 
     async def _mark(self, known: AbstractSet[str]) -> None:
         """Bring markers in and wait for them; raises TimeoutError where nothing comes of them for too long."""
@@ -289,27 +299,52 @@ class _Running:
         if used != marked:
             raise RuntimeError(f"no marker fell into {sorted(used - marked)}: make MARKERS more than {MARKERS}")
 
-    def keep(self, stories: Sequence[str], fallen: Sequence[Ended] = ()) -> None:
+    def keep(self, stories: Sequence[str], fallen: Sequence[Ended]) -> None:
         """Keep what there is, once or again."""
-        if self._folder is None:
-            self._folder = folder_of(f"{self.asked.on}-{self.asked.in_doubt}-{self.asked.seed}")
-            self.say.kept(self._folder)
-        keep(
-            self._folder, self.house, stories=stories, plan=self.plan, happened=in_order(self.trouble.happened),
-            ended=[f"{ended} WITHOUT A CAUSE" if ended in fallen else ended for ended in self.house.ended],
-        )  # fmt: skip
+        self._keeper.keep(stories=stories, **self._happened(fallen))
+
+    def keep_at_least(self) -> None:
+        """Keep what happened, where no finding has been kept."""
+        self._keeper.keep_at_least(stories=[], **self._happened(()))
+
+    def _happened(self, fallen: Sequence[Ended]) -> Mapping[str, Sequence[object]]:
+        ended = [f"{ended} WITHOUT A CAUSE" if ended in fallen else ended for ended in self.house.ended]
+        return {"plan": self.plan, "happened": in_order(self.trouble.happened), "ended": ended}
+
+
+async def tried(bringing: Awaitable[T]) -> tuple[T | None, str | None]:
+    """What comes of it; or why it was not taken in, within its time."""
+    found: T | None = None
+    why_not: str | None = None
+    try:
+        async with asyncio.timeout(BROUGHT_WITHIN_SECONDS):
+            found = await bringing
+    except* (TimeoutError, httpx2.HTTPError, Passing, Refused) as group:
+        why_not = ", ".join(f"{type(error).__name__} {error}".strip() for error in _each(group))
+    return found, why_not
+
+
+def _each(group: BaseExceptionGroup[E]) -> Iterator[E]:
+    """Those within groups within groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(cast("BaseExceptionGroup[E]", error))
+        else:
+            yield error
 
 
 def entered_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: AbstractSet[str]) -> AbstractSet[str]:
     """Who entered: whose entry was acknowledged to the feed by either road, or stands in Kafka's log though it was not.
-    One that was acknowledged and is not in the log has entered, too: if nothing came of it, it was lost.
+    One that was acknowledged and is not in the log may have been read before: what came of it is judged.
     """
-    return {event.learner for event in events if event.type == ENTERS and event.id in taken | in_log}
+    known = taken | in_log
+    return {event.learner for event in events if event.type == ENTERS and event.id in known}
 
 
 def forgotten_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: AbstractSet[str]) -> Sequence[Coming]:
     """What Kafka acknowledged to the feed and has not in its log."""
-    return [event for event in events if event.road == "kafka" and event.id in taken - in_log]
+    lost = taken - in_log
+    return [event for event in events if event.road == "kafka" and event.id in lost]
 
 
 def restarts(away: Sequence[Away]) -> Sequence[Window]:
@@ -355,6 +390,9 @@ class Say:
     def plan(self, plan: Sequence[Planned]) -> None:
         """What will happen."""
 
+    def judged(self, verdict: Verdict) -> None:
+        """What was found, before all is brought in once more."""
+
     def kept(self, folder: Path) -> None:
         """Where the logs of a run that went wrong were kept."""
 
@@ -373,11 +411,12 @@ def planned_for(asked: Asked, missing: Mapping[str, str]) -> tuple[Planned, ...]
     return draw(asked.seed, seconds=asked.seconds, on=asked.on, without=list(missing))
 
 
-async def _grow_quiet(house: House, learners: int) -> None:
-    """Until all have ended, or nothing happens any more."""
+async def grow_quiet(house: House, learners: int, *, within_seconds: float = QUIET_WITHIN_SECONDS) -> None:
+    """Until all have ended, or nothing happens any more, or enough was waited."""
     progress = Progress()
     last, moved_at = (-1, -1), time.monotonic()
-    while time.monotonic() - moved_at < PATIENCE_SECONDS:
+    deadline = moved_at + within_seconds
+    while time.monotonic() < min(moved_at + PATIENCE_SECONDS, deadline):
         counts = await house.counts()
         ended = counts.get("ended", 0)
         if ended == learners == sum(counts.values()):

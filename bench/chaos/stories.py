@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,28 @@ async def tell_aloud(name: str, teller: Stories, learners: Sequence[str], *, mor
     keep(folder, teller.house, stories=stories, findings=more)
     told = [f"the logs of this run are in {folder}", *_first(more, folder / "findings.txt"), *printed(stories, folder)]
     print(*told, sep="\n", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Keeper:
+    """Keeps what there is of one run, in one folder, once or again. `say_where` is told at the first time."""
+
+    name: str
+    house: House
+    say_where: Callable[[Path], None]
+    folder: Path | None = None
+
+    def keep(self, **texts: Sequence[object]) -> None:
+        """What there is now, in the place of what was."""
+        if self.folder is None:
+            self.folder = folder_of(self.name)
+            self.say_where(self.folder)
+        keep(self.folder, self.house, **texts)
+
+    def keep_at_least(self, **texts: Sequence[object]) -> None:
+        """This, where nothing has been kept yet: what was found stays, whatever happens afterwards."""
+        if self.folder is None:
+            self.keep(**texts)
 
 
 def _first(told: Sequence[str], file: Path) -> Sequence[str]:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -24,8 +24,8 @@ from temporalio.client import Client
 from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
-from bench.chaos.faults import Done, Impossible, Lock, Troublemaker
-from bench.chaos.feed import CHANNEL_OF, TOPICS, coming
+from bench.chaos.faults import Done, Full, Impossible, Lock, Troublemaker
+from bench.chaos.feed import CHANNEL_OF, TOPICS, Feed, coming
 from bench.chaos.house import (
     HOUR_SECONDS,
     LASTS_SECONDS,
@@ -51,15 +51,17 @@ from bench.chaos.run import (
     Say,
     entered_of,
     forgotten_of,
+    grow_quiet,
     markers,
     missing_means,
     planned_for,
     run,
     table_of,
     told_of,
+    tried,
 )
 from bench.chaos.soak import slope_per_hour
-from bench.chaos.stories import PRINTED, printed
+from bench.chaos.stories import PRINTED, Keeper, printed
 from bench.chaos.watch import EVERY_SECONDS, SLOW_SECONDS, watching
 from connectors.channels.base import Channel, Limits
 from connectors.channels.email import Email, EmailSettings
@@ -166,6 +168,61 @@ def test_all_stories_are_kept_and_the_first_ones_printed(tmp_path: Path) -> None
     assert [] == printed([], tmp_path)
 
 
+async def test_what_was_found_is_kept_whatever_happens_afterwards(house: House, tmp_path: Path) -> None:
+    """A run that is ended in the replay keeps what happened only where nothing was kept; another finding is added."""
+    told: list[Path] = []
+    keeper, other = (Keeper(name, house, told.append) for name in ("found", "ended"))
+    with contextlib.chdir(tmp_path):
+        keeper.keep(stories=["ann's"])
+        keeper.keep_at_least(stories=[])
+        other.keep_at_least(stories=[], plan=["1 cut database 0"])
+    found, ended = told
+    assert ("ann's\n", "1 cut database 0\n") == ((found / "stories.txt").read_text(), (ended / "plan.txt").read_text())
+    keeper.keep(stories=["ann's", "bob's"])
+    assert ([found, ended], "ann's\nbob's\n") == (told, (found / "stories.txt").read_text())
+
+
+async def test_a_replay_that_is_refused_says_why(tmp_path: Path) -> None:
+    """Though what brings it in raises it within groups; what is wrong with the run itself is no answer."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 422 No\r\ncontent-length: 5\r\nconnection: close\r\n\r\nnever")
+        await writer.drain()
+        writer.close()
+
+    by_http = [event for event in coming(1, learners=3, seconds=0.0) if event.road == "http"]
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            found, why_not = await tried(Feed("", http).bring(by_http, begin_at=time.time() - 60))
+    assert (None, "Refused the API refuses events of the run (422): never") == (found, why_not)
+
+    async def answer(error: Exception | None) -> int:
+        if error is not None:
+            raise error
+        return 7
+
+    assert (7, None) == await tried(answer(None))
+    with pytest.raises(RuntimeError, match="MARKERS"):
+        await tried(answer(RuntimeError("make MARKERS more")))
+
+
+async def test_it_is_counted_though_it_never_grows_quiet(house: House) -> None:
+    """Whoever says the same without end is judged, too."""
+
+    async def say_again() -> None:
+        while True:
+            house.providers.webhook.take(ANN, "one", "d-1", by="worker-1")
+            await asyncio.sleep(0.1)
+
+    saying = asyncio.create_task(say_again())
+    async with asyncio.timeout(60):
+        await grow_quiet(house, 1, within_seconds=1.5)
+    saying.cancel()
+    assert len(house.providers.letters()) > 1
+
+
 def test_each_harm_is_counted_with_what_the_frozen_were_doing() -> None:
     """Two workers are one kind, two providers are two; one frozen over nothing is no freeze of a turn."""
     lines = ["1 drop smtp 1", "2 drop webhook 1", "3 kill worker-2 1", "4 kill worker-1 1", "5 freeze worker-1 24"]
@@ -193,10 +250,10 @@ async def test_poison_that_did_not_stand_aside_is_named() -> None:
 @pytest.mark.parametrize(
     ("replay", "figure"),
     [
-        (Replay([], [], is_answered=True), None),
-        (Replay([ANN], [], is_answered=True), "said on replay"),
-        (Replay([], [ANN], is_answered=True), "entered on replay"),
-        (Replay([], [], is_answered=False), "replay not taken in"),
+        (Replay([], []), None),
+        (Replay([ANN], []), "said on replay"),
+        (Replay([], [ANN]), "entered on replay"),
+        (Replay([], [], "TimeoutError"), "replay not taken in"),
     ],
 )
 def test_what_a_replay_does_is_a_finding(replay: Replay, figure: str | None) -> None:
@@ -213,7 +270,7 @@ def test_as_many_enter_as_were_asked_for(entered: int, is_reached: bool) -> None
     """The row says how many did, and the target that it is all; faults are those that happened, not those planned."""
     verdict = judge(Evidence(set(), [], [], []))
     plan = planning.read("1 cut database 0\n2 kill api 1")
-    replay = Replay([], [], is_answered=True)
+    replay = Replay([], [])
     done = [Done(plan[1], 2.0, 3.0)]
     outcome = Outcome(Asked(1, 1_500, 300.0), verdict, plan, (), (), 0, entered, replay, 1.0, done)
     table = table_of([outcome])
@@ -330,6 +387,35 @@ def test_a_full_disk_has_no_room() -> None:
         (disk.folder / "more").write_bytes(bytes(1 << 16))
     finally:
         disk.unmount()
+
+
+@dataclass
+class NotesWhenFull(Disk):
+    """A disk that says when it was full."""
+
+    full_at: float = 0.0
+
+    def fill(self) -> bool:
+        """And whether it is."""
+        is_full = super().fill()
+        self.full_at = time.time()
+        return is_full
+
+
+async def test_a_disk_may_end_its_database_while_it_is_being_filled(house: House) -> None:
+    """It is full before that is known: from the beginning of the filling on an end is excused."""
+    disk = Disk.mount()
+    if disk is None:
+        pytest.skip("a small disk can only be mounted by root")
+    house.disk = noted = NotesWhenFull(disk.folder)
+    try:
+        full = Full()
+        await full.begin(house)
+        await full.end(house)
+    finally:
+        disk.unmount()
+    (window,) = house.full
+    assert window.began < noted.full_at <= window.ended
 
 
 def test_what_was_open_at_a_death_had_been_claimed_by_then() -> None:

@@ -28,6 +28,11 @@ ONE, LATER = ALL[0], ALL[1:]
 GOOD = Evidence({ANN}, ALL, [Enrolled(ANN, "ended", OUTCOME, "e-ann")], told())
 
 
+BOB = Enrolled("bob", "active", None, "e-bob")
+KAFKA_LOST_BOB: dict[str, object] = {"entered": {ANN, "bob"}, "forgotten": ["bob"], "never_came": {"bob"}}
+"""His entry was acknowledged, and Kafka has it no more."""
+
+
 def evidence(**changes: object) -> Evidence:
     """Ann entered, was told everything once, and has ended; but for this."""
     return replace(GOOD, **changes)  # type: ignore[arg-type]
@@ -56,6 +61,14 @@ def found(verdict: Verdict) -> set[str]:
         (evidence(carried=["e-ann"]), {"carried"}),
         (evidence(carried=["e-nobody"]), {"carried"}),
         (evidence(forgotten=[ANN]), {"forgotten"}),
+        (evidence(**KAFKA_LOST_BOB), {"forgotten"}),
+        (evidence(**KAFKA_LOST_BOB, enrolled=[*GOOD.enrolled, BOB]), {"forgotten", "lost", "stuck"}),
+        (
+            evidence(**KAFKA_LOST_BOB, letters=[*ALL, replace(ONE, learner="bob")]),
+            {"forgotten", "lost", "stuck", "wrong"},
+        ),
+        (evidence(**KAFKA_LOST_BOB, letters=LATER), {"forgotten", "lost"}),
+        (evidence(**{**KAFKA_LOST_BOB, "never_came": set()}), {"forgotten", "lost", "stuck"}),
         (evidence(letters=[*ALL, replace(ONE, learner="eve")]), {"strange"}),
         (evidence(letters=[replace(ONE, channel="webhook"), *LATER]), {"strange"}),
         (evidence(entered={ANN, "bob"}), {"lost", "stuck"}),
@@ -69,6 +82,7 @@ def test_each_discrepancy_is_found(seen: Evidence, expected: set[str]) -> None:
     assert expected == found(verdict)
     assert verdict.is_good == (not expected)
     assert bool(expected - {"fallen"}) == bool(verdict.learners())
+    assert (str(verdict) == "nothing that must not be") == (not expected)
 
 
 # what explains a doubt about a letter

@@ -63,7 +63,7 @@ KINDS = (
     Kind("kill", ("temporal",), 0.0, 4.0),
     Kind("kill", ("kafka",), 0.0, 4.0),
     Kind("rebalance", BRIDGES, 1.0, 4.0),
-    Kind("freeze", WORKERS, 24.0, 30.0),
+    Kind("freeze", WORKERS, 40.0, 50.0),
     Kind("freeze", BRIDGES, 12.0, 18.0),
     Kind("hour-ahead", WORKERS, 8.0, 20.0),
     Kind("hour-behind", WORKERS, 8.0, 20.0),

@@ -54,7 +54,8 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
     Those that wanted waking before are among them: to poke twice does no harm.
     """
     core = await session.connection()
-    held = union(*(_held(row, after) for row in (DeliveryRow, RequestRow))).subquery()
+    of_each = [_held(row, after).limit(limit).subquery() for row in (DeliveryRow, RequestRow)]
+    held = union(*(select(each.c.enrolment) for each in of_each)).subquery()
     waiting = select(held.c.enrolment).order_by(held.c.enrolment).limit(limit)
     found = (await core.execute(waiting)).scalars().all()
     await want_waking(session, found, at=at)
@@ -62,16 +63,18 @@ async def wake_halted(session: AsyncSession, *, after: str, limit: int, at: date
 
 
 def _held(row: type[DeliveryRow] | type[RequestRow], after: str) -> Select[str]:
-    """The enrolments that wait for one of these to go again; what is sent again by hand goes though its enrolment has
-    ended.
+    """The enrolments that wait for one of these to go again, in order and each once, so that a page costs no more than
+    what it passes; what is sent again by hand goes though its enrolment has ended.
     """
     is_held = and_(col(row.status) == "deferred", col(row.reason) == HALTED, col(Enrolment.status) != "ended")
     waits = col(row.status).in_(("queued", "deferred"))
     is_sent_again = and_(col(DeliveryRow.leg) >= AGAIN, waits) if row is DeliveryRow else false()
     return (
         select(col(row.enrolment))
+        .distinct()
         .join(Enrolment, col(Enrolment.id) == col(row.enrolment))
-        .where(col(row.enrolment) > after, or_(is_held, is_sent_again))
+        .where(col(row.enrolment) > after, col(Enrolment.id) > after, or_(is_held, is_sent_again))
+        .order_by(col(row.enrolment))
     )
 
 

@@ -361,7 +361,7 @@ class _Performer:
             digest = await deliveries.find(self._db, bid.bid.digest)
             rest = None if digest is None else self.turns.delivering.left(digest)
             if rest is not None:  # it is on its way: whether it is in there is known when that is over
-                return Deferred(now, now + rest, "it goes in one message with others")
+                return Deferred(now, now + rest, "it goes in one message with others", is_brief=True)
         if bid is not None and has_had_no_room(bid.bid, now=now):
             return await self._skip(row, NO_ROOM, is_new=False, now=now)
         return None

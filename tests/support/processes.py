@@ -29,7 +29,7 @@ from waymark.stack.temporal import TemporalServer, take
 
 Kind = Literal["api", "worker", "bridge"]
 KEY = "a key of the tests, of no worth"
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from kafka.record import util as _util
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from store.queries.outbox import DEAD_LETTERS, Outgoing
-from workers.records import UNREADABLE, Record, Refusal
+from workers.records import Record, Refusal
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -280,7 +280,7 @@ def _refuse(tp: Any, first: int, last: int, error: Exception) -> Refusal:
     place = f"offset {first}" if first == last else f"offsets {first} to {last}"
     of = f"{place} of partition {tp.partition} of {tp.topic}"
     return Refusal(
-        UNREADABLE,
+        "unreadable",
         f"{of} cannot be read ({type(error).__name__}) and was passed over: have its producer send those events again, "
         "compressed by gzip, snappy, lz4, zstd or not at all; what came already is a duplicate and does no harm",
     )

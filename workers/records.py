@@ -11,9 +11,6 @@ from connectors.sources import Raw, Refused, Translation, source_of
 from journeys.events import Event, Json
 from store.tables import DeadLetter
 
-UNREADABLE = "unreadable"
-"""The code of the refusal of what could not be read from Kafka: nothing of it came."""
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -83,7 +80,8 @@ def record_of(letter: DeadLetter) -> Record:
     """The record again, as it came."""
     headers = cast("list[list[str | None]]", letter.headers.get("base64", cast("Json", [])))
     read = tuple(((_read(name) or b"").decode(), _read(value)) for name, value in headers)
-    refusal = Refusal(letter.reason, letter.detail) if letter.reason == UNREADABLE else None
+    has_come = letter.reason != "unreadable"  # or nothing of it did, and its refusal is all there is
+    refusal = None if has_come else Refusal(letter.reason, letter.detail)
     return Record(letter.topic, letter.partition, letter.offset, letter.key, read, letter.value, refusal)
 
 

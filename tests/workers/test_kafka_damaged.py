@@ -10,7 +10,7 @@ from kafka.record import MemoryRecords, MemoryRecordsBuilder, util
 from kafka.structs import TopicPartition
 
 from workers.kafka import _Fetched  # pyright: ignore[reportPrivateUsage] - what reads batches is inside
-from workers.records import UNREADABLE, Refusal
+from workers.records import Refusal
 
 LENGTH_AT, SUM_AT, SUMMED_AT, CODEC_AT, LAST_DELTA_AT, RECORDS_AT = 8, 17, 21, 22, 23, 61
 """Where these stand in a batch: https://kafka.apache.org/documentation/#recordbatch."""
@@ -55,7 +55,7 @@ def test_a_damaged_batch_skips_nothing_that_is_good(codec: int, checks_sums: boo
     """Its last offset would go past the next batch. One offset is passed over; fetched again, it is whole."""
     damaged = batch(0, codec=codec, is_damaged=True, last_delta=100)
     found, next_at = read([damaged, batch(3)], at=0, checks_sums=checks_sums)
-    expected: Read = [(0, UNREADABLE)] if checks_sums else [(0, VALUES[0]), (1, UNREADABLE)]
+    expected: Read = [(0, "unreadable")] if checks_sums else [(0, VALUES[0]), (1, "unreadable")]
     assert (expected, len(expected)) == (found, next_at)
     found, next_at = read([batch(0), batch(3)], at=next_at, checks_sums=checks_sums)
     assert ([*enumerate(VALUES)][len(expected) :], 6) == (found, next_at)
@@ -66,7 +66,7 @@ def test_a_batch_that_stays_damaged_is_passed_over_offset_by_offset(checks_sums:
     """It is fetched from its beginning each time: what was passed over before is not passed over again."""
     damaged = batch(0, is_damaged=True, last_delta=100)
     found, next_at = read([damaged, batch(3)], at=2, checks_sums=checks_sums)
-    assert ([(2, UNREADABLE)], 3) == (found, next_at)
+    assert ([(2, "unreadable")], 3) == (found, next_at)
 
 
 def test_a_batch_whose_sum_is_right_is_passed_over_as_one() -> None:
@@ -74,4 +74,4 @@ def test_a_batch_whose_sum_is_right_is_passed_over_as_one() -> None:
     meant = bytearray(batch(0, is_damaged=True))
     struct.pack_into(">I", meant, SUM_AT, cast("Any", util).calc_crc32c(memoryview(meant)[SUMMED_AT:]))
     found, next_at = read([bytes(meant), batch(3)], at=0, checks_sums=False)
-    assert ([(0, VALUES[0]), (2, UNREADABLE), *[*enumerate(VALUES)][3:]], 6) == (found, next_at)
+    assert ([(0, VALUES[0]), (2, "unreadable"), *[*enumerate(VALUES)][3:]], 6) == (found, next_at)

@@ -150,9 +150,12 @@ class Running:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A worker that was frozen: over which letters that it had handed over, and which of these were taken over."""
+    """A worker that was frozen, and when: over which letters that it had handed over, and which of these were taken
+    over.
+    """
 
     who: str
+    at: float
     over: AbstractSet[str]
     taken_over: AbstractSet[str] = frozenset()
 
@@ -291,21 +294,22 @@ class House:
         self.processes[name].child.send_signal(signal.SIGSTOP)
         self._note_end(name, began)
         if name in WORKERS:
-            self.frozen.append(Frozen(name, self.providers.under_way(name)))
+            self.frozen.append(Frozen(name, time.time(), self.providers.under_way(name)))
 
     async def thaw(self, name: str) -> None:
-        """SIGCONT. What it had been frozen over and is not open any more was taken over: it could not conclude it."""
+        """SIGCONT. What it had been frozen over and is its own no more was taken over: it could not conclude it."""
         try:
-            still_open = await self.open_attempts()
+            attempts = await self._attempts()
         finally:
             last = max((n for n, death in enumerate(self.deaths) if death.who == name), default=None)
             if last is not None:
                 self.deaths[last] = replace(self.deaths[last], thawed_at=time.time())
             self.processes[name].child.send_signal(signal.SIGCONT)
         number = max((n for n, frozen in enumerate(self.frozen) if frozen.who == name), default=None)
-        if number is not None and still_open is not None:
+        if number is not None and attempts is not None:
             frozen = self.frozen[number]
-            self.frozen[number] = replace(frozen, taken_over=frozen.over - still_open)
+            own = {each.delivery for each in attempts if not each.is_taken_over and each.at <= frozen.at}
+            self.frozen[number] = replace(frozen, taken_over=frozen.over - own)
 
     def _note_end(self, name: str, began: float) -> None:
         """One has ended, or stands still: workers die, servers are away until they are ready again."""

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
@@ -227,7 +227,7 @@ def test_each_harm_is_counted_with_what_the_frozen_were_doing() -> None:
     """Two workers are one kind, two providers are two; one frozen over nothing is no freeze of a turn."""
     lines = ["1 drop smtp 1", "2 drop webhook 1", "3 kill worker-2 1", "4 kill worker-1 1", "5 freeze worker-1 24"]
     happened = [Done(planned, planned.at, planned.at + 1) for planned in planning.read("\n".join(lines))]
-    frozen = [Frozen("worker-1", {"d-1"}, {"d-1"}), Frozen("worker-1", {"d-2"}), Frozen("worker-2", set())]
+    frozen = [Frozen("worker-1", 5, {"d-1"}, {"d-1"}), Frozen("worker-1", 9, {"d-2"}), Frozen("worker-2", 9, set())]
     harms, freezes = told_of(happened, frozen)
     assert "faults: drop smtp 1, drop webhook 1, freeze worker 1, kill worker 2." == harms
     assert "workers were frozen 3 times, 2 of them over a letter" in freezes
@@ -445,7 +445,7 @@ async def test_a_worker_is_frozen_over_a_letter_and_let_go_when_it_was_taken_ove
     part = Background("worker", house.folder / "ready", {})
     house.processes["worker-1"] = Running(part, house.folder, child)
     try:
-        for delivery in ("d-1", "d-2"):
+        for delivery in ("d-1", "d-2", "d-3"):
             await claimed(house, delivery, at=time.time())
         freezing = asyncio.create_task(house.freeze("worker-1"))
         await asyncio.sleep(3 * MEETS_EVERY_SECONDS)
@@ -453,14 +453,20 @@ async def test_a_worker_is_frozen_over_a_letter_and_let_go_when_it_was_taken_ove
         await asyncio.sleep(3 * MEETS_EVERY_SECONDS)
         assert not freezing.done()
         house.providers.smtp.take(ANN, "one", "d-1", by="worker-1")
-        house.providers.webhook.take(ANN, "two", "d-2", by="worker-1")
+        for delivery in ("d-2", "d-3"):
+            house.providers.webhook.take(ANN, "two", delivery, by="worker-1")
         await freezing
-        assert [Frozen("worker-1", {"d-1", "d-2"})] == house.frozen
+        assert [("worker-1", {"d-1", "d-2", "d-3"}, set())] == [
+            (each.who, each.over, each.taken_over) for each in house.frozen
+        ]
         await until(lambda: state_of(child.pid) == "T")
         async with house.database.write() as session:
-            assert await take_over(session, "d-1", of="a-1", clock=datetime.now(UTC), status="may_have_gone")
+            now = datetime.now(UTC)
+            assert await take_over(session, "d-1", of="a-1", clock=now, status="may_have_gone")
+            anew = {"attempt": "a-2", "attempt_until": now + timedelta(seconds=LASTS_SECONDS)}
+            assert await take_over(session, "d-3", of="a-1", clock=now, **anew)
         await house.thaw("worker-1")
-        assert [Frozen("worker-1", {"d-1", "d-2"}, {"d-1"})] == house.frozen
+        assert [{"d-1", "d-3"}] == [each.taken_over for each in house.frozen]
         await until(lambda: state_of(child.pid) != "T")
         await house.looked()
         (death,) = house.deaths

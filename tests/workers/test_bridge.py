@@ -12,20 +12,20 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
-from connectors.sources import Raw, to_cloudevent
-from connectors.sources.cloudevents import CloudEvents
+from connectors.sources import to_cloudevent
 from journeys.events import Event
 from store import migrate
 from store.database import Database
 from store.queries import outbox
 from store.tables import DeadLetter, Enrolment, Installation, LoggedEvent, OutboxRow
 from tests.support.ingesting import Feed, event, hours, journey
+from tests.support.topics import new_topic, translate
 from tests.support.until import until
 from workers import bridge as bridging
 from workers.bridge import Bridge, Stuck, run_bridge
 from workers.dead_letters import DeadLetters
 from workers.kafka import Consumer, Passing
-from workers.records import Incoming, Record, incoming_of
+from workers.records import Incoming, Record
 from workers.relay import Relay
 
 
@@ -41,17 +41,7 @@ async def feed(database_url: str) -> AsyncIterator[Feed]:
 @pytest.fixture
 def topic(kafka_bootstrap: str) -> str:
     """A topic of this test's own, with four partitions that the broker tells of."""
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1}}, wait_for_metadata=True)
-    admin.close()
-    return name
-
-
-def translate(record: Record) -> Sequence[Incoming]:
-    """As the translator of CloudEvents says, whatever the topic is called."""
-    raw = Raw(record.value, dict(record.headers), "kafka")
-    return [incoming_of(one, record=record) for one in CloudEvents.translate(raw)]
+    return new_topic(kafka_bootstrap, partitions=4)
 
 
 def produce(bootstrap: str, topic: str, values: Sequence[bytes | Event], *, partition: int | None = None) -> None:

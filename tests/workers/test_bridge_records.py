@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,19 +12,18 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from connectors.sources import Raw, to_cloudevent
-from connectors.sources.cloudevents import CloudEvents
+from connectors.sources import to_cloudevent
 from journeys.events import Event
 from store import migrate
 from store.database import Database
 from store.tables import DeadLetter, LoggedEvent
 from tests.support.ingesting import Feed, event
+from tests.support.topics import new_topic, translate
 from tests.support.until import until
 from workers import bridge as bridging
 from workers.bridge import Bridge
 from workers.dead_letters import DeadLetters
 from workers.kafka import Consumer, Passing
-from workers.records import Incoming, Record, incoming_of
 
 
 @pytest.fixture
@@ -40,17 +38,7 @@ async def feed(sqlite_url: str) -> AsyncIterator[Feed]:
 @pytest.fixture
 def topic(kafka_bootstrap: str) -> str:
     """A topic of this test's own, with two partitions."""
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    admin: Any = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    admin.create_topics({name: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
-    admin.close()
-    return name
-
-
-def translate(record: Record) -> Sequence[Incoming]:
-    """As the translator of CloudEvents says, whatever the topic is called."""
-    raw = Raw(record.value, dict(record.headers), "kafka")
-    return [incoming_of(one, record=record) for one in CloudEvents.translate(raw)]
+    return new_topic(kafka_bootstrap, partitions=2)
 
 
 def events(number: int) -> Sequence[Event]:

@@ -207,7 +207,7 @@ async def _house(database: str) -> AsyncGenerator[House]:
         stack.push_async_callback(close_channels, channels)
         programs = Programs()
         ingest = Ingest(opened, programs, settings.signing_secret(), timedelta(hours=1), real_clock, NobodyWakes())
-        delivering, requesting = build_delivering(settings, channels), build_requesting(settings, {})
+        delivering, requesting = build_delivering(settings, channels, programs), build_requesting(settings, {})
         turns = Turns(opened, programs, delivering, real_clock, Queues(), requesting)
         yield House(opened, ingest, turns, arrived, pids)
 

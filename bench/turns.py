@@ -75,9 +75,8 @@ async def _measure(database: str, entries: int, folder: Path) -> Row:
         stack.push_async_callback(close_channels, channels)
         programs = Programs()
         ingest = Ingest(opened, programs, uuid4().hex, timedelta(hours=1), real_clock, NobodyWakes())
-        turns = Turns(
-            opened, programs, build_delivering(settings, channels), real_clock, Queues(), build_requesting(settings, {})
-        )
+        delivering, requesting = build_delivering(settings, channels, programs), build_requesting(settings, {})
+        turns = Turns(opened, programs, delivering, real_clock, Queues(), requesting)
         figures = await _taken("event", entries, lambda: _ingest(ingest, entries))
         figures |= await _taken("turn", entries * len(SUBJECTS), lambda: _take_all(opened, turns))
         if arrived.count() != entries * len(SUBJECTS):

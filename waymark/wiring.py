@@ -127,7 +127,7 @@ async def open_activities(
     channels = open_channels(house.settings.of_channels(), limits=limits)
     systems = open_systems(house.settings)
     try:
-        delivering = build_delivering(house.settings, channels)
+        delivering = build_delivering(house.settings, channels, house.programs)
         asking = build_requesting(house.settings, systems)
         turns = Turns(house.database, house.programs, delivering, real_clock, house.queues, asking, poker=house.gateway)
         retries = Retries(house.database, house.programs, delivering, real_clock, poker=house.gateway)
@@ -230,7 +230,7 @@ def build_requesting(settings: Settings, systems: Mapping[str, System]) -> Reque
     )
 
 
-def build_delivering(settings: Settings, channels: Mapping[str, Channel]) -> Delivering:
+def build_delivering(settings: Settings, channels: Mapping[str, Channel], programs: Programs) -> Delivering:
     """The road to the providers."""
     return Delivering(
         channels=channels,
@@ -242,6 +242,7 @@ def build_delivering(settings: Settings, channels: Mapping[str, Channel]) -> Del
         links=links_of(settings),
         clock=real_clock,
         watch=Watch(monotonic),
+        program_of=programs.by_hash,
     )
 
 

@@ -15,7 +15,7 @@ again otherwise. Real time rules leases; instants of the journey come from the t
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
@@ -32,7 +32,8 @@ from journeys.identity import delivery_id
 from journeys.links import Links
 from journeys.program import Entry, Program
 from journeys.run import Run
-from store.queries import deliveries, outbox
+from store.queries import deliveries, outbox, resending
+from store.queries.steering import ProgramOf
 from store.queries.turns import Person
 from store.tables import DeliveryRow
 from workers.breaker import Breaker
@@ -120,7 +121,7 @@ class DeliverRule:
 @dataclass(frozen=True)
 class Delivering:
     """All that sending needs, handed over by the wiring. `clock` is the real one; `watch` sees the attempts of other
-    processes, and is one for each process.
+    processes, and is one for each process; `program_of` is `workers.programs.Programs.by_hash`.
     """
 
     channels: Mapping[str, Channel]
@@ -132,6 +133,7 @@ class Delivering:
     links: Links
     clock: Callable[[], datetime]
     watch: Watch
+    program_of: ProgramOf
 
     def compose(
         self, standing: Standing, deliver: Deliver, recipient: Person, *, drafted: Drafted, now: datetime
@@ -227,11 +229,18 @@ class Delivering:
                 after = error.after if isinstance(error, Retryable) else None
                 return Outcome("again", str(error), words=words, after=after)
 
-    async def conclude(self, session: AsyncSession, claim: Claim, outcome: Outcome, *, now: datetime) -> None:
-        """Write what came of the attempt; `now` is the journey's instant."""
+    async def conclude(self, session: AsyncSession, claim: Claim, outcome: Outcome, *, now: datetime) -> Sequence[str]:
+        """Write what came of the attempt; `now` is the journey's instant. Answers which enrolments are to be poked:
+        those whose journeys are past a message that did not go after all, and is therefore sent once more.
+        """
+        delivery = claim.ready.delivery
         status = await self._write(session, claim, outcome, now)
-        if status is not None and status != "queued":
-            await outbox.record_delivery(session, claim.ready.delivery, status=status, at=now)
+        if status is None or status == "queued":
+            return []
+        await outbox.record_delivery(session, delivery, status=status, at=now)
+        if outcome.status != "again":
+            return []
+        return await resending.send_after_all(session, delivery, program_of=self.program_of, now=now)
 
     async def _write(self, session: AsyncSession, claim: Claim, outcome: Outcome, now: datetime) -> str | None:
         """The status that the row has got by it; None where it got none."""

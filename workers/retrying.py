@@ -70,12 +70,12 @@ class Retries:
     async def _give_back(self, claim: Claim, now: datetime) -> None:
         """The claim may stand, or not: nobody heard of its commit. It is not used in either case."""
 
-        async def conclude() -> None:
+        async def conclude() -> Sequence[str]:
             async with self.database.write() as session:
-                await self.delivering.conclude(session, claim, NEVER_BEGUN, now=now)
+                return await self.delivering.conclude(session, claim, NEVER_BEGUN, now=now)
 
         with contextlib.suppress(Exception):  # what made the claim fail is told
-            await to_its_end(outlast(conclude, within=self.delivering.attempt_limit))
+            await wake(self.poker, await to_its_end(outlast(conclude, within=self.delivering.attempt_limit)))
 
     async def _bring(self, claim: Claim, now: datetime, woken: Sequence[str]) -> Outcome:
         """Send, and write what came of it even where the database is away for a while, or it would be in doubt. Only
@@ -85,8 +85,8 @@ class Retries:
 
         async def conclude() -> Sequence[str]:
             async with self.database.write() as session:
-                await self.delivering.conclude(session, claim, outcome, now=now)
-                return await _free(session, claim.ready.delivery, outcome, now)
+                again = await self.delivering.conclude(session, claim, outcome, now=now)
+                return [*again, *await _free(session, claim.ready.delivery, outcome, now)]
 
         freed = await outlast(conclude, within=self.delivering.attempt_limit)
         await wake(self.poker, [*woken, *freed])

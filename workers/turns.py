@@ -112,13 +112,13 @@ class Turns:
         try:
             taken = await performer.take()
         except Overtaken:
-            return TurnTaken(due_at=order.now + timedelta(seconds=1))
+            taken = TurnTaken(due_at=order.now + timedelta(seconds=1))
         except BaseException:  # also where it is cancelled
             await performer.save_answer()
             raise
         finally:
             await performer.close()
-        await wake(self.poker, performer.started)
+            await wake(self.poker, performer.started)  # what it has committed stands, whatever became of it after that
         return taken
 
 
@@ -479,7 +479,7 @@ class _Performer:
         now, channel = bidding.now, claim.ready.channel
 
         async def conclude(session: AsyncSession, outcome: Outcome) -> None:
-            await delivering.conclude(session, claim, outcome, now=now)
+            self.started += await delivering.conclude(session, claim, outcome, now=now)
             status, delivery = outcome.status, claim.ready.delivery
             if delivery == bidding.row.id:
                 woken = await attending.conclude(session, bidding, status=status, channel=channel, has_bid=has_bid)
@@ -488,7 +488,7 @@ class _Performer:
                 self.started += await attention.unmerge(session, bidding.recipient.id, delivery, at=now)
 
         async def give_back(session: AsyncSession) -> None:
-            await delivering.conclude(session, claim, NEVER_BEGUN, now=now)
+            self.started += await delivering.conclude(session, claim, NEVER_BEGUN, now=now)
 
         outcome = await self._outside(
             run, lambda: delivering.send(claim), conclude, give_back=give_back, within=delivering.attempt_limit

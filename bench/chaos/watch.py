@@ -28,11 +28,14 @@ ADDING = text("INSERT INTO chaos_watch VALUES (:page)")
 
 @dataclass
 class Watch:
-    """Writes into a table that nobody else knows. `windows`: when it could not."""
+    """Writes into a table that nobody else knows. `windows`: when it could not, and can again.
+    `is_out`: now it cannot.
+    """
 
     house: House
     database: Database
     windows: list[Window] = field(default_factory=list[Window])
+    is_out: bool = False
 
     async def begin(self) -> None:
         """Make the table."""
@@ -55,12 +58,13 @@ class Watch:
         either, it is read once more when it is over: what had been claimed before.
         """
         left_open: set[str] = set()
-        is_over, tried_at = False, began
-        while not is_over:
+        tried_at = began
+        self.is_out = True
+        while self.is_out:
             left_open |= await self.house.open_attempts() or set()
             await asyncio.sleep(EVERY_SECONDS)
             tried_at = time.time()
-            is_over = await self._has_written()
+            self.is_out = not await self._has_written()
         ended = time.time()
         left_open |= await self.house.open_attempts(at=tried_at) or set()
         self.windows.append(Window("seen", began, ended, frozenset(left_open)))

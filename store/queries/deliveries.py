@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import bindparam, case, insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -134,19 +134,21 @@ async def conclude(
 
 async def give_back(
     session: AsyncSession, delivery: str, *, attempt: str, clock: datetime, **values: Any
-) -> str | None:
+) -> Literal["queued", "failed"] | None:
     """An attempt ended and the message certainly did not go: queued again; but `failed` where the journey has taken it
-    for gone meanwhile (`may_have_gone`) and is past it. Answers the status, None where the row belongs to another
-    attempt by now.
+    for gone meanwhile (`may_have_gone`) and is past it: then its enrolment is held, too. Answers the status, None where
+    the row belongs to another attempt by now.
     """
-    status = case((col(DeliveryRow.status).in_(("queued", "deferred")), "queued"), else_="failed")
-    given = await (await session.connection()).execute(
-        update(DeliveryRow)
-        .where(col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt)
-        .values(attempt=None, attempt_until=None, sent_at=None, updated_at=clock, status=status, **values)
-        .returning(col(DeliveryRow.status))
-    )
-    return given.scalar_one_or_none()
+    ours = col(DeliveryRow.id) == delivery, col(DeliveryRow.attempt) == attempt
+    connection = await session.connection()
+    given = update(DeliveryRow).values(attempt=None, attempt_until=None, sent_at=None, updated_at=clock, **values)
+    if changed(await connection.execute(given.where(*ours, _OPEN).values(status="queued"))) == 1:
+        return "queued"
+    row = await find(session, delivery)
+    if row is None or row.attempt != attempt:
+        return None
+    await lock_enrolment(session, row.enrolment)  # before what belongs to it, as everywhere
+    return "failed" if changed(await connection.execute(given.where(*ours).values(status="failed"))) == 1 else None
 
 
 async def take_over(session: AsyncSession, delivery: str, *, of: str, clock: datetime, **values: Any) -> bool:

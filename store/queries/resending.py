@@ -1,4 +1,6 @@
-"""Sending a message once more by hand: a delivery of its own, queued for the worker (`journeys.resending`)."""
+"""Sending a message once more, by hand or because it turned out that it never went: a delivery of its own, queued for
+the worker (`journeys.resending`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +9,18 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, select, update
 from sqlmodel import col
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys import codec
 from journeys.attending import DIGEST
+from journeys.attention import is_merged, merged_into
 from journeys.effects import Note
 from journeys.identity import delivery_id
+from journeys.program import Program
 from journeys.resending import AGAIN, deliver_again
 from store.database import connection_of
-from store.queries import deliveries, turns
+from store.queries import attention, deliveries, turns
 from store.queries.steering import ProgramOf
 from store.queries.withdrawing import WITHDRAWN
 from store.tables import DeliveryRow, Enrolment
@@ -24,6 +29,11 @@ MENDABLE = frozenset({"failed", "skipped"})
 """What may be sent again."""
 IN_DOUBT = frozenset({"may_have_gone", "bounced"})
 """What may be sent again where it is forced: it may come twice."""
+_GONE = frozenset({WITHDRAWN, "erased"})
+_CUT_SHORT = _GONE | {"expired", "failed"}
+"""Outcomes, beside those of exits, after which no message is wanted that nobody asks for."""
+BY_ITSELF = "waymark"
+"""Who orders what nobody ordered by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +81,74 @@ async def resend(
     refused = judge(row, enrolment.outcome, is_forced=is_forced) or _judge_others(row, legs)
     if refused is not None:
         return refused
-    leg = max(legs) // AGAIN * AGAIN + AGAIN + row.leg % AGAIN
     program = await program_of(session, enrolment.program)
+    order = _Order(row, enrolment, program, legs, now)
+    return await _queue(session, order, f"{row.message} is sent once more, by hand.", by=by)
+
+
+async def send_after_all(
+    session: AsyncSession, delivery: str, *, program_of: ProgramOf, now: datetime
+) -> Sequence[str]:
+    """Queue a message that was taken for gone (`may_have_gone`) and that certainly did not go: its journey is past it,
+    and nobody else would send it. Of a digest it is all that went in there. Not where the journey was cut short (by an
+    exit, its limit, a withdrawal), or it was sent again already. Answers the enrolments, to be poked.
+
+    The caller holds the enrolment of this delivery; those of a digest's other messages are locked in the order of their
+    ids, and a deadlock is the caller's to try again.
+    """
+    row = await deliveries.find(session, delivery)
+    if row is None:
+        return []
+    went = [row] if row.message != DIGEST else await _list_merged(session, row)
+    queued = [await _send_after_all(session, each, program_of, now) for each in went]
+    return [enrolment for enrolment in queued if enrolment is not None]
+
+
+async def _send_after_all(session: AsyncSession, row: DeliveryRow, program_of: ProgramOf, now: datetime) -> str | None:
+    enrolment = await deliveries.lock_enrolment(session, row.enrolment)
+    if enrolment is None or enrolment.outcome in _CUT_SHORT:
+        return None
+    program = await program_of(session, enrolment.program)
+    legs = await _list_legs(session, row)
+    if enrolment.outcome in {way_out.outcome or "goal" for way_out in program.exits} or _judge_others(row, legs):
+        return None
+    order = _Order(row, enrolment, program, legs, now)
+    queued = await _queue(session, order, f"{row.message} did not go after all, and is sent now.", by=BY_ITSELF)
+    return None if isinstance(queued, Refused) else queued.enrolment
+
+
+async def _list_merged(session: AsyncSession, digest: DeliveryRow) -> Sequence[DeliveryRow]:
+    """What was said to have gone in this digest, in order of the enrolments; also by a turn that is about to say so."""
+    members = await attention.list_members(session, digest.recipient, digest.id)
+    for enrolment in sorted({bid.enrolment for bid in members}):
+        await deliveries.lock_enrolment(session, enrolment)
+    query = (
+        select_rows(DeliveryRow)
+        .where(col(DeliveryRow.recipient) == digest.recipient, col(DeliveryRow.reason) == merged_into(digest.id))
+        .order_by(col(DeliveryRow.enrolment), col(DeliveryRow.id))
+    )
+    return (await session.exec(query)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is sent again, in whose stead, and when that was asked for; `legs` are all of its row's."""
+
+    row: DeliveryRow
+    enrolment: Enrolment
+    program: Program
+    legs: dict[int, str]
+    now: datetime
+
+
+async def _queue(session: AsyncSession, order: _Order, text: str, *, by: str) -> Resent | Refused:
+    """The delivery that takes its place, and the journal's line."""
+    row, enrolment, now = order.row, order.enrolment, order.now
+    leg = max(order.legs) // AGAIN * AGAIN + AGAIN + row.leg % AGAIN
     run = codec.run_from_json(enrolment.run)
-    deliver = deliver_again(program, run, node=row.node, visit=row.visit, leg=leg, asked_at=now, channel=row.channel)
+    deliver = deliver_again(
+        order.program, run, node=row.node, visit=row.visit, leg=leg, asked_at=now, channel=row.channel
+    )
     if deliver is None:
         detail = f"the step {row.node!r} is not in the version that the enrolment is in: there is nothing to send"
         return Refused("step_gone", detail)
@@ -85,7 +159,6 @@ async def resend(
     )  # fmt: skip
     await deliveries.record(session, new)
     await _want_waking(session, enrolment, now)
-    text = f"{new.message} is sent once more, by hand."
     data = {"delivery": new.id, "instead_of": row.id, "who": by}
     await turns.record_notes(session, enrolment.id, [Note(max(now, run.at), "resent", row.node, text, data)])
     return Resent(new.id, enrolment.id)
@@ -94,7 +167,7 @@ async def resend(
 def judge(row: DeliveryRow, outcome: str | None, *, is_forced: bool) -> Refused | None:
     """Why this delivery cannot be sent again, from what stands in its own row; `outcome` is its enrolment's."""
     reason = row.reason or ""
-    if outcome in {WITHDRAWN, "erased"}:
+    if outcome in _GONE:
         return Refused("withdrawn", "she was withdrawn from the journey: nothing is sent after that")
     if row.status in IN_DOUBT and not is_forced:
         return Refused("may_have_gone", "it may have gone, so it may come twice: `force` sends it again all the same")
@@ -102,7 +175,7 @@ def judge(row: DeliveryRow, outcome: str | None, *, is_forced: bool) -> Refused 
         return Refused("not_final", "it waits to be sent yet: there is nothing to send again")
     if row.status not in MENDABLE | IN_DOUBT:
         return Refused("already_sent", "it has gone: there is nothing to send again")
-    if row.message == DIGEST or reason.startswith("merged_into_digest"):
+    if row.message == DIGEST or is_merged(row.reason):
         return Refused("went_in_digest", "it is of a digest: send the messages again that failed by themselves")
     if reason.startswith(("withdrawn", "moved")) and not is_forced:
         return Refused("fell", "its enrolment let it fall, nothing failed: `force` sends it all the same")

@@ -87,7 +87,7 @@ _BESIDE = (
     select(col(Learner.profile_times)).where(_HER).scalar_subquery(),
     select(col(JourneyRow.pauses)).where(col(JourneyRow.name) == col(Enrolment.journey)).scalar_subquery(),
     exists().where(
-        col(DeliveryRow.enrolment) == col(Enrolment.id),
+        col(DeliveryRow.enrolment) == bindparam("this"),  # what SQLite returns is not qualified: `id` would be its own
         col(DeliveryRow.leg) >= AGAIN,
         col(DeliveryRow.status).in_(("queued", "deferred")),
     ),

@@ -20,7 +20,7 @@ from journeys.compiler import compile_definition
 from journeys.events import Event, Json
 from journeys.program import Program
 from store.tables import DeliveryRow, Enrolment, InboxRow, JournalRow, JourneyRow, Version
-from tests.support.definitions import program_of, send
+from tests.support.definitions import LEFT, program_of, send
 from tests.support.policies import keep_policy
 from tests.support.until import until
 from waymark.settings import Settings
@@ -145,8 +145,8 @@ class _StoryTurns:
 async def unmanned_house(
     *, database_url: str, temporal_address: str, smtp_url: str, home: Path, **settings: Any
 ) -> AsyncGenerator[tuple[Running, Activities]]:
-    """A house without a worker, in which Ada has entered a journey of one message: turns and retries are made by
-    hand.
+    """A house without a worker, in which Ada has entered a journey of one message, which she leaves with `left`: turns
+    and retries are made by hand.
     """
     made = Settings(
         home=home, database_url=database_url, temporal_address=temporal_address, smtp_url=smtp_url,
@@ -159,7 +159,7 @@ async def unmanned_house(
         open_activities(house) as (activities, _),
     ):
         running = Running(house, Timelapse(house.client))
-        await running.publish_program(program_of([send("one")]))
+        await running.publish_program(program_of([send("one")], exits=[LEFT]))
         data: dict[str, Json] = {"given_name": "Ada", "email": "ada@example.org"}
         await running.take(Event("promoted", "hr", "hr.learner.promoted", "ada", datetime.now(UTC), data))
         yield running, activities

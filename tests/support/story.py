@@ -185,7 +185,7 @@ async def told(
     await keep_policy(database_url, policy)
     database, programs = Database(database_url, pool_size=AT_ONCE), Programs()
     channels = open_channels(settings.of_channels(), limits=Limits(hand_over_seconds=20, answer_seconds=20))
-    delivering = build_delivering(settings, channels)
+    delivering = build_delivering(settings, channels, programs)
     pokes = Pokes()
     ingest = Ingest(database, programs, SECRET, timedelta(days=36500), real_clock, pokes)
     turns = Turns(database, programs, delivering, real_clock, Queues(), build_requesting(settings, {}), poker=pokes)

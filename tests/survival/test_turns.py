@@ -1,7 +1,7 @@
 """Turns that end before their end: what they leave, and what the next one makes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,17 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
+from connectors.outgoing import Outgoing
+from journeys.resending import AGAIN
 from store.database import Database
 from store.queries import deliveries as delivery_rows
-from store.queries import installation, withdrawing
+from store.queries import installation, resending, withdrawing
 from store.tables import DeliveryRow, Enrolment
 from tests.support.house import Running, unmanned_house
 from tests.support.smtp import SmtpSink
 from tests.support.unheard import Unheard
 from tests.support.until import until
+from workers.delivering import NEVER_BEGUN, Claim, Ready
 from workers.programs import UnknownProgram
 from workers.retrying import Retries
 from workers.turns import LEASE, Turns, _Performer  # pyright: ignore[reportPrivateUsage] - what fails is inside
@@ -67,6 +70,25 @@ class Unmanned:
                 session, (await self.delivery()).id, attempt="another's", until=clock + self.limit, clock=clock,
                 channel="email",
             )  # fmt: skip
+
+    async def taken_for_gone(self) -> None:
+        """The only delivery is another's, who does not answer for so long that the journey goes on and ends."""
+        await self.halt()
+        await self.take()
+        await self.claim()
+        async with self.running.house.database.write() as session:
+            await installation.go(session)
+        await self.take()
+        self.pass_(self.limit)
+        assert "completed" == (await self.take()).outcome
+        assert "may_have_gone" == (await self.delivery()).status
+
+    async def give_back(self, delivery: DeliveryRow) -> Sequence[str]:
+        """The other process answers after all: the message certainly did not go."""
+        ready = Ready(delivery.id, "email", cast("Outgoing", None))
+        async with self.running.house.database.write() as session:
+            claim = Claim(ready, "another's", 0.0)
+            return await self.turns.delivering.conclude(session, claim, NEVER_BEGUN, now=datetime.now(UTC))
 
     async def withdraw(self) -> None:
         (enrolment,) = await self.running.enrolments()
@@ -132,6 +154,55 @@ async def test_what_was_being_sent_at_a_withdrawal_by_a_process_that_died_is_in_
     assert "may_have_gone" == (await unmanned.delivery()).status
     async with unmanned.running.house.database.read() as session:
         assert [None] == [row.wake_wanted_at for row in (await session.exec(select(Enrolment))).all()]
+
+
+async def test_what_was_taken_for_gone_and_never_went_is_sent_after_all(
+    unmanned: Unmanned, smtp_sink: SmtpSink
+) -> None:
+    """Its process was frozen, the journey went on and ended, and then the process says that it gave nothing away: a new
+    delivery goes in its place, once.
+    """
+    await unmanned.taken_for_gone()
+    (enrolment,) = await unmanned.running.enrolments()
+    assert ("ended", "completed") == (enrolment.status, enrolment.outcome)
+    before = await unmanned.delivery()
+    assert [enrolment.id] == await unmanned.give_back(before)
+    assert [] == await unmanned.give_back(before), "it is the attempt's word, and that is over"
+
+    first, second = await unmanned.running.deliveries()
+    assert ("failed", "queued", AGAIN) == (first.status, second.status, second.leg)
+    taken = await unmanned.take()
+    assert [second.id] == [order.delivery for order in taken.retries]
+    assert "sent" == (await unmanned.retries.attempt(taken.retries[0])).status
+    assert ["About one"] == [str(mail.message["subject"]) for mail in smtp_sink.arrived]
+    assert TurnTaken(outcome="completed") == await unmanned.take()
+    journal = await unmanned.running.journal(enrolment.id)
+    (resent,) = [line for line in journal if line.kind == "resent"]
+    assert ("one did not go after all, and is sent now.", "waymark") == (resent.text, resent.data["who"])
+
+
+@pytest.mark.parametrize("outcome", ["withdrawn", "left", "expired"])
+async def test_what_never_went_is_not_sent_to_whom_it_is_not_for_any_more(unmanned: Unmanned, outcome: str) -> None:
+    """She was withdrawn, an exit ended the journey, or its time was over, while the process was frozen."""
+    await unmanned.taken_for_gone()
+    async with unmanned.running.house.database.write() as session:
+        await (await session.connection()).execute(update(Enrolment).values(outcome=outcome))
+    assert [] == await unmanned.give_back(await unmanned.delivery())
+    assert "failed" == (await unmanned.delivery()).status
+
+
+async def test_what_was_sent_again_by_hand_is_not_sent_after_all(unmanned: Unmanned) -> None:
+    """Somebody forced it meanwhile: that one goes."""
+    await unmanned.taken_for_gone()
+    before = await unmanned.delivery()
+    async with unmanned.running.house.database.write() as session:
+        made = await resending.resend(
+            session, before.id, is_forced=True, program_of=unmanned.running.house.programs.by_hash, by="a test",
+            now=datetime.now(UTC),
+        )  # fmt: skip
+    assert isinstance(made, resending.Resent)
+    assert [] == await unmanned.give_back(before)
+    assert ["failed", "queued"] == [row.status for row in await unmanned.running.deliveries()]
 
 
 async def test_what_a_process_whose_clock_was_an_hour_ahead_held_is_free(unmanned: Unmanned) -> None:

@@ -5,18 +5,21 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event
 
+from connectors.outgoing import Outgoing
 from journeys.events import Event, Json
 from journeys.program import Program
-from store.queries import attention, pausing, sweeping, withdrawing
+from journeys.resending import AGAIN
+from store.queries import attention, deliveries, pausing, sweeping, withdrawing
 from tests.support.compiling import compiled
 from tests.support.smtp import SmtpSink
 from tests.support.story import Story, told
+from workers.delivering import NEVER_BEGUN, Claim, Ready
 from workflows.contracts import TurnOrder
 
 DUBLIN = ZoneInfo("Europe/Dublin")
@@ -30,7 +33,9 @@ def policy(*, per_day: int | None = 3, per_week: int | None = 8, digest: bool = 
     return {"sending": None, "budget": {"per_day": per_day, "per_week": per_week}, "digest": digest}
 
 
-def journey(name: str, *, on: str = "hr.learner.promoted", options: str = "", more: str = "") -> Program:
+def journey(
+    name: str, *, on: str = "hr.learner.promoted", options: str = "", more: str = "", then: str = ""
+) -> Program:
     """A journey that sends one message of its own name."""
     return compiled(f"""
 waymark: 1
@@ -41,7 +46,7 @@ enter: [{{on: {on}}}]
 steps:
   - send: {name}
     via: [email]
-    {options}
+    {options}{then}
 messages:
   {name}: {{subject: "About {name}", body: "Hello {{{{ recipient.given_name }}}}: {name}."}}
 """)
@@ -204,6 +209,36 @@ async def test_a_digest_in_doubt_counts_as_gone(place: dict[str, Any], smtp_sink
         assert "may_have_gone" == digest.status
         assert {f"merged_into_digest: {digest.id}"} == {(await story.delivery(name)).reason for name in "ab"}
         assert 1 == len(smtp_sink.for_(ADA))
+
+
+async def test_what_was_in_a_digest_that_never_went_is_sent_after_all(
+    place: dict[str, Any], smtp_sink: SmtpSink
+) -> None:
+    """The process that was sending it was frozen, and says so when all its members have been told that it went; each
+    goes by itself then, but that of a journey that an exit has ended.
+    """
+    smtp_sink.treat(ADA, "drop_after_data")
+    left = f"exit: [{{on: {HIRED}, as: hired}}]"
+    wait = "\n  - wait: 10d"
+    programs = [journey("a", more=left, then=wait), journey("b", then=wait), journey("c", then=wait)]
+    async with story_of(*programs, rules=policy(per_day=1), **place) as story:
+        await story.take(happens(PROMOTED))
+        await story.play(until=MONDAY + HOUR)
+        await story.take(happens(HIRED, MONDAY + HOUR))
+        await story.play(until=MONDAY + 2 * HOUR)
+        (digest,) = await story.digests()
+        assert {f"merged_into_digest: {digest.id}"} == {(await story.delivery(name)).reason for name in "abc"}
+        async with story.database.write() as session:
+            await deliveries.change(session, digest.id, clock=story.now, attempt="a frozen one's")
+        claim = Claim(Ready(digest.id, "email", cast("Outgoing", None)), "a frozen one's", 0.0)
+        async with story.database.write() as session:
+            woken = await story.turns.delivering.conclude(session, claim, NEVER_BEGUN, now=story.now)
+        await story.pokes.poke(woken)
+        await story.play(until=MONDAY + 5 * DAY)
+        assert "failed" == (await story.digests())[0].status
+        again = [row for row in await story.deliveries() if row.leg >= AGAIN]
+        assert [("b", "sent"), ("c", "sent")] == sorted((row.journey, row.status) for row in again)
+        assert ["About b", "About c"] == sorted(str(mail.message["subject"]) for mail in smtp_sink.for_(ADA)[1:])
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "refused"])

@@ -78,6 +78,21 @@ async def test_a_message_that_failed_is_sent_again_though_the_enrolment_has_ende
     assert [("resent", "tests")] == [(line["kind"], line["data"]["who"]) for line in journal if "who" in line["data"]]
 
 
+async def test_a_message_that_failed_is_sent_again_while_the_journey_goes_on(
+    database_url: str, temporal_address: str, smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    """Her enrolment waits thirty days, and the turn that finds the message does not end it."""
+    async with steered_house(
+        database_url=database_url, temporal_address=temporal_address, mail=smtp_sink, home=tmp_path
+    ) as steered:
+        steered.mail.treat(ADA, "refuse")
+        await steered.promote("ada")
+        failed = await the_delivery(steered, "hello", "failed")
+        await steered.steer(f"/v1/deliveries/{failed['id']}/resend")
+        await arrived(steered, "Hello")
+        assert "active" == (await steered.one()).status
+
+
 async def test_what_fails_again_may_be_sent_again_again(steered: Steered) -> None:
     """And goes by its channel's queue where the provider is busy."""
     steered.mail.treat(ADA, "refuse", "refuse", "later")

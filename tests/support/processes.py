@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from sqlmodel import SQLModel, col, select
 
 from store.database import Database
 from store.migrate import upgrade
-from store.tables import Enrolment
+from store.tables import DeliveryRow, Enrolment
 from tests.support.policies import keep_policy
 from tests.support.until import until
 from waymark.stack import process
@@ -96,11 +97,21 @@ class Installation:
         """SIGCONT."""
         self.processes[name].send_signal(signal.SIGCONT)
 
-    async def keep_running(self, name: Kind) -> None:
-        """Start it again whenever it ends, as every supervisor does, until cancelled."""
-        while True:
-            await until(lambda: self.processes[name].poll() is not None, timeout=3600, every=0.2)
-            await self.start(name)
+    @asynccontextmanager
+    async def kept_running(self, name: Kind) -> AsyncGenerator[None]:
+        """Start it again whenever it ends, as every supervisor does, for as long as this lasts."""
+
+        async def keep() -> None:
+            while True:
+                await until(lambda: self.processes[name].poll() is not None, timeout=3600, every=0.2)
+                await self.start(name)
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
 
     async def end_all(self) -> None:
         """Kill whatever runs."""
@@ -144,6 +155,23 @@ class Installation:
         async with self.database.read() as session:
             return (await session.exec(select(model))).all()
 
+    async def what_is_open(self) -> Sequence[str]:
+        """A line for each process that runs, each enrolment and each delivery that is not over, without persons."""
+        running = [f"{name} runs" for name, child in self.processes.items() if child.poll() is None]
+        enrolments = [
+            f"{row.id}: {row.status} at {row.step}, due {row.due_at}, wanted {row.wake_wanted_at}, lease until"
+            f" {row.lease_until}, fence {row.fence}"
+            for row in await self.rows(Enrolment)
+            if row.status != "ended"
+        ]
+        deliveries = [
+            f"{row.id} of {row.enrolment}: {row.status}, {row.reason}, due {row.due_at}, attempts {row.attempts}, until"
+            f" {row.attempt_until}, updated {row.updated_at}"
+            for row in await self.rows(DeliveryRow)
+            if row.status in {"queued", "deferred"}
+        ]
+        return [f"At {datetime.now(UTC)}:", *running, *enrolments, *deliveries]
+
     async def have_ended(self, number: int) -> bool:
         """Whether so many enrolments have ended."""
         async with self.database.read() as session:
@@ -156,7 +184,8 @@ async def installation(
     folder: Path, *, database_url: str, temporal_address: str, smtp_url: str, **settings: str
 ) -> AsyncGenerator[Installation]:
     """An installation whose database is migrated and whose processes are still to be started; all are killed at the
-    end. Leases are short: an attempt has two seconds, then two to be answered.
+    end. Leases are short: an attempt has two seconds, then two to be answered. What the processes said last is told
+    with what fails.
     """
     port = process.free_port()
     (folder / "admin.key").write_text(KEY)
@@ -183,4 +212,10 @@ async def installation(
         await stack.enter_async_context(http)
         installed = Installation(folder, environment, database, http)
         stack.push_async_callback(installed.end_all)
-        yield installed
+        try:
+            yield installed
+        except BaseException as error:
+            for log in sorted([*folder.rglob("*.log"), *folder.rglob("log")]):
+                error.add_note(f"{log.relative_to(folder)}:\n{process.last_lines(log, number=30)}")
+            error.add_note("\n".join(await installed.what_is_open()))
+            raise

@@ -102,11 +102,9 @@ async def test_a_lost_temporal_loses_no_journey(database_url: str, smtp_sink: Sm
         await stack.enter_async_context(running(temporal, folder))
         for number in RETRYING:
             smtp_sink.always(address(number), None)
-        keeping = asyncio.create_task(installed.keep_running("worker"))
         await installed.emit([started(number, lost_at) for number in AWAITING])
-        async with sweeping(installed, temporal.address):
+        async with installed.kept_running("worker"), sweeping(installed, temporal.address):
             await until(lambda: installed.have_ended(LEARNERS), timeout=240, every=0.2)
-        keeping.cancel()
 
         subjects = {n: [str(m.message["subject"]) for m in smtp_sink.for_(address(n))] for n in range(LEARNERS)}
         assert {n: ["One", "Begun" if n in AWAITING else "Reminder", "Three"] for n in range(LEARNERS)} == subjects

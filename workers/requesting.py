@@ -33,6 +33,7 @@ from journeys.pauses import pauses_of
 from journeys.run import Pending
 from store.database import Database
 from store.queries import deliveries, requests, turns
+from store.queries.waking import want_waking
 from store.tables import Enrolment, RequestRow
 from workers.breaker import Breaker
 from workers.delivering import STALE_SECONDS, UNHEARD, to_its_end
@@ -216,7 +217,7 @@ class RequestRetries:
         claimed: Claim | RetryEnded | None = None
         try:
             async with self.database.write() as session:
-                claimed = await self._claim(session, order.delivery, now)
+                claimed = await self._look(session, order.delivery, now)
         except BaseException:
             if isinstance(claimed, Claim):  # it may stand, or not: nobody heard of its commit
                 with contextlib.suppress(Exception):  # what made the claim fail is told
@@ -240,11 +241,13 @@ class RequestRetries:
 
         async def conclude() -> None:
             async with self.database.write() as session:
+                if outcome.status != "again":  # the workflow that waits for it may be lost (`workers.retrying`)
+                    await want_waking(session, [claim.row.enrolment], at=self.clock())
                 await self.requesting.conclude(session, claim, outcome)
 
         await outlast(conclude, within=self.requesting.attempt_limit)
 
-    async def _claim(self, session: AsyncSession, request: str, now: datetime) -> Claim | RetryEnded:
+    async def _look(self, session: AsyncSession, request: str, now: datetime) -> Claim | RetryEnded:
         row = await requests.find(session, request)
         if row is None:
             return RetryEnded("failed")
@@ -252,6 +255,14 @@ class RequestRetries:
         row = await requests.find(session, request)  # as it is now that nobody else can change it
         if row is None or row.status in requests.FINAL:
             return RetryEnded("failed" if row is None else row.status)
+        claimed = await self._claim(session, row, enrolment, now)
+        if isinstance(claimed, RetryEnded) and claimed.status in requests.FINAL:
+            await want_waking(session, [row.enrolment], at=self.clock())
+        return claimed
+
+    async def _claim(
+        self, session: AsyncSession, row: RequestRow, enrolment: Enrolment | None, now: datetime
+    ) -> Claim | RetryEnded:
         settled = await self.requesting.settle(session, row)
         row = row if isinstance(settled, timedelta) else settled
         if row.status in requests.FINAL:  # it was answered while it was taken for abandoned

@@ -1,5 +1,8 @@
 """A delivery on its channel's queue: every attempt asks again whether it still may, and Temporal decides when the
 next one is.
+
+That it has come to its end is known to the workflow that waits for it, and to the store, where the enrolment then wants
+waking: the workflow may be lost just now, with Temporal's database, and nothing else would ever wake her.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from journeys.policy import Policy
 from journeys.resending import is_sent_again
 from store.database import Database
 from store.queries import attention, deliveries, outbox, turns
+from store.queries.waking import want_waking
 from store.tables import DeliveryRow, Enrolment
 from workers.attending import Attending, Bidding
 from workers.delivering import NEVER_BEGUN, Claim, Delivering, Outcome, Ready, to_its_end
@@ -85,6 +89,8 @@ class Retries:
 
         async def conclude() -> Sequence[str]:
             async with self.database.write() as session:
+                if outcome.status != "again":  # the enrolment before what belongs to it, as everywhere
+                    await want_waking(session, [claim.ready.outgoing.enrolment_id], at=self.clock())
                 again = await self.delivering.conclude(session, claim, outcome, now=now)
                 return [*again, *await _free(session, claim.ready.delivery, outcome, now)]
 
@@ -125,7 +131,10 @@ class _Claiming:
         row = await deliveries.find(self.session, delivery)
         if row is None or enrolment is None or row.status in deliveries.FINAL:
             return RetryEnded("skipped" if row is None else row.status)
-        return await self._claim(row, enrolment)
+        claimed = await self._claim(row, enrolment)
+        if isinstance(claimed, RetryEnded) and claimed.status in deliveries.FINAL:
+            await want_waking(self.session, [enrolment.id], at=self.retries.clock())
+        return claimed
 
     async def _claim(self, row: DeliveryRow, enrolment: Enrolment) -> Claim | RetryEnded:
         settled = await self.retries.delivering.settle(self.session, row, now=self.now)

@@ -730,7 +730,9 @@ class _Performer:
         return None if person is None else await as_she_is(self._db, person, now=self._now(standing.run))
 
     async def _keep(self, run: Run, *, lease_until: datetime | None) -> None:
-        """Write the run and all that was gathered; raises Overtaken where the token is no longer ours."""
+        """Write the run and all that was gathered; raises Overtaken where the token is no longer ours. While the turn
+        goes on the enrolment is due when its lease ends, for the sweeper: its process may die, and Temporal be lost.
+        """
         assert self._lease is not None
         assert self._standing is not None
         program = self._standing.program
@@ -741,7 +743,7 @@ class _Performer:
             run=codec.run_to_json(run),
             step=run.node,
             waiting_for=waiting_for(program, run),
-            due_at=self._due_at(program, run),
+            due_at=min((at for at in (self._due_at(program, run), lease_until) if at is not None), default=None),
             lease_until=lease_until,
             outcome=run.outcome,
             ended_at=run.at if run.has_ended else None,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
+from temporalio.exceptions import ApplicationError
 
 from connectors.outgoing import Outgoing
 from journeys.resending import AGAIN
@@ -43,7 +44,9 @@ class Unmanned:
     def __post_init__(self) -> None:
         self.limit = self.turns.delivering.attempt_limit
         watch = Watch(lambda: self.monotonic)
-        self.turns = replace(self.turns, delivering=replace(self.turns.delivering, watch=watch))
+        delivering = replace(self.turns.delivering, watch=watch)
+        self.turns = replace(self.turns, delivering=delivering)
+        self.retries = replace(self.retries, delivering=delivering)
 
     def pass_(self, by: timedelta) -> None:
         """So much time passes by the monotonic clock of the process that takes the turns."""
@@ -57,6 +60,11 @@ class Unmanned:
     async def delivery(self) -> DeliveryRow:
         (delivery,) = await self.running.deliveries()
         return delivery
+
+    async def wants_waking(self) -> bool:
+        """Whether the only enrolment does."""
+        (enrolment,) = await self.running.enrolments()
+        return enrolment.wake_wanted_at is not None
 
     async def halt(self) -> None:
         async with self.running.house.database.write() as session:
@@ -259,6 +267,47 @@ async def test_a_turn_that_is_cancelled_in_the_middle_of_a_send_knows_its_answer
     delivery = await unmanned.delivery()
     assert ("sent", None) == (delivery.status, delivery.attempt)
     assert 1 == len(smtp_sink.arrived)
+
+
+async def test_a_retry_that_has_ended_is_known_without_temporal(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:
+    """Whoever waits for it may be lost with Temporal's database: nothing but the store can say that it goes on."""
+    smtp_sink.treat("ada@example.org", "later", "later")
+    taken = await unmanned.take()
+    (order,) = taken.retries
+    assert await unmanned.wants_waking() is False
+    with pytest.raises(ApplicationError):
+        await unmanned.retries.attempt(order)
+    assert await unmanned.wants_waking() is False, "it is tried again, and that it waits is seen"
+    assert "sent" == (await unmanned.retries.attempt(order)).status
+    assert await unmanned.wants_waking()
+    assert "completed" == (await unmanned.take()).outcome
+
+
+async def test_a_retry_that_need_not_be_made_is_known_without_temporal(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:
+    """It is skipped, or another one's attempt is in doubt: that is an end, too."""
+    smtp_sink.treat("ada@example.org", "later")
+    (order,) = (await unmanned.take()).retries
+    await unmanned.claim()
+    with pytest.raises(ApplicationError):
+        await unmanned.retries.attempt(order)
+    assert await unmanned.wants_waking() is False
+    unmanned.pass_(unmanned.limit)
+    assert "may_have_gone" == (await unmanned.retries.attempt(order)).status
+    assert await unmanned.wants_waking()
+
+
+async def test_a_turn_that_dies_is_due_when_its_lease_ends(unmanned: Unmanned, smtp_sink: SmtpSink) -> None:
+    """The sweeper wakes her then, though Temporal was lost at the same moment; when it is over she is due as ever."""
+    smtp_sink.treat("ada@example.org", "held")
+    turn = asyncio.create_task(unmanned.take())
+    await until(lambda: smtp_sink.attempts)
+    (enrolment,) = await unmanned.running.enrolments()
+    assert enrolment.lease_until is not None
+    assert enrolment.due_at == enrolment.lease_until
+    smtp_sink.released.set()
+    await turn
+    (enrolment,) = await unmanned.running.enrolments()
+    assert (None, None) == (enrolment.lease_until, enrolment.due_at)
 
 
 async def test_an_answer_outlives_the_turn_that_got_it(unmanned: Unmanned, monkeypatch: pytest.MonkeyPatch) -> None:

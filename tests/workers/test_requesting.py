@@ -228,20 +228,36 @@ async def test_an_attempt_whose_process_died_is_made_again(house: Running, crm: 
     assert "done" == (await the_one(house)).status
 
 
+async def test_that_a_later_attempt_has_ended_is_known_without_temporal(house: Running, crm: System) -> None:
+    """The workflow that waits for it may be lost: the store says that she wants waking, and the sweeper wakes her."""
+    row, at = await _forgotten(house), now()
+    async with open_activities(house.house) as (activities, _):
+        assert "done" == (await activities.asking.attempt(RetryOrder(row.id, "call-crm", at, at, 60))).status
+    (enrolment,) = await house.enrolments()
+    assert ("active", True) == (enrolment.status, enrolment.wake_wanted_at is not None)
+    await house.house.gateway.poke([row.enrolment])
+    await ended(house)
+
+
 async def test_a_later_attempt_whose_claim_nobody_heard_of_is_not_waited_for(house: Running, crm: System) -> None:
     """It was not made, and so it is given back."""
-    await _halt(house, {"since": now().isoformat()})
-    await house.publish(calling())
-    await house.take(promoted())
-    await house.quiet()
-    await _halt(house, {})
-    row, at = await the_one(house), now()
+    row, at = await _forgotten(house), now()
     async with open_activities(house.house) as (activities, _):
         asking = replace(activities.asking, database=cast("Database", Unheard(house.house.database)))
         with pytest.raises(OperationalError):
             await asking.attempt(RetryOrder(row.id, "call-crm", at, at, 60))
     row = await the_one(house)
     assert ("queued", 1, None, []) == (row.status, row.attempts, row.attempt, crm.asked)
+
+
+async def _forgotten(house: Running) -> RequestRow:
+    """A request that waits, and that no workflow tries: all was halted, and nobody was told that it goes on."""
+    await _halt(house, {"since": now().isoformat()})
+    await house.publish(calling())
+    await house.take(promoted())
+    await house.quiet()
+    await _halt(house, {})
+    return await the_one(house)
 
 
 async def _claim(house: Running, request: str, attempt: str) -> bool:

@@ -223,22 +223,22 @@ class Verdict:
 def judge(evidence: Evidence) -> Verdict:
     """Hold what Waymark did and says against what came in and what was said."""
     kept = _kept(evidence.letters)
-    status = {(told.learner, told.message): told for told in evidence.told}
+    tellings = _tellings(evidence.told)
     came = evidence.entered - evidence.missed()
     wanted = {(learner, message): None for learner in sorted(came) for message in CHANNEL_OF}
     more = [said for said, letters in kept.items() if len(letters) > 1]
     twice = [said for said in more if not _is_in_order(kept[said], evidence)]
     may_doubt = explained(evidence)
-    doubts = [said for said, told in status.items() if told.status == "may_have_gone"]
+    doubts = [told for told in evidence.told if told.status == "may_have_gone"]
     return Verdict(
-        lost=[said for said in wanted if said not in kept and not _is_marked(status.get(said), evidence.in_doubt)],
+        lost=[said for said in wanted if said not in kept and not _is_marked(tellings.get(said), evidence.in_doubt)],
         stuck=_stuck(came, evidence.enrolled),
         carried=_carried(evidence),
         forgotten=sorted(set(evidence.forgotten)),
         twice=twice,
-        wrong=[said for said in wanted if said in kept and _is_denied(status.get(said))],
-        doubts=doubts,
-        unexplained=[said for said in doubts if status[said].delivery not in may_doubt],
+        wrong=[said for said in wanted if said in kept and _is_denied(tellings.get(said))],
+        doubts=[(told.learner, told.message) for told in doubts],
+        unexplained=[(told.learner, told.message) for told in doubts if told.delivery not in may_doubt],
         strange=[
             said for said, letters in kept.items()
             if said not in wanted or {letter.channel for letter in letters} != {CHANNEL_OF[said[1]]}
@@ -364,12 +364,20 @@ def _kept(letters: Sequence[Letter]) -> Mapping[Said, Sequence[Letter]]:
     return dict(kept)
 
 
-def _is_marked(told: Told | None, in_doubt: InDoubt) -> bool:
-    return told is not None and told.status == "may_have_gone" and in_doubt == "leave"
+def _tellings(told: Sequence[Told]) -> dict[Said, set[str]]:
+    """What is said of each message: of one that went after all there is a delivery that failed, too."""
+    tellings: defaultdict[Said, set[str]] = defaultdict(set)
+    for each in told:
+        tellings[each.learner, each.message].add(each.status)
+    return dict(tellings)
 
 
-def _is_denied(told: Told | None) -> bool:
-    return told is None or told.status not in {"sent", "may_have_gone"}
+def _is_marked(telling: set[str] | None, in_doubt: InDoubt) -> bool:
+    return telling is not None and "may_have_gone" in telling and in_doubt == "leave"
+
+
+def _is_denied(telling: set[str] | None) -> bool:
+    return telling is None or telling.isdisjoint({"sent", "may_have_gone"})
 
 
 def _is_in_order(letters: Sequence[Letter], evidence: Evidence) -> bool:

@@ -28,6 +28,8 @@ ONE, LATER = ALL[0], ALL[1:]
 GOOD = Evidence({ANN}, ALL, [Enrolled(ANN, "ended", OUTCOME, "e-ann")], told())
 
 
+NEVER_WENT = Told("d-one-first", ANN, "one", "failed")
+"""Of what went after all."""
 BOB = Enrolled("bob", "active", None, "e-bob")
 KAFKA_LOST_BOB: dict[str, object] = {"entered": {ANN, "bob"}, "forgotten": ["bob"], "never_came": {"bob"}}
 """His entry was acknowledged, and Kafka has it no more."""
@@ -53,6 +55,9 @@ def found(verdict: Verdict) -> set[str]:
         (evidence(letters=[replace(ONE, was_kept=False), *LATER]), {"lost"}),
         (evidence(letters=[*ALL, ONE]), {"twice"}),
         (evidence(told=told(two="failed")), {"wrong"}),
+        (evidence(told=[*GOOD.told, NEVER_WENT]), set()),
+        (evidence(told=[NEVER_WENT, *GOOD.told]), set()),
+        (evidence(letters=LATER, told=[*told(one="failed"), NEVER_WENT]), {"lost"}),
         (evidence(told=GOOD.told[:2]), {"wrong"}),
         (evidence(enrolled=[]), {"stuck"}),
         (evidence(enrolled=[Enrolled(ANN, "active", None)]), {"stuck"}),

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connectors.answers import LATER, LONGEST_WORDS, is_about_tls, wait_asked_for, web_url, words_of
 from connectors.channels.base import Channel, ChannelSettings, Limits, channel
+from connectors.deadline import Deadline
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable
 from connectors.outgoing import Outgoing, Receipt
 from connectors.signing import HOW_TO_MAKE, Signature, signing_secret
@@ -25,6 +26,10 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)  # its INFO lines show the
 
 WORDS_SECONDS = 0.5
 """How long the words of an answer are listened to: an attempt is over while others still take it to be under way."""
+
+
+WRITING_SECONDS = 1.0
+"""How long the body may take once all is ready for it: it is given to the socket in one step, unless that is full."""
 
 
 class WebhookSettings(ChannelSettings):
@@ -95,7 +100,6 @@ class Webhook(Channel):
         """Status, headers and words of the answer. Knows whether the request went out as a whole, and says what a
         failure means.
         """
-        loop = asyncio.get_running_loop()
         handed_over = False
         is_ours = False
 
@@ -103,13 +107,14 @@ class Webhook(Channel):
             nonlocal handed_over, is_ours
             if step.endswith(".send_request_body.started"):
                 is_ours = getattr(info.get("request"), "method", b"") == b"POST"  # and no CONNECT to a proxy
+                deadline.put_off(WRITING_SECONDS)  # or it might end between the writing and the word that it is done
             elif step.endswith(".send_request_body.complete") and is_ours:
                 handed_over = True
-                deadline.reschedule(loop.time() + self._limits.answer_seconds)
+                deadline.put_off(self._limits.answer_seconds)
 
         request.extensions["trace"] = follow
         try:
-            async with asyncio.timeout(self._limits.hand_over_seconds) as deadline:
+            async with Deadline(self._limits.hand_over_seconds) as deadline:
                 response = await self._client.send(request, stream=True)
         except TimeoutError:
             raise self._too_slow(was_handed_over=handed_over) from None

@@ -30,6 +30,7 @@ from aiosmtplib import (
 from aiosmtplib.errors import SMTPConnectError
 
 from connectors.channels.base import Limits
+from connectors.deadline import Deadline
 from connectors.errors import ConnectorError, InDoubt, Misconfigured, Permanent, Retryable, Unsupported
 
 IDLE_SECONDS = 30.0
@@ -88,10 +89,10 @@ class Lines:
         def hand_over_ends() -> None:
             nonlocal given
             given = True
-            deadline.reschedule(asyncio.get_running_loop().time() + self._limits.answer_seconds)
+            deadline.put_off(self._limits.answer_seconds)
 
         try:
-            async with asyncio.timeout(self._limits.hand_over_seconds) as deadline, self._slots:
+            async with Deadline(self._limits.hand_over_seconds) as deadline, self._slots:
                 return await self._send(letter, hand_over_ends)
         except TimeoutError:
             raise self._too_slow(was_given=given) from None

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from httpcore2._backends.anyio import AnyIOStream
 
 from connectors.answers import wait_asked_for
 from connectors.channels import Limits, open_channels
@@ -213,6 +215,28 @@ async def test_an_answer_that_trickles_is_an_answer(provider: WebhookProvider) -
         assert (await channel.send(outgoing(provider))).words
     await channel.close()
     server.close()
+
+
+async def test_a_body_that_is_written_has_been_handed_over(
+    provider: WebhookProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop stood still just before it was written, so that the time was over in the very round of the loop in which
+    it was: whoever says then that it did not go has it sent twice.
+    """
+    write, loop = AnyIOStream.write, asyncio.get_running_loop()
+
+    async def stand_still(self: AnyIOStream, buffer: bytes, timeout: float | None = None) -> None:
+        await write(self, buffer, timeout)
+        if buffer.startswith(b"POST"):  # the head; the body follows two rounds later
+            loop.call_later(0, time.sleep, 0.6)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(AnyIOStream, "write", stand_still)
+    channel = open_channels(provider.values, limits=Limits(0.3, 20))["webhook"]
+    await channel.send(outgoing(provider, "ada"))
+    await channel.close()
+    assert len(provider.keys("ada")) == 1
 
 
 async def test_a_cancelled_attempt_frees_its_place(provider: WebhookProvider) -> None:

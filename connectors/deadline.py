@@ -41,6 +41,11 @@ class Deadline:
         self._limit.reschedule(None)
         self._over = asyncio.get_running_loop().call_later(seconds, self._look)
 
+    def not_before(self, seconds: float) -> None:
+        """So many seconds from now at least. What needs no other round of the loop is safe from it."""
+        if self._over is None or self._over.when() < asyncio.get_running_loop().time() + seconds:
+            self.put_off(seconds)
+
     def _look(self) -> None:
         self._limit.reschedule(asyncio.get_running_loop().time() + LAST_LOOK_SECONDS)
 

@@ -21,6 +21,16 @@ async def test_what_takes_too_long_is_ended() -> None:
             await wait(seconds, new)
 
 
+async def test_not_before_makes_nothing_earlier() -> None:
+    """It only puts off."""
+    async with Deadline(3_600) as deadline:
+        deadline.not_before(0)
+        await asyncio.sleep(0.02 + LAST_LOOK_SECONDS)
+    async with Deadline(0.01) as deadline:
+        deadline.not_before(3_600)
+        await asyncio.sleep(0.02 + LAST_LOOK_SECONDS)
+
+
 async def test_what_has_ended_is_left_alone() -> None:
     """Nothing of it comes later."""
     async with Deadline(0.01):

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import CursorResult, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -35,9 +35,10 @@ ANSWER_SECONDS = 60.0
 nothing ever again, and nothing is left to be sent that would not get through: without an end we would wait for hours.
 """
 
-AWAY = ("08", "53", "57", "58", "25006")
+AWAY = ("08", "53", "57", "58", "XX", "25006")
 """What PostgreSQL's codes begin with where nothing is wrong with what was asked: the connection broke, something has
-run out (room on the disk, memory, connections), somebody intervened, the system failed; it only reads now.
+run out (room on the disk, memory, connections), somebody intervened, the system or the server itself failed; it only
+reads now.
 """
 
 
@@ -157,7 +158,7 @@ async def _connecting() -> AsyncGenerator[None]:
     """A server that ends while one connects is away, too: SQLAlchemy passes on as it is what asyncpg says then."""
     try:
         yield
-    except (asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError) as error:
         code: str | None = getattr(error, "sqlstate", None)
         if code is not None and not code.startswith(AWAY):
             raise
@@ -175,7 +176,8 @@ def _say_away(context: ExceptionContext) -> OperationalError | None:
     if not isinstance(error, DBAPIError) or isinstance(error, OperationalError):
         return None
     code = getattr(error.orig, "sqlstate", None) or ""
-    if not code.startswith(AWAY):
+    is_confused = isinstance(error, InternalError) and not code  # the driver's own, where a line broke midway
+    if not code.startswith(AWAY) and not is_confused:
         return None
     return OperationalError(
         error.statement, error.params, error.orig or error, error.hide_parameters, context.is_disconnect

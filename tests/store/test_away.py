@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -27,6 +28,9 @@ async def write(database: Database, *statements: str) -> None:
             await core.execute(text(statement))
 
 
+CONFUSED = asyncpg.InternalClientError("got result for unknown protocol state")
+
+
 @pytest.mark.parametrize(
     ("code", "is_away"),
     [
@@ -35,6 +39,7 @@ async def write(database: Database, *statements: str) -> None:
         ("57P01", True),  # an administrator ended the connection
         ("57P03", True),  # it is just starting
         ("58030", True),  # the disk fails
+        ("XX000", True),  # an error of the server's own
         ("25006", True),  # it only reads: another one has taken over
         ("22003", False),  # a number that does not fit
         ("22P05", False),  # a character that cannot be stored
@@ -55,6 +60,23 @@ async def test_what_was_given_twice_stays_what_it_was(postgres_url: str) -> None
     database = Database(postgres_url)
     with pytest.raises(IntegrityError):
         await write(database, "CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1), (1)")
+    await database.close()
+
+
+@pytest.mark.parametrize("where", ["connect", "setup_asyncpg_json_codec"])
+async def test_a_driver_that_a_broken_line_has_confused_is_away(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whether SQLAlchemy makes it an error of its own, or passes it on as it is."""
+
+    async def confused(*_given: Any, **_named: Any) -> None:
+        raise CONFUSED
+
+    monkeypatch.setattr(*((asyncpg, where) if where == "connect" else (PGDialect_asyncpg, where)), confused)
+    database = Database(postgres_url)
+    with pytest.raises(OperationalError) as raised:
+        await write(database, "SELECT 1")
+    assert is_outage(raised.value)
     await database.close()
 
 

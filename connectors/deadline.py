@@ -3,10 +3,11 @@
 A loop that stood still (a crowded machine, a process that was frozen) finds two things at once when it goes on: that
 the time is over, and what has arrived meanwhile. `asyncio.timeout` acts on the first: an answer that lies there is
 never read, and a message is in doubt that is known to have gone. So what is over here is over a moment later: whatever
-had come by then is read first.
+had come by then is read first. Nothing new is begun in that moment: another process may have done it meanwhile.
 """
 
 import asyncio
+import math
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._limit = asyncio.timeout(None)
+        self._when = -math.inf  # by the loop's clock, without the last look
         self._over: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -40,10 +42,16 @@ class Deadline:
         self._cancel()
         self._limit.reschedule(None)
         self._over = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._when = self._over.when()
 
-    def not_before(self, seconds: float) -> None:
-        """So many seconds from now at least. What needs no other round of the loop is safe from it."""
-        if self._over is None or self._over.when() < asyncio.get_running_loop().time() + seconds:
+    def begin(self, seconds: float) -> None:
+        """What cannot be taken back begins now, and has so many seconds from now at least; what of it needs no other
+        round of the loop is safe from the deadline. Raises TimeoutError where the time is over: then it must not begin.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._when <= now:
+            raise TimeoutError
+        if self._when < now + seconds:
             self.put_off(seconds)
 
     def _look(self) -> None:

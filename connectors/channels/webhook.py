@@ -107,7 +107,7 @@ class Webhook(Channel):
             nonlocal handed_over, is_ours
             if step.endswith(".send_request_body.started"):
                 is_ours = getattr(info.get("request"), "method", b"") == b"POST"  # and no CONNECT to a proxy
-                deadline.not_before(WRITING_SECONDS)  # or it might end between the writing and the word that it is done
+                deadline.begin(WRITING_SECONDS)  # or it might end between the writing and the word that it is done
             elif step.endswith(".send_request_body.complete") and is_ours:
                 handed_over = True
                 deadline.put_off(self._limits.answer_seconds)

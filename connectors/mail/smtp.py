@@ -86,14 +86,16 @@ class Lines:
         """Hand the letter over and wait for the answer; returns the server's words."""
         given = False
 
-        def hand_over_ends() -> None:
+        def give(line: "_Line") -> None:
             nonlocal given
+            deadline.begin(0)
+            line.give(letter)
             given = True
             deadline.put_off(self._limits.answer_seconds)
 
         try:
             async with Deadline(self._limits.hand_over_seconds) as deadline, self._slots:
-                return await self._send(letter, hand_over_ends)
+                return await self._send(letter, give)
         except TimeoutError:
             raise self._too_slow(was_given=given) from None
 
@@ -105,11 +107,10 @@ class Lines:
         for line in tuple(self._open):
             self._drop(line)
 
-    async def _send(self, letter: Letter, hand_over_ends: Callable[[], None]) -> str:
+    async def _send(self, letter: Letter, give: Callable[["_Line"], None]) -> str:
         line = await self._offered(letter)
         try:
-            line.give(letter)
-            hand_over_ends()
+            give(line)
             words = await line.answer()
         except BaseException as error:
             if isinstance(error, ConnectorError) and line.is_usable:

@@ -21,14 +21,22 @@ async def test_what_takes_too_long_is_ended() -> None:
             await wait(seconds, new)
 
 
-async def test_not_before_makes_nothing_earlier() -> None:
-    """It only puts off."""
+async def test_what_begins_has_its_time() -> None:
+    """The deadline is only put off by it, never made earlier."""
     async with Deadline(3_600) as deadline:
-        deadline.not_before(0)
+        deadline.begin(0)
         await asyncio.sleep(0.02 + LAST_LOOK_SECONDS)
     async with Deadline(0.01) as deadline:
-        deadline.not_before(3_600)
+        deadline.begin(3_600)
         await asyncio.sleep(0.02 + LAST_LOOK_SECONDS)
+
+
+async def test_nothing_begins_in_the_last_look() -> None:
+    """It is for reading."""
+    async with Deadline(0.1) as deadline:
+        await asyncio.sleep(0.1 + LAST_LOOK_SECONDS / 10)
+        with pytest.raises(TimeoutError):
+            deadline.begin(3_600)
 
 
 async def test_what_has_ended_is_left_alone() -> None:

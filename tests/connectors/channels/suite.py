@@ -6,6 +6,7 @@ provider knows how its channel addresses them.
 
 import asyncio
 import logging
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -138,6 +139,20 @@ class ChannelSuite:
             await channel.send(outgoing(provider))
             await channel.close()
         assert len(provider.keys("ada")) == 1
+
+    async def test_nothing_is_handed_over_after_its_time(self, provider: Provider) -> None:
+        """A process that stood still over the limit hands nothing over, though its provider is ready by then: another
+        may have taken over and given it already.
+        """
+        with self.opened(provider, SHORT_HAND_OVER) as channel:
+            sending = asyncio.create_task(channel.send(outgoing(provider)))
+            await asyncio.sleep(0)
+            time.sleep(2 * SHORT_HAND_OVER.hand_over_seconds)  # noqa: ASYNC251 - the loop is what stands still
+            with pytest.raises(Retryable):
+                await sending
+            await channel.send(outgoing(provider, "bob"))
+            await channel.close()
+        assert (len(provider.keys("ada")), len(provider.keys("bob"))) == (0, 1)
 
     async def test_a_provider_that_says_nothing_is_tried_again(self, provider: Provider) -> None:
         """A server that takes the connection and never speaks leaves no doubt: nothing was handed over."""

@@ -220,14 +220,14 @@ async def test_an_answer_that_trickles_is_an_answer(provider: WebhookProvider) -
 async def test_a_body_that_is_written_has_been_handed_over(
     provider: WebhookProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loop stood still just before it was written, so that the time was over in the very round of the loop in which
-    it was: whoever says then that it did not go has it sent twice.
+    """The loop stood still as it was written, so that the time was over before the word came that it had gone: whoever
+    says then that it did not go has it sent twice.
     """
     write, loop = AnyIOStream.write, asyncio.get_running_loop()
 
     async def stand_still(self: AnyIOStream, buffer: bytes, timeout: float | None = None) -> None:
         await write(self, buffer, timeout)
-        if buffer.startswith(b"POST"):  # the head; the body follows two rounds later
+        if not buffer.startswith(b"POST"):  # that is the head
             loop.call_later(0, time.sleep, 0.6)
             await asyncio.sleep(0)
             await asyncio.sleep(0)

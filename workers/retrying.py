@@ -144,9 +144,7 @@ class _Claiming:
         if row.status in deliveries.FINAL:
             return RetryEnded(row.status)
         if await turns.find_unread(self.session, enrolment.id, enrolment.program):
-            return RetryEnded(
-                "queued"
-            )  # the turn that follows reads it, and asks for this again where it still should go
+            return RetryEnded("queued")  # the turn that follows reads it, and asks again where it still should go
         switches = await deliveries.find_switches(self.session)
         if switches.is_halted:
             await deliveries.change(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from temporalio.service import RPCError
@@ -15,11 +15,12 @@ from temporalio.service import RPCError
 from journeys.identity import draft_id
 from store.database import Database
 from store.tables import DraftRow
+from tests.support.api import Api, event, parts_over, serving
 from tests.support.drafting import DRAFT, GOOD, Drafting, drafted, drafting_house, findings_of, for_each, says
 from tests.support.house import running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
-from waymark.demo.writer import Asked, Refusal, Reply, WriterServer
+from waymark.demo.writer import KEY, Asked, Refusal, Reply, WriterServer
 from workers.sweeper import Sweeper
 
 BY_ROLE = for_each("learner.role")
@@ -124,6 +125,148 @@ async def test_an_answer_that_takes_too_long_may_have_been_billed(server: Writer
         assert ("proposed", 1) == (row.state, row.calls)
         assert (await house.spent())[""].tokens > 8_000 + ONE
         assert 1 == (await house.spent())[""].calls
+
+
+# --- learners meanwhile -------------------------------------------------------------------------------------------
+
+LESSONS = """\
+waymark: 1
+journey: lessons
+title: Lessons
+enter:
+  - on: hr.learner.promoted
+steps:
+  - send: first
+  - wait: 1h
+  - send: second
+messages:
+  first:
+    draft: {brief: Say that the first lesson takes ten minutes., uses: [learner.role], per: learner.role}
+    subject: The first lesson
+    body: The first lesson is open, and it takes ten minutes.
+  second:
+    draft: {brief: Remind her that the first lesson takes ten minutes., uses: [learner.role], per: learner.role}
+    subject: The first lesson once more
+    body: The first lesson is still open, and it takes ten minutes.
+"""
+Trouble = Literal["key wrong", "quota used up", "server gone"]
+
+
+async def befall(server: WriterServer, trouble: Trouble) -> None:
+    """From now on no text can be had of it."""
+    match trouble:
+        case "key wrong":
+            server.key = "sk-another"
+        case "quota used up":
+            server.usual = lambda _asked: Refusal(429, "insufficient_quota", "You exceeded your current quota.")
+        case "server gone":
+            await server.stop()
+
+
+async def mend(server: WriterServer, trouble: Trouble) -> None:
+    """It is as it was."""
+    server.key, server.usual = KEY, lambda _asked: says(GOOD)
+    if trouble == "server gone":
+        await server.start()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why"),
+    [("key wrong", "OPENAI_API_KEY"), ("quota used up", "quota"), ("server gone", "cannot be reached")],
+)
+async def test_journeys_go_on_in_their_own_words_for_an_hour_and_drafting_catches_up(
+    house: Drafting, smtp_sink: SmtpSink, trouble: Trouble, why: str
+) -> None:
+    """Nobody waits for a text, and the journal says in whose words it went; afterwards every text is written, a person
+    approves it, and who comes next gets it.
+    """
+    running, inner = house.running, house.running.house
+    parts = parts_over(inner.database, inner.ingest, inner.gateway, clock=running.clock)
+    async with serving(parts, inner.ingest) as api:
+        assert 201 == (await api.publish(LESSONS, "lessons")).status_code
+        await befall(house.server, trouble)
+        await enter(house, api, ada="cook", ben="clerk")
+        ids = await have_drafted(house)
+        assert why in await until(lambda: first_reason(house, ids))
+        await an_hour_passes(house)
+
+        assert {("wanted", 0)} == {(row.state, row.calls) for row in await house.rows()}
+        listed = (await api.get("/v1/drafts", journey="lessons", state="wanted"))["items"]
+        assert [item for item in listed if why in (item["reason"] or "")]
+        for enrolment in await running.enrolments():
+            own = "through email (in its own words: no approved draft)."
+            assert [f"Sent first {own}", f"Sent second {own}"] == await sent_lines(house, enrolment.id)
+        for name in ("ada", "ben"):
+            first, second = (mail.part("plain") for mail in smtp_sink.for_(f"{name}@example.org"))
+            assert "The first lesson is open, and it takes ten minutes." in first
+            assert "The first lesson is still open, and it takes ten minutes." in second
+
+        await mend(house.server, trouble)
+        assert {("proposed", 1, None)} == {
+            (row.state, row.calls, row.reason) for row in [await house.settled(id_) for id_ in ids]
+        }
+        assert sorted(ids) == [row.id for row in await house.rows()]
+        assert (4 * ONE, 4) == ((await house.spent())[""].tokens, (await house.spent())[""].calls)
+        answer = await api.client.post("/v1/drafts/approve", json={"ids": ids})
+        assert (200, 4, []) == (answer.status_code, answer.json()["done"], answer.json()["could_not"])
+
+        await enter(house, api, cem="cook")
+        await an_hour_passes(house)
+        *_, latest = await running.enrolments()
+        approved = "through email (drafted and approved text)."
+        assert [f"Sent first {approved}", f"Sent second {approved}"] == await sent_lines(house, latest.id)
+        rows = {row.id: row for row in await house.rows()}
+        gone = [rows[each.draft or ""] for each in await running.deliveries() if each.enrolment == latest.id]
+        assert [("first", "cook", "tests"), ("second", "cook", "tests")] == [
+            (row.message, row.value, row.decided_by) for row in gone
+        ]
+        mails = smtp_sink.for_("cem@example.org")
+        assert [GOOD["subject"]] * 2 == [str(mail.message["subject"]) for mail in mails]
+        assert all("The first lesson takes ten minutes, cook." in mail.part("plain") for mail in mails)
+
+
+async def enter(house: Drafting, api: Api, **roles: str) -> None:
+    """They are promoted, each in her role, and get the first message."""
+    number = len(await house.running.deliveries()) + len(roles)
+    at = house.running.clock()
+    await api.emit(
+        *(
+            event("hr.learner.promoted", name, time=at, given_name="Ada", email=f"{name}@example.org", role=role)
+            for name, role in roles.items()
+        )
+    )
+
+    async def has_gone() -> bool:
+        deliveries = await house.running.deliveries()
+        return len(deliveries) == number and {"sent"} == {each.status for each in deliveries}
+
+    await until(has_gone)
+
+
+async def have_drafted(house: Drafting) -> list[str]:
+    """What their entries have ordered is started by a sweeper, a little later; answers the ids."""
+    gateway, database = house.running.house.gateway, house.running.house.database
+    later = house.running.clock() + timedelta(seconds=5)
+    ids = [row.id for row in await house.rows()]
+    assert 4 == len(ids) == await Sweeper(database, gateway, lambda: later, drafter=gateway).sweep_drafts()
+    return ids
+
+
+async def an_hour_passes(house: Drafting) -> None:
+    """For everybody under way, until all have had the second message."""
+    running = house.running
+    await running.quiet()
+    await running.move_to(running.clock() + timedelta(hours=1, seconds=10))
+
+    async def all_ended() -> bool:
+        return {"ended"} == {each.status for each in await running.enrolments()}
+
+    await until(all_ended)
+
+
+async def sent_lines(house: Drafting, enrolment: str) -> list[str]:
+    """What the journal says of its messages."""
+    return [line.text for line in await house.running.journal(enrolment) if line.kind == "sent"]
 
 
 # --- budgets ------------------------------------------------------------------------------------------------------

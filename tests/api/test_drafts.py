@@ -1,12 +1,15 @@
 """`/v1/drafts`: listed, shown, approved, rejected, taken back, edited, written again; many at once."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.drafting.order import DraftText
-from store.queries import drafting, drafts
+from store.queries import deciding_drafts, drafting, drafts
 from tests.support.api import Api
 from tests.support.proposing import BETTER, BROKEN, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want, write
 
@@ -230,6 +233,52 @@ async def test_of_two_who_decide_at_once_one_is_told(api: Api) -> None:
         assert [200, 409] == sorted(answer.status_code for answer in answers)
         expected = "approved" if answers[0].status_code == 200 else "rejected"
         assert expected == (await api.get(f"/v1/drafts/{draft}"))["state"]
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set as soon as a draft was looked at."""
+    find, event = deciding_drafts.find_all, asyncio.Event()
+
+    async def found(session: AsyncSession, ids: Collection[str]) -> Mapping[str, deciding_drafts.Listed]:
+        rows = await find(session, ids)
+        event.set()
+        return rows
+
+    monkeypatch.setattr(deciding_drafts, "find_all", found)
+    return event
+
+
+async def test_a_text_that_comes_while_somebody_decides_is_not_decided_on(api: Api, looked: asyncio.Event) -> None:
+    """Who looked at a text that was still being written has judged that one: the text that is proposed meanwhile is
+    neither approved, rejected, taken back nor edited, however sound the one before it was.
+    """
+    new = {"subject": BETTER.subject, "body": BETTER.body}
+    for action, body in (("approve", {}), ("reject", {"reason": "no"}), ("take-back", {"reason": "no"}), ("edit", new)):
+        for before in (None, ENGLISH):
+            draft = await want(api.parts.database, value=f"{action} {before is None}")
+            if before is not None:
+                await write(api.parts.database, draft, before, state="wanted")
+            looked.clear()
+            async with api.parts.database.write() as session:  # the text comes: it stands once this is committed
+                changes = {"state": "proposed", "subject": WRONG.subject, "body": WRONG.body}
+                await drafting.change(session, draft, at=datetime.now(UTC), **changes)
+                asked = asyncio.create_task(refused(api, f"{draft}/{action}", body))
+                await asyncio.wait_for(looked.wait(), 20)
+            assert (409, "draft_changed") == await asked
+            shown = await api.get(f"/v1/drafts/{draft}")
+            assert ("proposed", WRONG.body, None) == (shown["state"], shown["body"], shown["decided_by"])
+
+
+async def test_the_text_that_was_looked_at_is_decided_on_once_it_is_proposed(api: Api, looked: asyncio.Event) -> None:
+    """It was sent back, and is the best that came: the same text has been judged."""
+    draft = await want(api.parts.database)
+    await write(api.parts.database, draft, ENGLISH, state="wanted")
+    async with api.parts.database.write() as session:
+        await drafting.change(session, draft, at=datetime.now(UTC), state="proposed")
+        asked = asyncio.create_task(post(api, f"{draft}/approve"))
+        await asyncio.wait_for(looked.wait(), 20)
+    assert "approved" == (await asked)["state"]
 
 
 async def test_of_two_texts_of_one_order_approved_at_once_one_stays(api: Api) -> None:

@@ -1,7 +1,7 @@
 """Deciding on drafts: what a text must be to be approved, one by one and for many. The page calls these, too.
 
-What is wrong with a text is looked for before its order is locked (it takes a while, and a text never changes); what
-state it is in, after.
+What is wrong with a text is looked for before its order is locked, because it takes a while; what state it is in,
+after. A text that is still being written may be another one by then, and nobody has looked at that one: it is told.
 """
 
 import asyncio
@@ -56,12 +56,13 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
             raise against
         await deciding_drafts.approve(session, [row], by=by, at=at)
 
-    await _decide(parts, draft, do)
+    await _decide(parts, looked.draft, do)
     return await show(parts, draft)
 
 
 async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Rejected:
     """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting."""
+    looked = await _find(parts, draft)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
         if row.state == "rejected":
@@ -70,12 +71,13 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
         await deciding_drafts.reject(session, row, reason=given.reason, by=by, at=at)
         return await _another(session, parts, row, texts, at) if given.again else None
 
-    again = await _decide_and_start(parts, draft, do)
+    again = await _decide_and_start(parts, looked, do)
     return Rejected(draft=await show(parts, draft), again=again)
 
 
 async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> TakenBack:
     """Take back the approval of a text; one that was taken back stays as it is. Raises NotThere, Conflicting."""
+    looked = await _find(parts, draft)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
         if row.taken_back_at is not None:
@@ -84,7 +86,7 @@ async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> 
         await deciding_drafts.take_back(session, row, reason=given.reason, by=by, at=at)
         return await _another(session, parts, row, texts, at) if given.again else None
 
-    again = await _decide_and_start(parts, draft, do)
+    again = await _decide_and_start(parts, looked, do)
     return TakenBack(draft=await show(parts, draft), again=again)
 
 
@@ -105,13 +107,14 @@ async def edit(parts: Parts, draft: str, given: Editing, *, by: str) -> DraftOut
         known = next((each.id for each in texts if each.text == text and each.state in ("proposed", "approved")), None)
         return known or await deciding_drafts.edit(session, row, texts, new, by=by, at=at)
 
-    return await show(parts, await _decide(parts, draft, do))
+    return await show(parts, await _decide(parts, looked.draft, do))
 
 
 async def write_again(parts: Parts, draft: str) -> DraftOut:
     """Want another text in place of one that failed, was rejected or taken back; answers that one. Raises NotThere,
     Conflicting.
     """
+    looked = await _find(parts, draft)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str:
         known = _next_of(row, texts)
@@ -127,7 +130,7 @@ async def write_again(parts: Parts, draft: str) -> DraftOut:
             )
         return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
 
-    wanted = await _decide(parts, draft, do)
+    wanted = await _decide(parts, looked, do)
     await start(parts, [wanted])
     return await show(parts, wanted)
 
@@ -291,6 +294,14 @@ def filter_of(
     return DraftFilter(journey, message, None if is_own else language, is_own, value, state)
 
 
+async def _find(parts: Parts, draft: str) -> Listed:
+    async with parts.database.read() as session:
+        rows = await deciding_drafts.find_all(session, [draft])
+    if draft not in rows:
+        raise no_draft()
+    return rows[draft]
+
+
 async def _look(parts: Parts, draft: str) -> tuple[Looked, House]:
     async with parts.database.read() as session:
         rows = await deciding_drafts.find_all(session, [draft])
@@ -325,23 +336,30 @@ T = TypeVar("T")
 Do = Callable[[AsyncSession, Listed, Sequence[Listed], datetime], Awaitable[T]]
 
 
-async def _decide(parts: Parts, draft: str, do: Do[T]) -> T:
-    """Do it to a draft whose order is locked: `do` gets the draft as it is now, all texts of its order, the instant."""
+async def _decide(parts: Parts, looked: Listed, do: Do[T]) -> T:
+    """Do it to a draft whose order is locked: `do` gets the draft as it is now, all texts of its order, the instant.
+    Raises Conflicting where it has another text by now than when it was looked at.
+    """
 
     async def transaction() -> T:
         async with parts.database.write() as session:
-            texts = await deciding_drafts.lock_order(session, draft)
-            row = next((text for text in texts if text.id == draft), None)
+            texts = await deciding_drafts.lock_order(session, looked.id)
+            row = next((text for text in texts if text.id == looked.id), None)
             if row is None:
                 raise no_draft()
+            if row.text != looked.text:
+                raise Conflicting(
+                    "draft_changed",
+                    "it has got another text since it was looked at, which nobody has judged yet: read it, then decide",
+                )
             return await do(session, row, texts, parts.clock())
 
     return await parts.database.retrying(transaction)
 
 
-async def _decide_and_start(parts: Parts, draft: str, do: Do[str | None]) -> str | None:
+async def _decide_and_start(parts: Parts, looked: Listed, do: Do[str | None]) -> str | None:
     """Do it, as `_decide`, and have the text written that `do` answers, where it answers one."""
-    wanted = await _decide(parts, draft, do)
+    wanted = await _decide(parts, looked, do)
     if wanted is not None:
         await start(parts, [wanted])
     return wanted

@@ -30,8 +30,9 @@ router = APIRouter(prefix="/v1/drafts", tags=["drafts"], route_class=IdempotentR
 CONFLICTS: dict[int | str, dict[str, Any]] = {
     409: {
         "description": "`draft_decided` (it says by whom), `draft_replaced`, `draft_not_written`, `draft_failed`, "
-        "`draft_not_over`, `draft_not_approved`: the state it is in does not allow it. `draft_not_ordered`: no running "
-        "version asks for it. `hard_findings`: approve it with `despite_findings`, or have it changed. "
+        "`draft_not_over`, `draft_not_approved`: the state it is in does not allow it. `draft_changed`: it "
+        "has got another text since it was looked at. `draft_not_ordered`: no running version asks for it. "
+        "`hard_findings`: approve it with `despite_findings`, or have it changed. "
         "`draft_cannot_be_sent`: no message can be made of it."
     }
 }
@@ -90,7 +91,7 @@ async def take_back(
     return await deciding.take_back(parts, draft, given, by=caller.name)
 
 
-@router.post("/{draft}/edit", status_code=201, openapi_extra=documented(Editing))
+@router.post("/{draft}/edit", status_code=201, openapi_extra=documented(Editing), responses=CONFLICTS)
 async def edit(draft: str, parts: PartsOf, caller: Caller, given: Annotated[Editing, in_body(Editing)]) -> DraftOut:
     """Change a text: the new one is a draft of its own, checked and proposed. An approved one is sent until then."""
     return await deciding.edit(parts, draft, given, by=caller.name)

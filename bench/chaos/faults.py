@@ -11,13 +11,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.chaos.house import HOUR_SECONDS, KNOWN_SECONDS, LOOKED_AT_SECONDS, House, faketime
+from bench.chaos.house import HOUR_SECONDS, KNOWN_SECONDS, LOOKED_AT_SECONDS, House, Misled, faketime
 from bench.chaos.judge import Window
 from bench.chaos.plan import Planned
 from bench.chaos.providers import Mode
@@ -80,7 +81,8 @@ class Rebalance:
 @dataclass
 class Freeze:
     """SIGSTOP, for longer than a lease (or Kafka's session) holds, so that another takes over; then SIGCONT. A worker
-    is frozen over a letter that it has handed over and whose answer it has not, where it has one soon.
+    is frozen over a letter that it has handed over and whose answer it has not, where it has one soon, and for so much
+    longer that another has taken that over.
     """
 
     subject: str
@@ -88,18 +90,23 @@ class Freeze:
     async def begin(self, house: House) -> None:
         await house.freeze(self.subject)
 
+    async def hold(self, house: House) -> None:
+        """Once it has lasted as it was planned: until it has been to some purpose."""
+        await house.hold(self.subject)
+
     async def end(self, house: House) -> None:
         await house.thaw(self.subject)
 
 
 @dataclass
 class WrongClock:
-    """Stopped in order, and started with a clock that is wrong by so many seconds; then killed, so that what it had
-    written by its clock stays, and started with the right one.
+    """Stopped in order, and started with a clock that is wrong by so many seconds: it lasts from when it is ready. Then
+    killed, so that what it had written by its clock stays, and started with the right one.
     """
 
     subject: str
     seconds: int
+    _ready_at: float | None = None
 
     async def begin(self, house: House) -> None:
         await house.stop(self.subject)
@@ -107,8 +114,15 @@ class WrongClock:
         assert library is not None, "plans without the library have no such fault"
         wrong = {"LD_PRELOAD": library, "FAKETIME": f"{self.seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         await house.start(self.subject, {**wrong, "DONT_FAKE_MONOTONIC": "1"})
+        if not await house.has_become_ready(self.subject):
+            raise Impossible("it did not become ready, or ended before")
+        self._ready_at = time.time()
 
     async def end(self, house: House) -> None:
+        if self._ready_at is not None:
+            again_at = house.processes[self.subject].began_at  # with the right clock, where it has ended by itself
+            ended = again_at if again_at > self._ready_at else time.time()
+            house.misled.append(Misled(self.subject, self.seconds, self._ready_at, ended))
         await house.kill(self.subject)
         await house.start(self.subject)
 
@@ -229,7 +243,9 @@ class Done:
 
 @dataclass
 class Troublemaker:
-    """Carries a plan out. `happened` is what did, `left_out` what could not."""
+    """Carries a plan out; who is to be spared meanwhile suffers later what was planned for then. `happened` is what
+    did, `left_out` what could not.
+    """
 
     house: House
     begin_at: float
@@ -245,7 +261,9 @@ class Troublemaker:
 
     async def _carry_out(self, planned: Planned) -> None:
         await asyncio.sleep(max(0.0, self.begin_at + planned.at - time.time()))
-        async with self._one_at_a_time[planned.subject]:  # stopping in order may take longer than was planned
+        async with AsyncExitStack() as alone:  # stopping in order may take longer than was planned
+            for subject in planned.spared:
+                await alone.enter_async_context(self._one_at_a_time[subject])
             try:
                 await self._suffer(planned)
             except Impossible as why:
@@ -257,6 +275,8 @@ class Troublemaker:
         try:
             await fault.begin(self.house)
             await asyncio.sleep(planned.seconds)
+            if isinstance(fault, Freeze):
+                await fault.hold(self.house)
         finally:
             await fault.end(self.house)
         self.happened.append(Done(planned, began - self.begin_at, time.time() - self.begin_at))

@@ -25,7 +25,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx2
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col
@@ -52,7 +52,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.queries import installation
 from store.queries.journeys import NewVersion, publish
-from store.tables import DeliveryRow
+from store.tables import DeliveryRow, LoggedEvent
 from waymark.stack import kafka, postgres, process, temporal
 from waymark.stack.ours import Api, Background
 from waymark.stack.parts import NotReady, Part, PartError
@@ -79,9 +79,17 @@ LASTS_SECONDS = HAND_OVER_SECONDS + ANSWER_SECONDS + ATTEMPT_SLACK_SECONDS
 """So long after it was claimed an attempt is said to last."""
 HOUR_SECONDS = 3600
 """By so much a wrong clock is wrong."""
-MEETS_WITHIN_SECONDS = 5.0
+MEETS_WITHIN_SECONDS = 30.0
 """So long it is waited for a worker to have a letter under way, before it is frozen in any case."""
 MEETS_EVERY_SECONDS = 0.01
+HELD_SECONDS = 120.0
+"""So long a worker stays frozen at the longest, for another to take over what it was frozen over: Temporal gives its
+task up and has some patience with its queue, and the other one watches the attempt for as long as one may last.
+"""
+STILL_SECONDS = 20.0
+"""Where so long nobody could write, nobody takes over either: it was frozen while it held SQLite's lock."""
+BEGINS_WITHIN_SECONDS = 60.0
+"""So long a process of ours whose clock is wrong may take until it is ready."""
 CARRIED_SECONDS = 150.0
 """So long after everything the last workflow may take to end, and Temporal to list it so."""
 FAKETIME = (
@@ -159,6 +167,20 @@ class Frozen:
     over: AbstractSet[str]
     taken_over: AbstractSet[str] = frozenset()
 
+    def left_of(self, attempts: "Sequence[Attempt]") -> AbstractSet[str]:
+        """What it was frozen over and is its own still, as far as it could not have been concluded by another."""
+        return self.over & {each.delivery for each in attempts if not each.is_taken_over and each.at <= self.at}
+
+
+@dataclass(frozen=True)
+class Misled:
+    """A process of ours whose clock was wrong by so many seconds: from when it was ready until it was ended."""
+
+    who: str
+    seconds: int
+    began: float
+    ended: float
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -183,6 +205,7 @@ def open_at(attempts: Sequence[Attempt], at: float, *, is_late: bool = False) ->
 class House:
     """All of it. `ended` is what ended by itself, `deaths` those of workers, `away` when a server was down, `cuts` when
     all connections to the database were broken, `full` when its disk was, `frozen` which workers were.
+    `misled`: whose clock was wrong.
     """
 
     folder: Path
@@ -201,6 +224,7 @@ class House:
     cuts: list[Window] = field(default_factory=list[Window])
     full: list[Window] = field(default_factory=list[Window])
     frozen: list[Frozen] = field(default_factory=list[Frozen])
+    misled: list[Misled] = field(default_factory=list[Misled])
     _down: dict[str, float] = field(default_factory=dict[str, float])
     _looking: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
 
@@ -229,6 +253,16 @@ class House:
         running.child = await start(part, running.folder, log=running.folder / "log")
         running.began_at, running.is_ready, running.is_noted = time.time(), False, False
         self._look(self._become_ready(name, running.child))
+
+    async def has_become_ready(self, name: str, *, within_seconds: float = BEGINS_WITHIN_SECONDS) -> bool:
+        """Whether what was started last becomes ready in time; not where it ended, and another one took its place."""
+        running = self.processes[name]
+        child, deadline = running.child, time.monotonic() + within_seconds
+        while time.monotonic() < deadline and running.child is child and child.poll() is None:
+            if running.is_ready:
+                return True
+            await asyncio.sleep(LOOKED_AT_SECONDS)
+        return False
 
     async def keep(self) -> None:
         """Start again whatever has ended and no fault has down, until cancelled."""
@@ -296,6 +330,23 @@ class House:
         if name in WORKERS:
             self.frozen.append(Frozen(name, time.time(), self.providers.under_way(name)))
 
+    async def hold(self, name: str) -> None:
+        """Until another has taken over all that this one was frozen over, or that can be waited for no longer."""
+        number = self._frozen_last(name)
+        if number is None:
+            return
+        frozen, written_at = self.frozen[number], time.time()
+        while time.time() < min(frozen.at + HELD_SECONDS, written_at + STILL_SECONDS):
+            attempts = await self._attempts()
+            if attempts is not None and not frozen.left_of(attempts):
+                return
+            if await self._may_write():
+                written_at = time.time()
+            await asyncio.sleep(LOOKED_AT_SECONDS)
+
+    def _frozen_last(self, name: str) -> int | None:
+        return max((n for n, frozen in enumerate(self.frozen) if frozen.who == name), default=None)
+
     async def thaw(self, name: str) -> None:
         """SIGCONT. What it had been frozen over and is its own no more was taken over: it could not conclude it."""
         try:
@@ -305,11 +356,10 @@ class House:
             if last is not None:
                 self.deaths[last] = replace(self.deaths[last], thawed_at=time.time())
             self.processes[name].child.send_signal(signal.SIGCONT)
-        number = max((n for n, frozen in enumerate(self.frozen) if frozen.who == name), default=None)
+        number = self._frozen_last(name)
         if number is not None and attempts is not None:
             frozen = self.frozen[number]
-            own = {each.delivery for each in attempts if not each.is_taken_over and each.at <= frozen.at}
-            self.frozen[number] = replace(frozen, taken_over=frozen.over - own)
+            self.frozen[number] = replace(frozen, taken_over=frozen.over - frozen.left_of(attempts))
 
     def _note_end(self, name: str, began: float) -> None:
         """One has ended, or stands still: workers die, servers are away until they are ready again."""
@@ -388,6 +438,34 @@ class House:
             else Attempt(id_, right(until) - LASTS_SECONDS)
             for id_, status, until, changed_at in rows
         ]
+
+    async def _may_write(self) -> bool:
+        """Whether anybody could write just now."""
+        try:
+            async with asyncio.timeout(3.0), self.database.write():
+                pass
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def under_wrong_clocks(self) -> Sequence[tuple[Misled, int]]:
+        """Whose clock was wrong, each with what it did meanwhile: letters that a worker handed over, else the events
+        that stand in the log as received then by such a clock (where two were wrong by the same at once, of both).
+        """
+        return [(misled, await self._done_by(misled)) for misled in self.misled]
+
+    async def _done_by(self, misled: Misled) -> int:
+        if misled.who in WORKERS:
+            return sum(
+                letter.by == misled.who and misled.began <= letter.at <= misled.ended
+                for letter in self.providers.letters()
+            )
+        began, ended = (
+            datetime.fromtimestamp(at + misled.seconds, UTC) for at in (misled.began, misled.ended)
+        )  # fmt: skip
+        query = select(func.count()).where(col(LoggedEvent.received_at).between(began, ended))
+        async with self.database.read() as session:
+            return (await (await session.connection()).execute(query)).scalar_one()
 
     async def carried(self, *, within_seconds: float = CARRIED_SECONDS) -> Sequence[str]:
         """The workflows that Temporal still carries on, once none is or enough was waited: what it lists comes a little

@@ -39,6 +39,13 @@ class Planned:
         return f"{self.at:g} {self.fault} {self.subject} {self.seconds:g}"
 
     @property
+    def spared(self) -> tuple[str, ...]:
+        """Who suffers nothing else meanwhile: its subject; while a worker is frozen both, as only the other one can
+        take over, and whoever dies has to begin anew with it.
+        """
+        return spared(self.fault, self.subject)
+
+    @property
     def harm(self) -> str:
         """What to whom, whichever of two it was: `kill worker`."""
         return f"{self.fault} {self.subject.partition('-')[0]}"
@@ -101,7 +108,7 @@ def draw(
     """The plan of this seed for a run of `seconds`; faults named in `without` are left out.
 
     Every kind comes once before one comes again, in an order of chance; nobody suffers two faults at once, but others
-    do meanwhile.
+    do meanwhile; while a worker is frozen the other one suffers none.
     """
     chance = Random(seed)
     possible = [kind for kind in kinds if on in kind.on and kind.fault not in without]
@@ -113,16 +120,24 @@ def draw(
         if not waiting:
             waiting = chance.sample(possible, len(possible))
         for kind in waiting:
-            subjects = [subject for subject in kind.subjects if free_from.get(subject, 0.0) <= at]
+            subjects = [
+                subject for subject in kind.subjects
+                if all(free_from.get(each, 0.0) <= at for each in spared(kind.fault, subject))
+            ]  # fmt: skip
             if subjects:
                 subject = chance.choice(subjects)
                 lasts = round(chance.uniform(kind.shortest, kind.longest), 1)
                 plan.append(Planned(round(at, 1), kind.fault, subject, lasts))
-                free_from[subject] = at + lasts + REST_SECONDS
+                free_from |= dict.fromkeys(spared(kind.fault, subject), at + lasts + REST_SECONDS)
                 waiting.remove(kind)
                 break
         at += chance.uniform(*PAUSES_SECONDS)
     return tuple(plan)
+
+
+def spared(fault: str, subject: str) -> tuple[str, ...]:
+    """Who suffers nothing else while this one suffers that."""
+    return WORKERS if fault == "freeze" and subject in WORKERS else (subject,)
 
 
 def draw_short(seed: int, *, on: str, without: Sequence[str] = ()) -> tuple[Planned, ...]:

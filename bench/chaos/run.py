@@ -24,7 +24,7 @@ import orjson
 
 from bench.chaos.faults import Done, Troublemaker
 from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, Refused, coming
-from bench.chaos.house import Frozen, House, faketime, open_house
+from bench.chaos.house import Frozen, House, Misled, faketime, open_house
 from bench.chaos.judge import Away, Ended, Enrolled, Evidence, InDoubt, Told, Verdict, Window, judge
 from bench.chaos.plan import Planned, draw, draw_short
 from bench.chaos.stories import Keeper, Stories, printed
@@ -60,6 +60,7 @@ COLUMNS = (
     Column("said on replay"),
     Column("entered on replay"),
     Column("replay not taken in"),
+    Column("taken over while frozen"),
     Column("database away", "s", 1),
     Column("whole run", "s"),
 )
@@ -84,6 +85,11 @@ class Asked:
         """What its row is called."""
         return f"{self.on}, {self.in_doubt}, seed {self.seed}"
 
+    @property
+    def freezes_workers(self) -> bool:
+        """Whether every plan that may be drawn for it does."""
+        return self.plan is None and not self.is_calm and not self.is_short
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -105,6 +111,7 @@ class Replay:
 class Outcome:
     """How it went. `stories` are the first ones, and say where the others are; `entered`: how many learners did, by
     what the API acknowledged and what stands in Kafka's log; `happened`: the faults that were done.
+    `taken_over`: how often another took over what a frozen worker had under way, before that was let go.
     """
 
     asked: Asked
@@ -117,6 +124,7 @@ class Outcome:
     replay: Replay
     seconds: float
     happened: Sequence[Done] = field(default_factory=tuple[Done, ...])
+    taken_over: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -135,7 +143,8 @@ class Outcome:
             "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
             "ended by itself": len(verdict.fallen), "said on replay": len(replay.told),
             "entered on replay": len(replay.entered), "replay not taken in": int(replay.why_not is not None),
-            "database away": verdict.away_seconds, "whole run": self.seconds,
+            "taken over while frozen": self.taken_over, "database away": verdict.away_seconds,
+            "whole run": self.seconds,
         }  # fmt: skip
         return Row(self.asked.subject, figures)
 
@@ -157,6 +166,10 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
             f"learners: {row.subject}", outcome.entered, at_least=asked, at_most=asked, subject=row.subject
         )  # fmt: skip
         targets.append(entered)
+        if outcome.asked.freezes_workers:
+            targets.append(
+                Target(f"taken over while frozen: {row.subject}", outcome.taken_over, at_least=1, subject=row.subject)
+            )
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     (size,) = {f"{one.asked.learners:,} learners, {one.asked.seconds / 60:g} minutes of faults" for one in outcomes}
     title = f"chaos: {size}: processes killed and frozen, servers and providers that fail, clocks that are wrong"
@@ -192,10 +205,11 @@ async def run(asked: Asked, *, say: "Say") -> Outcome:
         remarks += [f"ended by itself: {ended}" for ended in verdict.fallen]
         if replay.why_not is not None:
             remarks.append(f"{asked.subject}: the replay was not taken in: {replay.why_not}")
-        remarks += [f"{asked.subject}: {said}" for said in told_of(running.trouble.happened, house.frozen)]
+        said_of = [*told_of(running.trouble.happened, house.frozen), *told_of_clocks(running.under_wrong_clocks)]
+        remarks += [f"{asked.subject}: {said}" for said in said_of]
         return Outcome(
             asked, verdict, plan, stories, remarks, running.letters, running.entered, replay, time.monotonic() - began,
-            in_order(running.trouble.happened),
+            in_order(running.trouble.happened), sum(bool(frozen.taken_over) for frozen in house.frozen),
         )  # fmt: skip
 
 
@@ -208,6 +222,7 @@ class _Running:
         self.feed = Feed(house.bootstrap, house.http)
         self.trouble = Troublemaker(house, self.begin_at)
         self.letters = self.entered = 0
+        self.under_wrong_clocks: Sequence[tuple[Misled, int]] = ()
         self._events = coming(asked.seed, learners=asked.learners, seconds=asked.seconds)
         self._keeper = Keeper(f"{asked.on}-{asked.in_doubt}-{asked.seed}", house, say.kept)
 
@@ -218,6 +233,7 @@ class _Running:
             await grow_quiet(self.house, self.asked.learners)
             evidence = await self._gather(watch)
         self.letters = sum(letter.was_kept for letter in evidence.letters)
+        self.under_wrong_clocks = await self.house.under_wrong_clocks()
         self.entered = len(evidence.entered - evidence.never_came)
         verdict = judge(evidence)
         self.say.judged(verdict)
@@ -369,6 +385,20 @@ def told_of(happened: Sequence[Done], frozen: Sequence[Frozen]) -> Iterator[str]
             f"workers were frozen {len(frozen)} times, {over} of them over a letter whose answer they had not yet; and "
             f"of these another had taken the attempt over before they were let go {taken_over} times."
         )
+
+
+def told_of_clocks(done: Sequence[tuple[Misled, int]]) -> Iterator[str]:
+    """What those did whose clock was wrong, while they were ready: where that is nothing, nothing was tried."""
+    for kind in ("worker", "bridge", "api"):
+        of_kind = [(misled, number) for misled, number in done if misled.who.partition("-")[0] == kind]
+        if of_kind:
+            seconds = sum(misled.ended - misled.began for misled, _ in of_kind)
+            did = "letters were handed over" if kind == "worker" else "events were taken in"
+            number, idle = sum(number for _, number in of_kind), sum(not number for _, number in of_kind)
+            yield (
+                f"under a wrong clock, {kind}: {len(of_kind)} times, {seconds:.0f} s in all, in which "
+                f"{number:,} {did}; {idle} times none."
+            )
 
 
 def markers() -> Sequence[Coming]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -24,8 +24,8 @@ from temporalio.client import Client
 from bench.chaos import __main__ as command
 from bench.chaos import plan as planning
 from bench.chaos import poison
-from bench.chaos.faults import Done, Full, Impossible, Lock, Troublemaker
-from bench.chaos.feed import CHANNEL_OF, TOPICS, Feed, coming
+from bench.chaos.faults import Done, Full, Impossible, Lock, Troublemaker, WrongClock
+from bench.chaos.feed import CHANNEL_OF, DEFINITION, OUTCOME, TOPICS, Feed, coming
 from bench.chaos.house import (
     HOUR_SECONDS,
     LASTS_SECONDS,
@@ -35,6 +35,7 @@ from bench.chaos.house import (
     Disk,
     Frozen,
     House,
+    Misled,
     Running,
     faketime,
     open_at,
@@ -58,6 +59,7 @@ from bench.chaos.run import (
     run,
     table_of,
     told_of,
+    told_of_clocks,
     tried,
 )
 from bench.chaos.soak import slope_per_hour
@@ -68,14 +70,21 @@ from connectors.channels.email import Email, EmailSettings
 from connectors.channels.webhook import Webhook, WebhookSettings
 from connectors.errors import InDoubt, Retryable
 from connectors.outgoing import Outgoing
+from journeys.compiler import compile_definition
+from journeys.composing import Reach
+from journeys.events import Event
 from journeys.identity import delivery_id, learner_id
+from journeys.rehearse import rehearse
 from store.database import Database
 from store.migrate import upgrade
 from store.queries.deliveries import record, take_over
+from store.queries.events import record as log
 from store.tables import DeliveryRow
 from tests.support.processes import own_temporal
 from tests.support.until import until
 from waymark.stack.ours import Background
+from waymark.stack.parts import Launch, Listens, NotReady
+from waymark.vocabulary import vocabulary
 
 ANN = "ann"
 LEARNERS = 40
@@ -259,7 +268,7 @@ async def test_poison_that_did_not_stand_aside_is_named() -> None:
 def test_what_a_replay_does_is_a_finding(replay: Replay, figure: str | None) -> None:
     """Also that nothing came of it because it was never taken in: a figure that misses its target, and no exception."""
     verdict = judge(Evidence(set(), [], [], []))
-    outcome = Outcome(Asked(1, 0, 1.0), verdict, (), (), (), 0, 0, replay, 1.0)
+    outcome = Outcome(Asked(1, 0, 1.0, is_calm=True), verdict, (), (), (), 0, 0, replay, 1.0)
     missed = [target.figure for target in table_of([outcome]).targets if not target.is_reached]
     assert [f"{figure}: sqlite, leave, seed 1"] * (figure is not None) == missed
     assert outcome.is_good == (figure is None)
@@ -477,6 +486,136 @@ async def test_a_worker_is_frozen_over_a_letter_and_let_go_when_it_was_taken_ove
         child.wait()
 
 
+@dataclass(frozen=True)
+class Sleeps:
+    """A process that does nothing, and is ready a while after it has begun."""
+
+    ready: Path
+    after_seconds: float = 0.0
+    name: str = "worker"
+    address: str = "-"
+    ports: tuple[Listens, ...] = ()
+    ready_within_seconds: float = 60.0
+
+    def prepare(self, folder: Path) -> Launch:
+        """It says that it is ready by a file."""
+        self.ready.unlink(missing_ok=True)
+        return Launch(("sh", "-c", f"sleep {self.after_seconds:g}; touch '{self.ready}'; exec sleep 600"))
+
+    async def make_ready(self) -> None:
+        """As `Background` is."""
+        if not self.ready.exists():
+            raise NotReady("it has not begun")
+
+
+@pytest.fixture
+async def workers(house: House) -> AsyncIterator[Mapping[str, Running]]:
+    """Two in the house that do nothing; the second takes long to begin."""
+    for name, after in zip(WORKERS, (0.0, 2.0), strict=True):
+        await house.begin(name, Sleeps(house.folder / f"{name}.ready", after))
+    yield house.processes
+    await house.end_all()
+
+
+async def test_a_worker_stays_frozen_until_another_has_taken_over(house: House, workers: Mapping[str, Running]) -> None:
+    """However short was planned; and the other one, who is to take over, suffers what was planned for it later."""
+    frozen, other = workers["worker-1"].child, workers["worker-2"].child
+    await claimed(house, "d-1", at=time.time())
+    house.providers.smtp.take(ANN, "one", "d-1", by="worker-1")
+    trouble = Troublemaker(house, time.time())
+    plan = planning.read("0 freeze worker-1 0.1\n0.5 kill worker-2 0.1")
+    carrying = asyncio.create_task(trouble.carry_out(plan))
+    await until(lambda: state_of(frozen.pid) == "T")
+    await asyncio.sleep(1.5)
+    assert ("T", None) == (state_of(frozen.pid), other.poll())
+    async with house.database.write() as session:
+        assert await take_over(session, "d-1", of="a-1", clock=datetime.now(UTC), status="may_have_gone")
+    await carrying
+    assert state_of(frozen.pid) != "T"
+    assert other.poll() is not None
+    assert ["freeze", "kill"] == [done.planned.fault for done in trouble.happened]
+    assert [{"d-1"}] == [each.taken_over for each in house.frozen]
+
+
+async def test_who_was_frozen_over_a_lock_is_let_go(
+    house: House, workers: Mapping[str, Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can write, nobody takes over, however long it is waited."""
+    monkeypatch.setattr("bench.chaos.house.STILL_SECONDS", 1.0)
+    await claimed(house, "d-1", at=time.time())
+    house.providers.smtp.take(ANN, "one", "d-1", by="worker-1")
+    await house.freeze("worker-1")
+    file = house.url.partition(":///")[2]
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(20):
+            await house.hold("worker-1")
+        holder.execute("ROLLBACK")
+    await house.thaw("worker-1")
+    assert state_of(workers["worker-1"].child.pid) != "T"
+    assert [set()] == [each.taken_over for each in house.frozen]
+
+
+def test_that_another_took_over_is_to_happen_in_a_full_run() -> None:
+    """Of a plan that was drawn; whoever gives a plan, or wants none, need not have a worker frozen."""
+    verdict, replay = judge(Evidence(set(), [], [], [])), Replay([], [])
+    full = Outcome(Asked(1, 0, 300.0), verdict, (), (), (), 0, 0, replay, 1.0)
+    figure = "taken over while frozen"
+    for taken_over, missed in ((0, [f"{figure}: sqlite, leave, seed 1"]), (1, [])):
+        table = table_of([replace(full, taken_over=taken_over)])
+        assert missed == [target.figure for target in table.targets if not target.is_reached]
+        assert taken_over == table.rows[0].figures[figure]
+    for other in ({"is_short": True}, {"is_calm": True}, {"plan": ()}):
+        table = table_of([replace(full, asked=Asked(1, 0, 300.0, **other))])  # type: ignore[arg-type]
+        assert not [target for target in table.targets if target.figure.startswith(figure)]
+
+
+async def test_a_clock_is_wrong_from_when_its_process_is_ready(
+    house: House, workers: Mapping[str, Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it takes to begin is not counted; what it did by that clock is: letters, of a bridge events."""
+    monkeypatch.setattr("bench.chaos.faults.faketime", lambda: "")
+    fault = WrongClock("worker-2", HOUR_SECONDS)
+    began = time.time()
+    await fault.begin(house)
+    assert house.processes["worker-2"].is_ready
+    assert time.time() - began >= 2.0
+    house.providers.webhook.take(ANN, "two", "d-2", by="worker-2")
+    house.providers.webhook.take(ANN, "two", "d-1", by="worker-1")
+    await fault.end(house)
+    now = datetime.now(UTC)
+    house.misled.append(Misled("bridge-1", -HOUR_SECONDS, began, time.time()))
+    event = Event("e-1", "/hr", "hr.learner.promoted", ANN, now, {})
+    async with house.database.write() as session:
+        await log(session, [(event, "1", None)], at=now - timedelta(hours=1))
+        await log(session, [(replace(event, id="e-2"), "2", None)], at=now)
+    assert [("worker-2", 1), ("bridge-1", 1)] == [(one.who, done) for one, done in await house.under_wrong_clocks()]
+
+
+async def test_who_ends_before_it_is_ready_had_no_wrong_clock(
+    house: House, workers: Mapping[str, Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was tried: it is said, and not counted among what happened."""
+    monkeypatch.setattr("bench.chaos.faults.faketime", lambda: "")
+    monkeypatch.setattr(Sleeps, "prepare", lambda *_: Launch(("false",)))
+    trouble = Troublemaker(house, time.time())
+    await trouble.carry_out(planning.read("0 hour-ahead worker-1 0.1"))
+    assert ([], []) == (trouble.happened, house.misled)
+    assert ["0 hour-ahead worker-1 0.1, as it did not become ready, or ended before"] == trouble.left_out
+
+
+def test_what_was_done_under_a_wrong_clock_is_told() -> None:
+    """By the kind of process; where it was nothing, that is told, too."""
+    clocks = [
+        (Misled("worker-1", 3600, 1.0, 11.0), 7), (Misled("worker-2", -3600, 1.0, 3.0), 0),
+        (Misled("bridge-1", 3600, 5.0, 9.0), 20),
+    ]  # fmt: skip
+    assert [
+        "under a wrong clock, worker: 2 times, 12 s in all, in which 7 letters were handed over; 1 times none.",
+        "under a wrong clock, bridge: 1 times, 4 s in all, in which 20 events were taken in; 0 times none.",
+    ] == list(told_of_clocks(clocks))
+
+
 def state_of(pid: int) -> str:
     """As the kernel has it: T is stopped."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -550,6 +689,23 @@ def test_a_plan_that_is_none_is_refused(line: str) -> None:
     """With the line."""
     with pytest.raises(ValueError, match=line.split()[1]):
         planning.read(line)
+
+
+def test_what_is_to_be_said_is_what_the_definition_says() -> None:
+    """The count goes by a table written by hand: a rehearsal of the definition says the same."""
+    compiled = compile_definition(DEFINITION, vocabulary=vocabulary())
+    assert compiled.program is not None, compiled.problems
+    now, known = datetime.now(UTC), {"given_name": "Ann", "email": "ann@example.org"}
+    events = [
+        Event(each.id, "/bench", each.type, each.learner, now + timedelta(seconds=each.at), known)
+        for each in coming(1, learners=3, seconds=1.0)
+    ]
+    reach = {"email": Reach(is_set_up=True, address_field="email"), "webhook": Reach(True, None)}
+    told = rehearse(compiled.program, {}, events, reach=reach)
+    enrolments = [enrolment for learner in told.learners for enrolment in learner.enrolments]
+    assert [OUTCOME] * 3 == [enrolment.outcome for enrolment in enrolments]
+    for enrolment in enrolments:
+        assert list(CHANNEL_OF.items()) == [(message.message, message.channel) for message in enrolment.messages]
 
 
 def test_everybody_enters_and_completes() -> None:

@@ -1,17 +1,25 @@
 """The count, which does not trust Waymark: what came in by Kafka's own log and the feed, what was said by the
-providers' own logs, what should have been said by the definition. Pure.
+providers' own logs, what should have been said by the definition. Who is stuck, and which of her deliveries are in
+doubt, only Waymark can say: there its API is asked, and Temporal beside it. Pure.
 
     lost              entered, and a message was neither said nor marked `may_have_gone` (with resend: not said)
     lost by Kafka     acknowledged to the feed by Kafka, and not in its log: what came of it is no matter of Waymark.
                       Who was to enter by it, and of whom neither a letter nor an enrolment is known, is not missed
-    stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet
-    still carried     a workflow that Temporal carries on though all has been quiet, whatever our tables say of it
+    stuck             no enrolment, or one that has not ended as the definition says, though all has been quiet: by the
+                      word of Waymark's API
+    still carried     a workflow that Temporal carries on though all has been quiet, whatever our tables say of it: by
+                      Temporal's word
     said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
     said again        (in doubt) with resend: said more than once, each time but the first because it had to be doubted
     told wrongly      said, and Waymark says that it was not; or the other way round
     in doubt          marked `may_have_gone`
+    may be in doubt   those for which there is an excuse by the rules below: more than the sends that were open when
+                      somebody died, as a provider that hangs or drops the line and a database that is away leave
+                      doubts, too, and nobody dies
     unexplained       in doubt, though nothing that happened explains it
     ended by itself   a process that nobody killed and that met nothing by which it may end
+    taken over        (while frozen) how often another took over what a worker had been frozen over, and was not let go
+                      yet
     database away     seconds in which nothing could be written down: by so much of the run a doubt may be excused. No
                       plan says when that was, but a writer beside Waymark that could not either, and a server's end
 

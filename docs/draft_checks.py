@@ -16,8 +16,9 @@ import yaml
 
 from journeys.drafting.agreeing import NAME as AGREEMENT
 from journeys.drafting.checks import CHECKS
+from journeys.drafting.checks.base import WORDS_OF
 from journeys.drafting.findings import Finding, House, agree, look_at
-from journeys.drafting.order import DraftOrder, DraftText
+from journeys.drafting.order import COVERAGE, DraftOrder, DraftText
 from journeys.program import Draft, Expression, Link, Wording
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden" / "drafts"
@@ -145,6 +146,7 @@ def page() -> str:
         counts = f"{row.found} | {len(row.missed)} | {len(row.wrong)} | {row.quiet}"
         lines.append(f"| [`{row.check}`](#{row.check}) | {about} | {counts} |\n")
     lines.append(_agreement_row())
+    lines.append(_covered())
     lines.append(_unseen())
     lines += _notes(blind)
     return "".join(lines)
@@ -158,6 +160,24 @@ def _agreement_row() -> str:
         f"| [`{AGREEMENT}`](#{AGREEMENT}) | {about} "
         f"| {sum(sets)} | {len(sets) - sum(sets)} | {sum(same)} | {len(same) - sum(same)} |\n"
     )
+
+
+def _covered() -> str:
+    """Which checks go by words, and of which languages they have them."""
+    names: dict[frozenset[str], list[str]] = {}
+    for check, languages in sorted(WORDS_OF.items()):
+        names.setdefault(languages, []).append(f"`{check}`")
+    known = [f"{', '.join(checks)} (of {', '.join(sorted(languages))})" for languages, checks in names.items()]
+    return _OF_WORDS.format(checks="; ".join(known), name=COVERAGE)
+
+
+_OF_WORDS = """
+## {name}
+
+These checks go by words, and have them in some languages only: {checks}.
+In any other they find what needs no words (a number in digits, a word in capitals), or nothing; then a text has one
+soft finding `{name}`, which names them, and the person reads it for the rest. No writer is told of that one.
+"""
 
 
 def _unseen() -> str:

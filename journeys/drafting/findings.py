@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from journeys.drafting.agreeing import agree
 from journeys.drafting.checks import CHECKS
 from journeys.drafting.checks.base import NO_HOUSE_RULES, Finding, House, Look, Severity, quoted
+from journeys.drafting.covering import uncovered
 from journeys.drafting.order import DraftOrder, DraftText
 from journeys.events import Json
 
@@ -31,6 +32,7 @@ def look_at(text: DraftText, order: DraftOrder, house: House = NO_HOUSE_RULES) -
 def _all(look: Look) -> Iterator[Finding]:
     for check in CHECKS.values():
         yield from check(look)
+    yield from uncovered(look)
 
 
 def has_hard(findings: Iterable[Finding]) -> bool:

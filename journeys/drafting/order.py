@@ -28,6 +28,11 @@ from journeys.routing import key_text
 LINK = "link"
 """The placeholder of the message's link."""
 
+COVERAGE = "coverage"
+"""The name of the finding that says what our checks do not know (`journeys.drafting.covering`): no fault of a text, and
+nothing that a writer is told.
+"""
+
 LONGEST_DATA = 4_000
 """How much of one text from outside a prompt shows, in characters."""
 
@@ -255,8 +260,9 @@ def _parts(
     for number, text in enumerate(unlike, start=1):
         what = f"alternative {number}, which is there already; write one that begins and goes on in another way"
         yield _fenced(what, f"{text.subject}\n\n{text.body}")
-    if corrections:
-        found = "\n".join(_said(remark) for remark in corrections[:_MOST_FINDINGS])
+    faults = [remark for remark in corrections if remark.check != COVERAGE]
+    if faults:
+        found = "\n".join(_said(remark) for remark in faults[:_MOST_FINDINGS])
         yield _fenced("what was found wrong with your last draft; write it anew without these faults", found)
 
 

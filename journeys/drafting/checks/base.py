@@ -157,8 +157,14 @@ CHECKS: dict[str, Check] = {}
 """Every check by its name; filled by `check`, complete once `journeys.drafting.checks` is imported."""
 
 
-def check(name: str) -> Callable[[Check], Check]:
-    """Register a check under its name; a second one of the same name is an error that names both files."""
+WORDS_OF: dict[str, frozenset[str]] = {}
+"""The languages of which a check has words, by its name, for each check that goes by words; filled with `CHECKS`."""
+
+
+def check(name: str, *, languages: Iterable[str] | None = None) -> Callable[[Check], Check]:
+    """Register a check under its name; a second one of the same name is an error that names both files. `languages` are
+    those of which it has words, where it goes by words.
+    """
 
     def register(function: Check) -> Check:
         other = CHECKS.get(name)
@@ -167,6 +173,8 @@ def check(name: str) -> Callable[[Check], Check]:
                 f"check {name!r} is defined twice: in {inspect.getfile(other)} and {inspect.getfile(function)}"
             )
         CHECKS[name] = function
+        if languages is not None:
+            WORDS_OF[name] = frozenset(languages)
         return function
 
     return register
@@ -191,8 +199,15 @@ class Phrases:
         groups = "|".join(f"(?P<idea{number}>{pattern})" for number, pattern in own if pattern is not None)
         return re.compile(rf"(?<!\w)(?:{groups})(?!\w)", re.IGNORECASE)
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """The languages in which it knows them."""
+        return frozenset(self._patterns)
+
     def find(self, text: str, languages: Sequence[str]) -> Iterator[tuple[str, re.Match[str]]]:
-        """The ideas that a text holds in these languages, each with its place."""
+        """The ideas that a text holds in these languages, each with its place. In one that it does not know there
+        are none, and `journeys.drafting.covering` says so.
+        """
         for language in languages:
             if language in self._patterns:
                 for match in self._patterns[language].finditer(text):

@@ -67,7 +67,7 @@ _MOMENTS = Phrases({**_named("weekday", _DAYS), **_named("month", _MONTHS), **_R
 _DAY = re.compile(r"\d+")
 
 
-@check("dates")
+@check("dates", languages=_MOMENTS.languages)
 def dates(look: Look) -> Iterator[Finding]:
     """A day, month, date or deadline that the facts do not have."""
     known = {tuple(int(part) for part in _DAY.findall(match[0])) for match in DATE.finditer(look.facts)}

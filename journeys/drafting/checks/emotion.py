@@ -85,7 +85,7 @@ _FELT = Phrases({
 })  # fmt: skip
 
 
-@check("emotion")
+@check("emotion", languages=_FELT.languages)
 def emotion(look: Look) -> Iterator[Finding]:
     """A feeling that the text attributes to the reader."""
     for _, place in _FELT.find(look.prose, look.languages):

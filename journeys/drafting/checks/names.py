@@ -64,7 +64,7 @@ _OPENERS = frozenset(_OPENERS_WORDS.split())
 """First words of a text that stand before a comma and are no names."""
 
 
-@check("names")
+@check("names", languages=_SMALL | {"de"})
 def names(look: Look) -> Iterator[Finding]:
     """A name of a person, firm, product or place that the facts do not have."""
     known = _known(look.facts)

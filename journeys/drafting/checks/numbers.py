@@ -11,7 +11,7 @@ from journeys.drafting.checks.base import Finding, Look, check, quoted
 from journeys.drafting.numerals import LANGUAGES, numbers_in
 
 
-@check("numbers")
+@check("numbers", languages=LANGUAGES)
 def numbers(look: Look) -> Iterator[Finding]:
     """A number, time, share or amount that the facts do not have."""
     known = {number.value for number in numbers_in(look.facts, *LANGUAGES)}

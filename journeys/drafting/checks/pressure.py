@@ -98,7 +98,7 @@ _SHOUTED = re.compile(r"(?<![\w{.])[A-ZÀ-ÖØ-Þ]{5,}(?![\w}])")
 _MARKS = re.compile(r"[!¡]{2,}|\?{2,}|[!?]*\?!+|!\?+")
 
 
-@check("pressure")
+@check("pressure", languages=_PRESSED.languages)
 def pressure(look: Look) -> Iterator[Finding]:
     """Urgency, fear of missing out, shame, or shouting."""
     ends = "expiry" in _PRESSED.ideas(look.facts)

@@ -87,7 +87,7 @@ _SAID = Phrases({
 })  # fmt: skip
 
 
-@check("promises")
+@check("promises", languages=_SAID.languages)
 def promises(look: Look) -> Iterator[Finding]:
     """A promise, a duty, a consequence or a claim that the facts do not make."""
     made = _SAID.ideas(look.facts)

@@ -45,7 +45,7 @@ _SILENT: Mapping[str, re.Pattern[str]] = {
 }
 
 
-@check("reading")
+@check("reading", languages=_LIX | _FLESCH.keys())
 def reading(look: Look) -> Iterator[Finding]:
     """A text that is very difficult to read, or a sentence too long to take in."""
     size, longest = max(((len(words_of(sentence)), sentence) for sentence in look.sentences), default=(0, ""))

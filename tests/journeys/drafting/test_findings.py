@@ -11,7 +11,7 @@ from docs.draft_checks import Sample
 from journeys.drafting.checks import CHECKS
 from journeys.drafting.checks.base import Look, check
 from journeys.drafting.findings import Finding, House, agree, finding_from_json, has_hard, look_at
-from journeys.drafting.order import DraftOrder, DraftText
+from journeys.drafting.order import COVERAGE, DraftOrder, DraftText
 from journeys.program import Draft, Expression, Link, Wording
 
 BAD, GOOD, MISSED = draft_checks.bad(), draft_checks.good(), draft_checks.missed()
@@ -197,6 +197,29 @@ def test_a_language_that_cannot_be_told_is_not_judged() -> None:
     assert "language" not in told("The course is there.", order(language="mi"))
 
 
+@pytest.mark.parametrize("language", ["it", "it-CH", None])
+def test_what_no_check_has_words_for_is_said_once(language: str | None) -> None:
+    """An Italian text that presses, promises and names a day has no finding but one: who was not able to look."""
+    body = (
+        "Il corso è qui per voi. Affrettatevi, è la vostra ultima occasione: vi garantiamo il successo entro venerdì."
+    )
+    fallback = Wording("Il vostro corso", "Il corso è qui per voi, quando volete.")
+    found = look_at(DraftText("Il vostro corso", body), order(language=language, fallback=fallback))
+    assert [(COVERAGE, False)] == [(finding.check, finding.is_hard) for finding in found]
+    assert "the language 'it'" in found[0].detail
+    assert ": dates, emotion, names, numbers, pressure, promises, reading; " in found[0].detail
+
+
+def test_a_check_that_has_the_words_is_not_named() -> None:
+    """There is a formula for Swedish; a language that nobody can tell is not spoken of."""
+    fallback = Wording("Din kurs", "Kursen är här för dig.")
+    found = look_at(DraftText("Din kurs", "Kursen är här för dig."), order(language="sv", fallback=fallback))
+    assert ["dates, emotion, names, numbers, pressure, promises"] == [
+        finding.detail.partition(": ")[2].partition(";")[0] for finding in found
+    ]
+    assert () == look_at(DraftText("▢▢", "1 2 3."), order(language=None, fallback=Wording(None, "1 2 3.")))
+
+
 def test_findings_survive_json() -> None:
     """What is stored is what is shown."""
     finding = Finding("tone", "soft", "say it otherwise", None)
@@ -227,7 +250,7 @@ def test_no_check_raises(subject: str, body: str, brief: str, tag: str | None, f
     """Whatever a model answers, and whatever the brief says."""
     given_order = order(brief=brief, language=tag, channels=("email", "sms", "push"), uses=("learner.role",))
     found = look_at(DraftText(subject, body), given_order, House(tuple(forbidden)))
-    assert all(finding.check in CHECKS for finding in found)
+    assert all(finding.check in {*CHECKS, COVERAGE} for finding in found)
     assert sorted(found, key=lambda finding: not finding.is_hard) == [*found]
 
 

@@ -230,6 +230,13 @@ def test_corrections_and_reasons_are_told() -> None:
     assert "reason 2" not in prompt.user
 
 
+def test_what_our_checks_do_not_know_is_not_told() -> None:
+    """It is no fault of the text."""
+    unknown = Found("coverage", "no words of the language 'it'")
+    assert prompt_of(ORDER) == prompt_of(ORDER, [unknown])
+    assert prompt_of(ORDER, [Found("tone", "x")]) == prompt_of(ORDER, [unknown, Found("tone", "x")])
+
+
 def test_the_address_of_a_link_is_not_told() -> None:
     """A model that has never seen an address cannot change it."""
     assert "l.example" not in prompt_of(ORDER).user

@@ -3,7 +3,11 @@
 python -m bench [--only throughput] [--quick | --full] [--on floor,sqlite,postgresql] [--json] [--save]
 
 All of them once, in the usual size, on SQLite and beside the floors. `--full` is for both databases. The same figures
-as JSON are in `.waymark-bench/latest.json` after each run; `--json` prints them instead of the tables.
+as JSON are in `.waymark-bench/latest.json` after each run, with the seconds that each benchmark took; `--json` prints
+them instead of the tables.
+
+A benchmark that finds something wrong (a letter that did not come) has no figures. It is told, the others are taken all
+the same, and the exit status is 1.
 
 `--save` keeps each benchmark's figures, as soon as they are taken, for `docs/reference/figures.md`: those of its full
 size, and no others, never without the floor that they are read beside, and never of code that is not committed, or was
@@ -14,8 +18,9 @@ kept of the same table, on another database perhaps, stays beside them.
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -39,7 +44,7 @@ from bench import (
 from bench.figures import Machine, Table, as_json
 from bench.processes import on_two_cores
 from bench.results import not_committed, not_saved
-from bench.stage import SUBJECT_OF
+from bench.stage import SUBJECT_OF, Wrong
 
 LATEST = Path(".waymark-bench") / "latest.json"
 """The latest run's figures, of whatever size; nobody keeps it."""
@@ -202,32 +207,70 @@ def main() -> None:
     names = [given.only] if given.only else list(BENCHMARKS)
     if given.save and (why := not_kept(names, asked) or not_committed()):
         parser.error(why)
-    machine = Machine()
-    tables: list[Table] = []
+    run = Run(Machine())
     if not given.json:
-        print(machine, end="\n\n")
+        print(run.machine, end="\n\n")
     why = None
     for name in names:
-        before = Machine(commit=machine.commit)
-        tables.append(BENCHMARKS[name].taken(asked))
+        before = Machine(commit=run.machine.commit)
+        table = run.take(name, asked)
         if not given.json:
-            print(tables[-1], flush=True)
-        write(machine, tables)
-        if given.save and (why := not_saved(tables[-1], before)):
+            print(table or "", f"{name} took {run.seconds[name]:.0f} s\n", sep="\n", flush=True)
+        run.write()
+        if given.save and table and (why := not_saved(table, before)):
             break
     if given.json:
         print(LATEST.read_text())
     else:
-        print(f"The same as JSON: {LATEST}")
+        print(f"All took {sum(run.seconds.values()) / 60:.1f} minutes. The same as JSON: {LATEST}")
+    if run.wrong:
+        print(*(f"{name} has no figures: {wrong}" for name, wrong in run.wrong.items()), sep="\n", file=sys.stderr)
     if why:
         print(why, file=sys.stderr)
-        sys.exit(2)
+    if why or run.wrong:
+        sys.exit(2 if why else 1)
 
 
-def write(machine: Machine, tables: Sequence[Table], file: Path = LATEST) -> None:
-    """The figures so far, for programs: after each benchmark, so that a run that is broken off has left its own."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(orjson.dumps(as_json(machine, tables), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+@dataclass
+class Run:
+    """What has come of the benchmarks so far: `seconds` is what each took by the clock on the wall, `wrong` what some
+    found, which have no table.
+    """
+
+    machine: Machine
+    tables: list[Table] = field(default_factory=list[Table])
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    wrong: dict[str, str] = field(default_factory=dict[str, str])
+
+    def take(self, name: str, asked: Asked) -> Table | None:
+        """The figures of one; None where it found something wrong, which is told at once."""
+        began = time.monotonic()
+        table: Table | None = None
+        try:
+            table = BENCHMARKS[name].taken(asked)
+            self.tables.append(table)
+        except* Wrong as group:
+            self.wrong[name] = ", ".join(map(str, _each(group)))
+            print(f"{name} is WRONG: {self.wrong[name]}", file=sys.stderr, flush=True)
+        self.seconds[name] = time.monotonic() - began
+        return table
+
+    def write(self, file: Path | None = None) -> None:
+        """The figures so far, for programs: after each benchmark, so that a run that is broken off has left its own."""
+        file = file or LATEST
+        file.parent.mkdir(parents=True, exist_ok=True)
+        seconds = {name: round(taken, 1) for name, taken in self.seconds.items()}
+        told = {**as_json(self.machine, self.tables), "seconds": seconds, "wrong": self.wrong}
+        file.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _each(group: BaseExceptionGroup[Wrong]) -> Iterator[Wrong]:
+    """Those within groups within groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

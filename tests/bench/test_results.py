@@ -17,10 +17,11 @@ import pytest
 
 from bench import __main__ as command
 from bench import growth
-from bench.__main__ import BENCHMARKS, Asked, not_kept, write
+from bench.__main__ import BENCHMARKS, Asked, Benchmark, not_kept
 from bench.chaos import __main__ as chaos
 from bench.figures import ROOT, Column, Machine, Row, Table, Target
 from bench.results import NotKept, not_committed, save, table_json
+from bench.stage import Wrong
 from docs import figures
 
 REACHED = Target("messages per second", 61.25, at_least=50, floor=80, decimals=1)
@@ -464,10 +465,36 @@ def test_a_run_that_is_to_be_kept_is_refused_before_it_begins_where_code_is_not_
 def test_the_figures_are_json_too(tmp_path: Path) -> None:
     """After every run, whatever it prints."""
     file = tmp_path / "made" / "latest.json"
-    write(Machine(), [TABLE], file)
+    command.Run(Machine(), [TABLE], {"burst": 61.25}).write(file)
     told = orjson.loads(file.read_bytes())
     assert table_json(TABLE) == told["benchmarks"]["burst"]
     assert Machine().cores == told["machine"]["cores"]
+    assert ({"burst": 61.2}, {}) == (told["seconds"], told["wrong"])
+
+
+def test_what_one_benchmark_finds_wrong_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It is told, has no figures, and the exit status says so; how long each took is told, too."""
+
+    def find(_size: object, _asked: Asked) -> Table:
+        raise ExceptionGroup("of a group", [Wrong("3 letters did not come")])
+
+    benchmarks = {"bad": Benchmark(find, 1, 1, 1), "good": Benchmark(lambda *_: TABLE, 1, 1, 1)}
+    monkeypatch.setattr(command, "BENCHMARKS", benchmarks)
+    monkeypatch.setattr(command, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    told = capsys.readouterr()
+    assert 1 == ended.value.code
+    assert "bad has no figures: 3 letters did not come" in told.err
+    assert "messages per second" in told.out
+    assert "good took 0 s" in told.out
+    kept = orjson.loads((tmp_path / "latest.json").read_bytes())
+    assert ["burst"] == list(kept["benchmarks"])
+    assert {"bad", "good"} == kept["seconds"].keys()
+    assert {"bad": "3 letters did not come"} == kept["wrong"]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from journeys.drafting.checks.base import NO_HOUSE_RULES, Finding, House
+from journeys.drafting.checks.base import NO_HOUSE_RULES, Finding, House, as_read, words_of
 from journeys.drafting.findings import look_at
-from journeys.drafting.order import LINK, DraftOrder, DraftText, order_for
+from journeys.drafting.order import LINK, MOST_WORDS, DraftOrder, DraftText, order_for
 from journeys.program import Draft, Message, Program
 from journeys.templates import check
 
@@ -50,7 +50,8 @@ def rewording_of(program: Program, message: str, *, language: str | None) -> Dra
 def _ordered(program: Program, message: Message, brief: str, language: str | None) -> DraftOrder | None:
     given = message.draft or Draft(brief)
     uses = tuple(dict.fromkeys((*given.uses, *_variables(message, language))))
-    draft = replace(given, brief=brief, uses=uses, per=None)
+    most = given.max_words or _as_long_as(message, language)
+    draft = replace(given, brief=brief, max_words=most, uses=uses, per=None)
     drafted = replace(program, messages={**program.messages, message.name: replace(message, draft=draft)})
     return order_for(drafted, message.name, language=language, value=None)
 
@@ -79,6 +80,13 @@ def cannot_improve(text: DraftText) -> str | None:
 def gone(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings that a text had and another has not."""
     return tuple(finding for finding in before if finding not in after)
+
+
+def _as_long_as(message: Message, language: str | None) -> int | None:
+    """The words of the text that a person wrote, where she took more than a writer may: what she wants is long."""
+    theirs = message.languages.get(language) if language is not None else None
+    count = len(words_of(as_read((theirs and theirs.body) or message.body or "")))
+    return count if count > MOST_WORDS else None
 
 
 def _variables(message: Message, language: str | None) -> tuple[str, ...]:

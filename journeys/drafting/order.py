@@ -28,6 +28,12 @@ from journeys.routing import key_text
 LINK = "link"
 """The placeholder of the message's link."""
 
+MOST_WORDS = 120
+"""Words of a body, where the author names no number: half a minute of reading (`journeys.drafting.checks.length`)."""
+
+IN_CHARACTERS = frozenset({"sms", "push"})
+"""Channels that count characters, and allow fewer than so many words have."""
+
 COVERAGE = "coverage"
 """The name of the finding that says what our checks do not know (`journeys.drafting.covering`): no fault of a text, and
 nothing that a writer is told.
@@ -72,6 +78,13 @@ class DraftOrder:
     def placeholders(self) -> tuple[str, ...]:
         """What may stand between `{{` and `}}`, in the order of `uses`; `link` where the message has one."""
         return (*dict.fromkeys(self.draft.uses), *((LINK,) if self.fallback.link is not None else ()))
+
+    @property
+    def most_words(self) -> int | None:
+        """Words that the body may have: the author's number, else `MOST_WORDS`; None where channels count characters."""
+        if self.draft.max_words is not None:
+            return self.draft.max_words
+        return None if self.channels and IN_CHARACTERS.issuperset(self.channels) else MOST_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +287,8 @@ def _wanted(order: DraftOrder) -> Iterator[str]:
     yield f"- language: {language}"
     if draft.tone is not None:
         yield f"- tone: {_one_line(draft.tone)}"
-    if draft.max_words is not None:
-        yield f"- length: at most {draft.max_words} words in the body"
+    if order.most_words is not None:
+        yield f"- length: at most {order.most_words} words in the body"
     if order.channels:
         yield f"- goes out by: {', '.join(order.channels)}"
 

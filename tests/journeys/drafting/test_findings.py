@@ -21,6 +21,7 @@ def order(
     *,
     brief: str = "Say that the course is there.",
     tone: str | None = None,
+    max_words: int | None = None,
     language: str | None = "en",
     value: str | None = None,
     uses: tuple[str, ...] = (),
@@ -29,7 +30,7 @@ def order(
     fallback: Wording = Wording("Your course", "The course is there."),
 ) -> DraftOrder:
     """An order with little in it."""
-    draft = Draft(brief, tone, None, uses, None if per is None else Expression(per))
+    draft = Draft(brief, tone, max_words, uses, None if per is None else Expression(per))
     return DraftOrder("a-journey", "hello", language, value, draft, fallback, channels)
 
 
@@ -184,6 +185,19 @@ def test_half_an_answer_is_told() -> None:
         assert "length" in told(body)
     assert "length" in told("The course is there.", subject="")
     assert ("length",) == tuple(f.check for f in look_at(DraftText("x", "word " * 20_000), order()))
+
+
+@pytest.mark.parametrize("channels", [("email",), ("webhook",), ()])
+def test_a_mail_is_read_in_half_a_minute(channels: tuple[str, ...]) -> None:
+    """120 words, or as many as the author asks for; a hard finding above that."""
+    enough = "The course is there for you. " * 20
+    more = f"{enough}Begin now and then."
+    assert set() == told(enough, order(channels=channels))
+    (finding,) = look_at(DraftText("Your course", more), order(channels=channels))
+    assert ("length", True) == (finding.check, finding.is_hard)
+    assert "the body has 124 words, at most 120 are wanted" in finding.detail
+    assert set() == told(more, order(channels=channels, max_words=124))
+    assert {"length"} == told(enough, order(channels=channels, max_words=119))
 
 
 def test_where_no_language_is_named_it_is_the_fallbacks() -> None:

@@ -1,5 +1,7 @@
 """A text that somebody wrote, as an order to improve it."""
 
+from dataclasses import replace
+
 import pytest
 
 from journeys.compiler import compile_definition
@@ -48,6 +50,18 @@ def test_the_order_is_the_text_itself_with_what_it_prints(program: Program) -> N
     assert KEEP in prompt_of(order).user
     assert "A journey" == written_of(order, title=program.title).subject
     assert "{{ link }}" in written_of(order, title=program.title).body
+
+
+def test_what_a_person_wrote_at_length_may_stay_as_long(program: Program) -> None:
+    """Its improvement has as many words; a short one's has as many as any draft."""
+    long = replace(program.messages["plain"], body="Hello {{ learner.given_name }}, it is there. " * 30)
+    order = improvement_of(replace(program, messages={"plain": long}), "plain", language=None)
+    short = improvement_of(program, "plain", language="de")
+    assert order is not None
+    assert short is not None
+    assert (150, 120) == (order.most_words, short.most_words)
+    text = written_of(order, title=program.title)
+    assert "length" not in {finding.check for finding in findings_of_written(text, order)}
 
 
 def test_each_language_has_its_own_text(program: Program) -> None:

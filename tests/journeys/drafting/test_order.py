@@ -188,14 +188,35 @@ PLACEHOLDERS
 
 
 def test_a_prompt_says_little_where_little_is_ordered() -> None:
-    """No tone, no length, no placeholder: and it says that there is none."""
+    """No tone, no placeholder: and it says that there is none."""
     order = DraftOrder("j", "m", None, None, Draft("Greet her."), Wording(None, "Hello"))
     prompt = prompt_of(order)
     assert "- language: that of the text that goes out otherwise" in prompt.user
     assert "PLACEHOLDERS\nnone" in prompt.user
     assert 1 == prompt.user.count("<<<DATA")
     assert "tone:" not in prompt.user
-    assert "length:" not in prompt.user
+    assert "- length: at most 120 words in the body\n" in prompt.user
+
+
+@pytest.mark.parametrize(
+    ("channels", "max_words", "most"),
+    [
+        (("email",), None, 120),
+        (("webhook",), None, 120),
+        (("email", "sms"), None, 120),
+        ((), None, 120),
+        (("email",), 300, 300),
+        (("sms",), 25, 25),
+        (("push", "sms"), None, None),
+    ],
+)
+def test_a_body_has_a_length_where_nobody_asks_for_one(
+    channels: tuple[str, ...], max_words: int | None, most: int | None
+) -> None:
+    """The author's number wins; where characters count, no words are counted; what is checked is told to the writer."""
+    order = replace(ORDER, channels=channels, draft=replace(ORDER.draft, max_words=max_words))
+    assert most == order.most_words
+    assert (most is None) == ("length:" not in prompt_of(order).user)
 
 
 def test_the_same_order_has_the_same_prompt() -> None:

@@ -68,6 +68,13 @@ class Fail:
 Next = Ask | Propose | Fail
 
 
+def stays(stand: Stand, after: Stand) -> bool:
+    """Whether the text of an earlier answer is the one that is kept after one more: by whom, and to which prompt, that
+    was written is told of it.
+    """
+    return stand.text is not None and after.text is stand.text
+
+
 def taken(stand: Stand, answer: DraftText | NoText, findings: Sequence[Finding] = ()) -> Stand:
     """The stand after one more answer; `findings` are those of the text."""
     calls = stand.calls + 1

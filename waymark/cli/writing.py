@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from connectors.errors import Permanent, Retryable
 from connectors.writers import Unusable, Writer, Written
-from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, taken
+from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, stays, taken
 from journeys.drafting.differing import too_alike
 from journeys.drafting.findings import Finding, House, has_hard, look_at
 from journeys.drafting.improving import cannot_improve, findings_of_written, written_of
@@ -30,8 +30,8 @@ AT_ONCE = 4
 class Item:
     """What came of one text: it, with what is wrong with it, or why there is none (`reason`).
 
-    `sent_back` are the findings of each text that was sent back, `prompt` the last one. An `alternative` has its
-    number, an improvement the text as it was, with its findings (`before`, `found`).
+    `sent_back` are the findings of each text that was sent back; `prompt` is what brought the text, or the last one. An
+    `alternative` has its number, an improvement the text as it was, with its findings (`before`, `found`).
     """
 
     order: DraftOrder
@@ -97,12 +97,14 @@ class Desk:
         self, order: DraftOrder, *, unlike: Sequence[DraftText] = (), first: Sequence[Finding] = ()
     ) -> Item:
         stand, move = Stand(), Ask(tuple(first))
+        prompt: Prompt | None = None
         sent_back: list[tuple[Finding, ...]] = []
         while True:
-            prompt = prompt_of(order, move.remarks, unlike=unlike)
+            asked = prompt_of(order, move.remarks, unlike=unlike)
             async with self._places:
-                came = await self._answer(prompt)
-            stand = taken(stand, came, self._look(came, order, unlike))
+                came = await self._answer(asked)
+            before, stand = stand, taken(stand, came, self._look(came, order, unlike))
+            prompt = prompt if stays(before, stand) else asked
             match next_move(stand):
                 case Ask() as move:
                     sent_back.append(move.remarks)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.drafting.correcting import ANSWER, Ask, Fail, NoText, Propose, Stand, next_move, taken
+from journeys.drafting.correcting import ANSWER, Ask, Fail, NoText, Propose, Stand, next_move, stays, taken
 from journeys.drafting.findings import Finding
 from journeys.drafting.order import DraftText
 
@@ -48,6 +48,16 @@ def test_of_texts_with_hard_findings_the_one_with_fewest_is_kept() -> None:
     worse = after((FIRST, (HARD,)), (SECOND, (HARD, HARD)))
     assert Ask((HARD, HARD)) == next_move(worse)
     assert Propose(FIRST, (HARD,)) == next_move(taken(worse, THIRD, (HARD, HARD)))
+
+
+def test_what_is_told_of_a_text_is_told_of_the_one_that_is_kept() -> None:
+    """By an answer that is better, or as good, it changes; by one that is worse, or none, it stays."""
+    before = after((FIRST, (HARD,)))
+    assert not stays(before, taken(before, SECOND, (HARD,)))
+    assert stays(before, taken(before, SECOND, (HARD, HARD)))
+    assert stays(before, taken(before, NO_JSON))
+    assert not stays(Stand(), taken(Stand(), NO_JSON))
+    assert not stays(Stand(), taken(Stand(), FIRST))
 
 
 def test_an_answer_that_is_no_text_counts_as_a_try() -> None:

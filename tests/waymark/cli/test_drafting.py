@@ -143,6 +143,16 @@ async def test_a_text_with_a_hard_finding_is_sent_back_twice_and_then_shown(desk
     assert item["prompt"]["user"] == desk.server.asked[-1].user
 
 
+async def test_the_prompt_that_is_told_is_the_one_that_brought_the_text(desk: Desk) -> None:
+    """Where later answers are worse, or none, that is an earlier one."""
+    bad = f"It is waiting. {PRESSURE} {{{{ link }}}}"
+    worse = text("Your course", f"{bad} See https://evil.example, too.")
+    desk.server.replies = [text("Your course", bad), worse, Answer("")]
+    (item,) = await desk.texts("--value", "Sales", "--language", "own", status=1)
+    assert (3, bad) == (len(desk.server.asked), item["body"])
+    assert item["prompt"]["user"] == desk.server.asked[0].user
+
+
 async def test_an_answer_that_is_no_text_is_no_end(desk: Desk) -> None:
     """It counts as a try; where no answer is one, the command says why."""
     desk.server.replies = [Answer("Certainly!")]

@@ -18,7 +18,12 @@ from datetime import timedelta
 
 
 class ConnectorError(Exception):
-    """The root. `code` is the provider's own status, as `550` or `429`, where it gave one."""
+    """The root. `code` is the provider's own status, as `550` or `429`, where it gave one.
+
+    `may_be_billed` is for writers: an answer began, and may have to be paid though it broke off.
+    """
+
+    may_be_billed = False
 
     def __init__(self, message: str, *, code: str | None = None, provider_words: str | None = None) -> None:
         super().__init__(message)

@@ -552,11 +552,12 @@ class DraftRow(SQLModel, table=True):
            │          └──────> rejected, or replaced (edited: the new text is a row of its own)
            └────> failed (`reason` says why nothing can be proposed), or replaced (nobody orders it any more)
 
-    `prompt` is the last one that was sent, `answer` what came back, for diagnosis. `calls` counts the calls to the
-    model, `tokens_in` and `tokens_out` are what they took together. `reason` is why it was rejected, taken back, or
-    failed, or why it is still wanted. `decided_*` says who approved or rejected it, also once an approved one is
-    replaced; `taken_back_*` who took the approval back. `written_by` is the person who wrote the text, also where it is
-    reused; `model` is whose it is, or whose text that person began with. `told_at` is when the reviewers were told.
+    `prompt`, `answer` (what came back, for diagnosis) and `model` belong to the text that stands here, which need not
+    be the last one that came; where there is none, to the last call. `calls` counts the calls to the model, `tokens_in`
+    and `tokens_out` are what they took together. `reason` is why it was rejected, taken back, or failed, or why it is
+    still wanted. `decided_*` says who approved or rejected it, also once an approved one is replaced; `taken_back_*`
+    who took the approval back. `written_by` is the person who wrote the text, also where it is reused; `model` is whose
+    it is, or whose text that person began with. `told_at` is when the reviewers were told.
     """
 
     __tablename__ = "drafts"

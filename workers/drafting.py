@@ -26,7 +26,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
 from connectors.writers.base import Unusable, Writer, Written
 from journeys.drafting import agreeing
-from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, taken
+from journeys.drafting.correcting import REFUSED, Ask, Fail, NoText, Propose, Stand, next_move, stays, taken
 from journeys.drafting.findings import Finding, House, finding_from_json, has_hard, look_at
 from journeys.drafting.judging import Others, house_of, judge, others_of
 from journeys.drafting.needing import NOT_PER_LEARNER
@@ -107,6 +107,26 @@ class _Reuse:
     source: DraftRow
 
 
+@dataclass(frozen=True)
+class _Came:
+    """What came of a call: a text, or why it is none; the server's own words, whose they are, and the tokens taken."""
+
+    said: DraftText | NoText
+    raw: str
+    model: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The stand after an answer, and what comes next; `stays`: the text of an earlier answer is the better one."""
+
+    stand: Stand
+    move: Ask | Propose | Fail
+    stays: bool
+
+
 class _Later(Exception):
     """Nothing can be done now that could be done in a moment."""
 
@@ -150,7 +170,6 @@ class Drafting:
             return await self._reuse(step)
         self._under_way += 1
         try:
-            await self._be_prepared()
             return await self._call(step, attempt)
         finally:
             self._under_way -= 1
@@ -204,7 +223,8 @@ class Drafting:
         reserved = Reserved(f"{now:%Y-%m-%d}", row.journey, most)
         full = await spending.reserve(session, reserved, per_day=limits.per_day, per_journey=limits.per_journey)
         if full is None:
-            await drafting.change(session, row.id, at=self.clock(), prompt=prompt.to_json())
+            if row.body is None:  # else what is shown is the prompt of the text that there is
+                await drafting.change(session, row.id, at=self.clock(), prompt=prompt.to_json())
             return _Call(ordered, prompt, reserved)
         if self._under_way:
             raise _Later(f"{full}, some of them for calls under way")
@@ -236,21 +256,24 @@ class Drafting:
     async def _call(self, call: _Call, attempt: int) -> WriteEnded:
         began = monotonic()
         try:
+            await self._be_prepared()
+            began = monotonic()
             answer = await self.writer.write(call.prompt)
         except (Retryable, Misconfigured) as trouble:
             had_its_time = monotonic() - began >= self.answer_limit.total_seconds()
-            raise await self._in_trouble(call, trouble, attempt, began=began, may_be_billed=had_its_time) from None
+            is_billed = had_its_time or trouble.may_be_billed
+            raise await self._in_trouble(call, trouble, attempt, began=began, may_be_billed=is_billed) from None
         except Permanent as refusal:
             self.breath.worked()
-            return await self._take(call, NoText(REFUSED, str(refusal)), {"answer": refusal.provider_words})
+            said = NoText(REFUSED, str(refusal))
+            paid = call.reserved.most if refusal.may_be_billed else Spent()
+            return await self._take(call, _Came(said, refusal.provider_words or "", self.writer.model), paid)
+        except Exception:  # a fault of ours: nobody knows when it ends, and each try would reserve anew
+            await self._settle(call, Spent(), calls=0)
+            raise
         self.breath.worked()
-        values: dict[str, Any] = {
-            "model": answer.model, "answer": answer.raw[:LONGEST_KEPT],
-            "tokens_in": call.ordered.row.tokens_in + answer.tokens_in,
-            "tokens_out": call.ordered.row.tokens_out + answer.tokens_out,
-        }  # fmt: skip
-        spent = self.limits.prices.spent(answer.tokens_in, answer.tokens_out)
-        return await self._take(call, _said(answer), values, spent=spent)
+        paid = self.limits.prices.spent(answer.tokens_in, answer.tokens_out)
+        return await self._take(call, _came_of(answer), paid)
 
     def _hold_while_in_trouble(self, attempt: int) -> None:
         left = self.breath.left()
@@ -260,8 +283,8 @@ class Drafting:
     async def _in_trouble(
         self, call: _Call, trouble: Retryable | Misconfigured, attempt: int, *, began: float, may_be_billed: bool
     ) -> ApplicationError:
-        """Write down why it waits, and give back what was reserved (unless the whole time for an answer passed: then
-        it may have been written); answers when to try again.
+        """Write down why it waits, and give back what was reserved (unless an answer may have been written: the whole
+        time for one passed, or it broke off); answers when to try again.
         """
         after = trouble.after if isinstance(trouble, Retryable) else None
         is_ours = isinstance(trouble, Misconfigured)
@@ -276,15 +299,26 @@ class Drafting:
         await outlast(note, within=self.answer_limit)
         return _again(str(trouble), max(pause, self.pacing.own(attempt, is_misconfigured=is_ours)), of=trouble)
 
+    async def _settle(self, call: _Call, spent: Spent, *, calls: int) -> None:
+        """Say what a call took of which nothing else is written down."""
+
+        async def settle() -> None:
+            async with self.database.write() as session:
+                await spending.settle(session, call.reserved, spent, calls=calls)
+
+        await outlast(settle, within=self.answer_limit)
+
     # --- after the call
 
-    async def _take(
-        self, call: _Call, answer: DraftText | NoText, values: dict[str, Any], *, spent: Spent = Spent()
-    ) -> WriteEnded:
+    async def _take(self, call: _Call, came: _Came, spent: Spent) -> WriteEnded:
         """Judge the answer, and write down what follows from it."""
         ordered = call.ordered
-        others: Others = {} if isinstance(answer, NoText) else await self._others(ordered)
-        move = await asyncio.to_thread(_judged, ordered, answer, others)
+        try:
+            others: Others = {} if isinstance(came.said, NoText) else await self._others(ordered)
+            judged = await asyncio.to_thread(_judged, ordered, came.said, others)
+        except Exception:  # as above; what came is paid
+            await self._settle(call, spent, calls=1)
+            raise
 
         async def conclude() -> WriteEnded:
             async with self.database.write() as session:
@@ -292,10 +326,13 @@ class Drafting:
                 await spending.settle(session, call.reserved, spent)
                 if row is None or row.state != "wanted" or row.calls != ordered.row.calls:
                     return WriteEnded("replaced" if row is None else row.state)
-                state, became = _becomes(move)
+                state, became = _becomes(judged)
+                if not judged.stays:
+                    became |= {"model": came.model, "answer": came.raw[:LONGEST_KEPT], "prompt": call.prompt.to_json()}
                 await drafting.change(
-                    session, row.id, at=self.clock(), state=state, calls=row.calls + 1, **{**values, **became}
-                )
+                    session, row.id, at=self.clock(), state=state, calls=row.calls + 1,
+                    tokens_in=row.tokens_in + came.tokens_in, tokens_out=row.tokens_out + came.tokens_out, **became,
+                )  # fmt: skip
                 return WriteEnded(state)
 
         return await outlast(conclude, within=self.answer_limit)
@@ -314,25 +351,25 @@ class Drafting:
         return {} if any(has_hard(findings) for findings in looked) else found
 
 
-def _judged(ordered: _Ordered, answer: DraftText | NoText, others: Others) -> tuple[Stand, Ask | Propose | Fail]:
-    """The stand after this answer, and what comes next."""
+def _judged(ordered: _Ordered, answer: DraftText | NoText, others: Others) -> _Judged:
+    """What comes next after this answer."""
     row = ordered.row
     before = None if row.body is None else DraftText(row.subject or "", row.body)
     known = () if before is None else _look(ordered, before, others)
     stand = Stand(row.calls, before, known, _remarks(row))
     after = taken(stand, answer, () if isinstance(answer, NoText) else _look(ordered, answer, others))
-    return after, next_move(after)
+    return _Judged(after, next_move(after), stays(stand, after))
 
 
 def _look(ordered: _Ordered, text: DraftText, others: Others) -> tuple[Finding, ...]:
     return judge(text, ordered.order, house=ordered.house, others=others)
 
 
-def _becomes(judged: tuple[Stand, Ask | Propose | Fail]) -> tuple[str, dict[str, Any]]:
+def _becomes(judged: _Judged) -> tuple[str, dict[str, Any]]:
     """The state of the draft, and what its row says then. What a text lacks beside other languages is not kept: they
     may change.
     """
-    stand, move = judged
+    stand, move = judged.stand, judged.move
     if isinstance(move, Fail):
         return "failed", {"reason": move.reason, "findings": []}
     subject, body = (None, None) if stand.text is None else (stand.text.subject, stand.text.body)
@@ -342,8 +379,9 @@ def _becomes(judged: tuple[Stand, Ask | Propose | Fail]) -> tuple[str, dict[str,
     return "wanted", {"subject": subject, "body": body, "findings": _to_json(move.remarks), "reason": None}
 
 
-def _said(answer: Written | Unusable) -> DraftText | NoText:
-    return answer.text if isinstance(answer, Written) else NoText(answer.reason, answer.detail)
+def _came_of(answer: Written | Unusable) -> _Came:
+    said = answer.text if isinstance(answer, Written) else NoText(answer.reason, answer.detail)
+    return _Came(said, answer.raw, answer.model, answer.tokens_in, answer.tokens_out)
 
 
 def _remarks(row: DraftRow) -> tuple[Finding, ...]:

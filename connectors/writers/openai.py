@@ -145,12 +145,13 @@ class _Trouble(Exception):
 
 
 class _Failed(Exception):
-    """The server said in the middle of an answer that it failed."""
+    """The server said in the middle of an answer that it failed; `is_begun`: some of the answer had come."""
 
     def __init__(self, error: Mapping[str, Any], raw: str) -> None:
         super().__init__("the server failed in the middle")
         self.error = error
         self.raw = raw
+        self.is_begun = False
 
 
 _Dispensable = Literal["response_format", "stream_options", "max_completion_tokens"]
@@ -239,7 +240,12 @@ class OpenAIWriter(Writer):
                     f"{self._called} answers with a web page: OPENAI_BASE_URL must lead to the API, as .../v1",
                     setting="OPENAI_BASE_URL",
                 )
-            body = await _read(response.iter_bytes(), is_streamed="stream" in request)
+            try:
+                body = await _read(response.iter_bytes(), is_streamed="stream" in request)
+            except (httpx2.HTTPError, httpx2.StreamError) as error:
+                broken = self._broken(error)
+                broken.may_be_billed = True
+                raise broken from error
         if "stream" in request and not body.lstrip().startswith("{"):  # a server may not stream at all
             return _joined(body), body
         return _completion(body), body
@@ -288,7 +294,9 @@ class OpenAIWriter(Writer):
         status = error.get("code") if isinstance(error.get("code"), int) else 500
         about = {error.get("code"), error.get("type")}
         words = self._hidden(words_of(200, failure.raw.encode(errors="replace")))
-        return self._meaning(cast("int", status), about, words=words, after=None)
+        meant = self._meaning(cast("int", status), about, words=words, after=None)
+        meant.may_be_billed = failure.is_begun or isinstance(meant, Retryable)
+        return meant
 
     def _meaning(self, status: int, about: set[Any], *, words: str, after: timedelta | None) -> ConnectorError:
         """What a refusal means for us."""
@@ -436,7 +444,13 @@ def _completion(body: str) -> _Completion:
 
 def _joined(body: str) -> _Completion:
     """The chunks of a stream (server-sent events) as one completion."""
-    chunks = [_completion(data) for data in _events(body)]
+    chunks: list[_Completion] = []
+    for data in _events(body):
+        try:
+            chunks.append(_completion(data))
+        except _Failed as failure:
+            failure.is_begun = bool(chunks)
+            raise
     firsts = [chunk.choices[0] for chunk in chunks if chunk.choices]
     said = _Said(
         content="".join(choice.delta.text for choice in firsts),

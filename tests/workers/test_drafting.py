@@ -147,13 +147,18 @@ async def test_the_findings_are_in_the_second_prompt_and_the_third(house: Drafti
 
 
 async def test_the_better_text_is_proposed_where_a_later_one_is_worse(house: Drafting) -> None:
-    """Or none: what a person sees is the best there was."""
-    house.server.replies = [says(HTML), says({**HTML, "body": HTML["body"] + PHISHING["body"]}), Answer("")]
+    """Or none: what a person sees is the best there was, with the prompt that brought it, its answer and its model."""
+    worse = {"message": {"content": json.dumps({**HTML, "body": HTML["body"] + PHISHING["body"]})}}
+    by_another = Raw(json.dumps({"model": "another", "choices": [{**worse, "finish_reason": "stop"}]}).encode())
+    house.server.replies = [says(HTML), by_another, Answer("")]
     row = await house.draft(await house.publish(drafted()))
 
     assert ("proposed", 3) == (row.state, row.calls)
     assert HTML == {"subject": row.subject, "body": row.body}
     assert {"markup"} == {finding.check for finding in findings_of(row) if finding.is_hard}
+    assert house.server.asked[0].user == row.prompt["user"]
+    assert HTML == json.loads(row.answer or "")
+    assert house.server.model == row.model
 
 
 async def test_a_streamed_answer_ends_as_one_in_one_piece(

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import pytest
 from temporalio.service import RPCError
 
+import workers.drafting
+from connectors.writers.openai import OpenAIWriter
 from journeys.identity import draft_id
 from store.database import Database
 from store.tables import DraftRow
@@ -20,7 +22,7 @@ from tests.support.drafting import DRAFT, GOOD, Drafting, drafted, drafting_hous
 from tests.support.house import running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
-from waymark.demo.writer import KEY, Asked, Refusal, Reply, WriterServer
+from waymark.demo.writer import KEY, Asked, Raw, Refusal, Reply, WriterServer
 from workers.sweeper import Sweeper
 
 BY_ROLE = for_each("learner.role")
@@ -267,6 +269,78 @@ async def an_hour_passes(house: Drafting) -> None:
 async def sent_lines(house: Drafting, enrolment: str) -> list[str]:
     """What the journal says of its messages."""
     return [line.text for line in await house.running.journal(enrolment) if line.kind == "sent"]
+
+
+BROKEN_OFF: dict[str, tuple[Reply, dict[str, Any]]] = {
+    "in one piece": ("stall", {}),
+    "streamed": ("stall", {"writer_stream": True}),
+    "an error in the middle": (
+        Raw(
+            b'data: {"choices": [{"delta": {"content": "{"}}]}\n\ndata: {"error": {"message": "overloaded"}}\n\n',
+            headers={"content-type": "text/event-stream"},
+        ),
+        {"writer_stream": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+async def test_an_answer_that_breaks_off_may_have_been_billed(
+    server: WriterServer, places: dict[str, Any], name: str
+) -> None:
+    """What was reserved for it stays taken, so that the budget ends what would be tried for ever."""
+    reply, settings = BROKEN_OFF[name]
+    server.replies = [reply]
+    async with drafting_house(server, **places, **settings) as house:
+        row = await house.draft(await house.publish(drafted()))
+        assert ("proposed", 1) == (row.state, row.calls)
+        assert (await house.spent())[""].tokens > 8_000 + ONE
+        assert 1 == (await house.spent())[""].calls
+
+
+async def test_answers_that_always_break_off_are_bought_until_the_budget_is_used_up(
+    server: WriterServer, places: dict[str, Any]
+) -> None:
+    """Not for ever: then it waits until tomorrow."""
+    server.usual = lambda _asked: "stall"
+    async with drafting_house(server, **places, writer_tokens_per_day=20_000) as house:
+        id_ = await house.want(await house.publish(drafted()))
+        await house.start(id_)
+        await house.sleeps(id_)
+        assert "budget" in await house.waits(id_)
+        assert 2 == len(server.asked)
+
+
+async def test_a_line_that_breaks_before_the_answer_costs_nothing(house: Drafting) -> None:
+    """No answer began."""
+    house.server.replies = ["drop"]
+    row = await house.draft(await house.publish(drafted()))
+    assert ("proposed", ONE) == (row.state, (await house.spent())[""].tokens)
+
+
+@pytest.mark.parametrize(("where", "paid"), [("before", ONE), ("after", 2 * ONE)])
+async def test_a_fault_of_ours_leaves_nothing_reserved(
+    house: Drafting, monkeypatch: pytest.MonkeyPatch, where: str, paid: int
+) -> None:
+    """Each try would leave more: before the call it is given back, after it what came is paid."""
+    faults = ["a fault"]
+
+    def failing(real: Any) -> Any:
+        def fails_once(*given: Any, **named: Any) -> Any:
+            if faults:
+                raise KeyError(faults.pop())
+            return real(*given, **named)
+
+        return fails_once
+
+    if where == "before":
+        monkeypatch.setattr(OpenAIWriter, "_request", failing(OpenAIWriter._request))
+    else:
+        monkeypatch.setattr(workers.drafting, "judge", failing(workers.drafting.judge))
+    row = await house.draft(await house.publish(drafted()))
+
+    assert ("proposed", 1, []) == (row.state, row.calls, faults)
+    assert {"": paid, "story": paid} == {name: each.tokens for name, each in (await house.spent()).items()}
 
 
 # --- budgets ------------------------------------------------------------------------------------------------------

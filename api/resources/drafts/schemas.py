@@ -216,7 +216,7 @@ class DraftOut(DraftItem):
 
     `findings` are those of now, by the policy of now and beside the other languages. `unsendable` says why the text
     could not be sent at all: then nobody can approve it. `earlier` and `later` are the other texts of its order,
-    `languages` the texts of the other languages. `prompt` is what the model was asked last, exactly.
+    `languages` the texts of the other languages. `prompt` is what the model was asked for this text, exactly.
     """
 
     findings: list[FindingOut]

@@ -376,12 +376,14 @@ async def test_a_wait_may_be_told_as_a_date(server: WriterServer) -> None:
 async def test_a_server_that_fails_in_the_middle(
     server: WriterServer, error: dict[str, Any], kind: type[ConnectorError], is_streamed: bool
 ) -> None:
-    """It said 200 before it knew, and tells the error where the answer would stand."""
+    """It said 200 before it knew, and tells the error where the answer would stand; what began may be billed."""
     body = json.dumps({"error": error}).encode()
     if is_streamed:
         body = b'data: {"choices": [{"delta": {"content": "{"}}]}\n\ndata: ' + body + b"\n\n"
     server.replies = [Raw(body, headers={"content-type": "text/event-stream" if is_streamed else "application/json"})]
-    assert kind is type(await raised(server, is_streamed=is_streamed))
+    found = await raised(server, is_streamed=is_streamed)
+    assert kind is type(found)
+    assert found.may_be_billed == (is_streamed or kind is Retryable)
 
 
 async def test_a_web_page_is_no_api(server: WriterServer, is_streamed: bool) -> None:
@@ -404,9 +406,10 @@ async def test_a_proxy_that_fails_with_a_page_is_tried_again(server: WriterServe
 
 @pytest.mark.parametrize("trouble", ["drop", "stall"])
 async def test_a_line_that_breaks_is_for_later(server: WriterServer, trouble: Any, is_streamed: bool) -> None:
-    """Before the answer, or in the middle of it."""
+    """Before the answer, or in the middle of it, which may be billed."""
     server.replies = [trouble]
-    assert Retryable is type(await raised(server, is_streamed=is_streamed))
+    error = await raised(server, is_streamed=is_streamed)
+    assert (Retryable, trouble == "stall") == (type(error), error.may_be_billed)
 
 
 async def test_a_server_that_is_gone_is_for_later(server: WriterServer) -> None:

@@ -3,9 +3,10 @@
     python -m bench --only rehearsal
 
 Figures: a rehearsal of so many learners over 90 days, through a journey of this file with no limits and through the
-example for first-time managers by the default policy (right time and attention judged); `advance` calls a second; how
-often a second an event is judged for an enrolment that watches it, where fifty journeys do; a journey of 500 steps
-compiled.
+example for first-time managers by the default policy (right time and attention judged), of which the slower is what is
+to reach something; `advance` calls a second; how often a second an event is judged for an enrolment that watches it,
+where fifty journeys do; a journey of 500 steps compiled, from its text with every check: a third of the steps wait for
+an event or choose a branch, each with an expression of its own, and each message is another one; the best of three.
 """
 
 import time
@@ -31,7 +32,9 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 EXAMPLE = Path(__file__).parents[1] / "examples" / "first-time-manager" / "journey.yaml"
 REHEARSED, ADVANCE = "learners rehearsed over 90 days", "advance"
+EXAMPLED = "learners through first-time-manager"
 JUDGED, COMPILED = "event judged for an enrolment that watches it", "steps compiled, one journey"
+COMPILED_TIMES = 3
 REACH = {"email": Reach(is_set_up=True, address_field="email")}
 
 DEFINITION = """
@@ -104,15 +107,19 @@ def title(learners: int) -> str:
 
 def _targets(figures: Mapping[str, Figure]) -> Sequence[Target]:
     advancing, judging = figures[ADVANCE], figures[JUDGED]
-    compiling, rehearsing = figures[COMPILED], figures[REHEARSED]
+    compiling = figures[COMPILED]
+    rehearsing = max(figures[REHEARSED], figures[EXAMPLED], key=lambda figure: figure.seconds)
     return (
         Target("`advance`, calls per second", advancing.number / advancing.seconds, at_least=50_000),
         Target(
             "triggers matched, an event for an enrolment, per second", judging.number / judging.seconds, at_least=50_000
         ),
         Target(f"compile, {compiling.number} steps", compiling.seconds * 1000, "ms", at_most=200),
-        Target(f"rehearsal, {rehearsing.number:,} learners × 90 days", rehearsing.seconds, "s", at_most=10, decimals=1),
-    )
+        Target(
+            f"rehearsal, {rehearsing.number:,} learners × 90 days, the slower of two journeys", rehearsing.seconds, "s",
+            at_most=10, decimals=1,
+        ),
+    )  # fmt: skip
 
 
 def measure(*, learners: int = 1_000) -> Iterator[Figure]:
@@ -151,18 +158,48 @@ def _rehearse_example(learners: int) -> Figure:
     assert all(each.outcome is not None for each in enrolments), "every enrolment ends"
     messages = sum(len(each.messages) for each in enrolments)
     remark = f"{len(enrolments):,} enrolments, {messages:,} messages, by the default policy"
-    return Figure("learners through first-time-manager", learners, seconds, remark)
+    return Figure(EXAMPLED, learners, seconds, remark)
 
 
 def _compile(steps: int) -> Figure:
-    """From the text to the program, with every check; half of the steps send, half wait."""
-    pairs = "".join(f"  - {{send: hello, id: send-{n}}}\n  - {{wait: 1h, id: wait-{n}}}\n" for n in range(steps // 2))
+    """The best of so many times, each of another text, so that none profits from the one before."""
+    taken: list[tuple[float, Program]] = []
+    for number in range(COMPILED_TIMES):
+        text = long_journey(steps, f"r{number}")
+        began = time.perf_counter()
+        compiled = _compiled(text)
+        taken.append((time.perf_counter() - began, compiled))
+        assert steps == len(compiled.nodes)
+    seconds, program = min(taken, key=lambda each: each[0])
+    expressions = sum(node.kind in {"await", "branch"} for node in program.nodes.values())
+    remark = f"{len(program.messages):,} messages, {expressions:,} steps with an expression, best of {COMPILED_TIMES}"
+    return Figure(COMPILED, steps, seconds, remark)
+
+
+def long_journey(steps: int, name: str) -> str:
+    """Groups of three in turn: a letter, a wait and an event that is awaited; a branch with a letter on either side.
+    `name` is in every text and every expression.
+    """
+    lines: list[str] = []
+    sent: list[str] = []
+
+    def send() -> str:
+        sent.append(f"{name}-{len(sent)}")
+        return f"{{send: {sent[-1]}, id: send-{len(sent)}}}"
+
+    for n in range(steps // 3):
+        if n % 2:
+            condition = f'learner.department == "{name}-{n}" && has(learner.manager)'
+            lines += [f"branch: [{{if: '{condition}', do: [{send()}]}}, {{else: [{send()}]}}]"]
+        else:
+            condition = f'event.data.course == "{name}-{n}" && event.data.score > 0.5'
+            awaited = f"await: {{on: lms.course.completed, when: '{condition}', within: 5d}}"
+            lines += [send(), f"wait: {1 + n % 9}h", awaited]
+    lines += ["wait: 1h"] * (steps % 3)
     head = "waymark: 1\njourney: long\ntitle: Long\nenter: [{on: hr.learner.promoted}]\nsteps:\n"
-    text = f"{head}{pairs}messages:\n  hello: {{subject: Hello, body: Hello}}\n"
-    began = time.perf_counter()
-    program = _compiled(text)
-    assert steps == len(program.nodes)
-    return Figure(COMPILED, steps, time.perf_counter() - began)
+    body = "Dear {{ learner.given_name }}, this is one of many"
+    messages = "".join(f'  {each}: {{subject: Letter {each}, body: "{body}: {each}."}}\n' for each in sent)
+    return head + "".join(f"  - {line}\n" for line in lines) + f"messages:\n{messages}"
 
 
 def _advance(program: Program) -> Figure:

@@ -48,6 +48,7 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "slow_provider": ("a webhook beside an SMTP server that answers after five seconds", "60 s"),
     "growth": ("one learner's 10,000 events, and a journey of 500 steps", "10,000 events of one learner"),
     "listing": ("a page of a list among 1,000,000 enrolments", "1,000,000 enrolments"),
+    "relay": ("100,000 of our own records from the store into Kafka", "100,000 records"),
     "rehearsal": ("the pure core: `advance`, triggers, compiling, rehearsing", "1,000 learners"),
     "chaos": ("nothing lost, stuck or said twice while everything fails", ""),
     "poison": ("10,000 records that cannot be used among 10,000 good ones", "10,000"),
@@ -67,10 +68,11 @@ Kept = Mapping[str, Any]
 _INTRO = """# Figures
 
 What runs of `python -m bench`, `make chaos` and `make soak` have kept, each of the size that its first line says, and
-on the machine and of the commit that its second names; speed beside its floor, where there is one: the same thing
-without Waymark, taken in the same run. Take them on your own: `make bench` needs some ten minutes, `make bench-full`
-far longer. Every section begins with what its benchmark says of itself: what is measured, how it is checked, what its
-words mean.
+on the machine that its second names, with the commit that ran; where none is named, the run was kept before commits
+were, and nobody can say any more. Speed stands beside its floor, where there is one: the same thing without Waymark,
+taken in the same run. Take them on your own: `make bench` is meant to need ten minutes, and says at its end how many it
+took; `make bench-full` needs far longer. Every section begins with what its benchmark says of itself: what is measured,
+how it is checked, what its words mean.
 """
 _NONE_YET = "\nNo run has been kept yet: `make bench-full` keeps one.\n"
 

@@ -164,6 +164,7 @@ def test_what_was_not_taken_is_not_taken_for_reached(tmp_path: Path) -> None:
     page = figures.page(tmp_path)
     assert "three minutes: in full size (180 s) and on PostgreSQL\n" in page
     assert "- sleepers: 20,000 asleep: CPU while nothing happens, bytes each\n" in page
+    assert "- relay: 100,000 of our own records from the store into Kafka\n" in page
     assert "- goals:" not in page
     assert "Of what was taken, 2 of 2 are reached." in page
 

@@ -5,7 +5,7 @@ import pytest
 from bench import floor, throughput
 from bench.figures import percentile
 from bench.stage import FLOOR, POSTGRESQL, SQLITE, Wrong
-from bench.throughput import SUBJECTS, WAIT_SECONDS, Arrival, Burst
+from bench.throughput import SUBJECTS, WAIT_SECONDS, Arrival, Burst, targets_of
 
 
 @pytest.mark.timeout(600)
@@ -53,6 +53,20 @@ def test_what_is_not_as_the_journey_says_is_refused(arrivals: tuple[Arrival, ...
     _burst(*ALL).check()
     with pytest.raises(Wrong):
         _burst(*arrivals).check()
+
+
+def test_both_databases_have_the_slowest_first_message_to_reach() -> None:
+    """Beside the floor of the same run; where that was not taken, nobody has anything to reach."""
+    figures = {
+        FLOOR: {"first p99": 2.0}, SQLITE: {"first p99": 2.9, "share of the floor": 0.71},
+        POSTGRESQL: {"first p99": 3.1, "share of the floor": 0.5},
+    }  # fmt: skip
+    slowest = {target.subject: target for target in targets_of(figures) if "p99" in target.figure}
+    assert {SQLITE: True, POSTGRESQL: False} == {subject: target.is_reached for subject, target in slowest.items()}
+    assert {3.0} == {target.at_most for target in slowest.values()}
+    assert 2 == len({target.figure for target in slowest.values()})
+    assert [POSTGRESQL] == [each.subject for each in targets_of({k: v for k, v in figures.items() if k != SQLITE})]
+    assert () == tuple(targets_of({k: v for k, v in figures.items() if k != FLOOR}))
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

@@ -81,7 +81,7 @@ class DraftOrder:
 
     @property
     def most_words(self) -> int | None:
-        """Words that the body may have: the author's number, else `MOST_WORDS`; None where channels count characters."""
+        """Words that the body may have: the author's, else `MOST_WORDS`; None where all channels count characters."""
         if self.draft.max_words is not None:
             return self.draft.max_words
         return None if self.channels and IN_CHARACTERS.issuperset(self.channels) else MOST_WORDS

@@ -16,7 +16,7 @@ from journeys.drafting.differing import too_alike
 from journeys.drafting.findings import Finding, House, has_hard, look_at
 from journeys.drafting.improving import cannot_improve, findings_of_written, written_of
 from journeys.drafting.judging import disagreements
-from journeys.drafting.order import DraftOrder, DraftText, Prompt, prompt_of
+from journeys.drafting.order import COVERAGE, DraftOrder, DraftText, Prompt, prompt_of
 from journeys.durations import format_duration
 
 TRIES = 4
@@ -83,7 +83,7 @@ class Desk:
         found = findings_of_written(before, order, self.house)
         item = Item(order, before, found, before=before, found=found)
         why_not = cannot_improve(before)
-        if not found or why_not is not None:
+        if why_not is not None or all(finding.check == COVERAGE for finding in found):
             return [replace(item, reason=why_not)]
         came = await self._write(order, first=found)
         if came.text is None:

@@ -347,6 +347,16 @@ async def test_a_text_that_the_writer_makes_worse_stays(desk: Desk) -> None:
     assert "the text stays" in item["reason"]
 
 
+async def test_what_no_check_can_read_is_no_reason_to_write_anew(desk: Desk) -> None:
+    """A text in a language whose words no check has: that is told, and nobody is asked for another."""
+    path = desk.folder / "journey.yaml"
+    body = '"Il corso è qui per voi, quando volete, e la prima lezione vi aspetta."'
+    path.write_text(JOURNEY.replace('"Nothing is drafted here. Hurry, only 2 days are left!"', body))
+    (item,) = await desk.texts("--improve", "--message", "plain")
+    assert ["coverage"] == [finding["check"] for finding in item["findings"]]
+    assert [] == desk.server.asked
+
+
 async def test_a_text_with_parts_that_no_draft_may_have_is_looked_at_only(desk: Desk) -> None:
     """What was found is told, and why nobody was asked."""
     path = desk.folder / "journey.yaml"

@@ -350,7 +350,12 @@ class Settings(BaseModel):
 
     def has_writer(self) -> bool:
         """Whether a key and a model are set."""
-        return self.openai_api_key is not None and self.writer_model is not None
+        return not self.lacks_for_writer()
+
+    def lacks_for_writer(self) -> tuple[str, ...]:
+        """Which settings are not set without which there is no writer, by their names in the environment."""
+        needed = {"OPENAI_API_KEY": self.openai_api_key, "WAYMARK_WRITER_MODEL": self.writer_model}
+        return tuple(name for name, value in needed.items() if value is None)
 
     def of_writer(self) -> dict[str, str]:
         """What the writer's own settings are read from, by their names in the environment."""

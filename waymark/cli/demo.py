@@ -34,7 +34,8 @@ def demo(
     from waymark.settings import load
 
     settings = load(with_home=False).settings
-    stage = stage_in(settings.home, writer=settings.of_writer() if settings.has_writer() else None)
+    lacking = settings.lacks_for_writer()
+    stage = stage_in(settings.home, writer=None if lacking else settings.of_writer(), lacking=lacking)
     console = Console(file=sys.stderr if as_json else sys.stdout, width=width)
     try:
         summary = Tour(stage, console, as_json=as_json).run()

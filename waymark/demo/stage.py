@@ -37,12 +37,13 @@ _NOT_PASSED_ON = ("WAYMARK_", "TEMPORAL_", "OPENAI_")
 @dataclass(frozen=True)
 class Stage:
     """The home of the demo; `shown` is how its path is written for people. `writer` are the settings of the user's
-    language model; where there are none, an imitation is started.
+    language model; where there are none, an imitation is started, because of the settings that are `lacking`.
     """
 
     path: Path
     shown: str
     writer: Mapping[str, str] = field(default_factory=dict[str, str])
+    lacking: tuple[str, ...] = ()
 
     @property
     def is_up(self) -> bool:
@@ -102,10 +103,10 @@ class Stage:
             raise errors.get(done.returncode, Unreachable)(done.stderr.strip().removeprefix("waymark: "))
 
 
-def stage_in(home: Path, *, writer: Mapping[str, str] | None = None) -> Stage:
+def stage_in(home: Path, *, writer: Mapping[str, str] | None = None, lacking: tuple[str, ...] = ()) -> Stage:
     """The demo's home within the user's."""
     path = home.absolute() / "demo"
-    return Stage(path, _short(path), writer or {})
+    return Stage(path, _short(path), writer or {}, lacking)
 
 
 def _short(path: Path) -> str:

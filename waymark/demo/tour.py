@@ -5,7 +5,7 @@ to look.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -108,10 +108,7 @@ class Tour:
         counted = f"{len(drafts)} texts of the message [bold]{drafts[0]['message']}[/], one for each department"
         self._say(f"[bold]The drafts[/]  {counted}; {back or 'none'} sent back with what was found", "")
         if is_imitation:
-            self._say(
-                f"  No key is set: an imitation of a language model ({reviewed.model}) made them of the journey's own",
-                "  words. With OPENAI_API_KEY and WAYMARK_WRITER_MODEL a real one writes them.",
-            )
+            self._say(*why_imitated(self.stage.lacking, model=reviewed.model))
         else:
             self._say(f"  written by {reviewed.model}")
         for draft in drafts:
@@ -216,6 +213,14 @@ def _compiled(settings: Settings) -> Program:
     if compiled.program is None:
         raise NotSo(f"{JOURNEY} has problems: `waymark check` prints them")
     return compiled.program
+
+
+def why_imitated(lacking: Sequence[str], *, model: str) -> tuple[str, str]:
+    """That an imitation wrote the texts, and for want of which settings, by their names in the environment."""
+    are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+    because = f"{' and '.join(lacking)} {are} not set: an" if lacking else "An"
+    instead = f" With {them} a real one writes them." if lacking else ""
+    return f"  {because} imitation of a language model ({model}) made them", f"  of the journey's own words.{instead}"
 
 
 def _decided(draft: Mapping[str, Any]) -> str:

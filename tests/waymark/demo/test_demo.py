@@ -18,8 +18,9 @@ from waymark.demo.judging import bring_together, judge
 from waymark.demo.postbox import Postbox
 from waymark.demo.records import read_records
 from waymark.demo.stage import Stage, stage_in
-from waymark.demo.tour import REFUSED
+from waymark.demo.tour import REFUSED, why_imitated
 from waymark.demo.writer import MODEL
+from waymark.settings import load
 
 ELSEWHERE = {
     "WAYMARK_TEMPORAL_ADDRESS": "temporal.invalid:7233",
@@ -92,6 +93,23 @@ def test_a_real_model_is_asked_where_a_key_is_set(tmp_path: Path) -> None:
     assert writer == {name: told[name] for name in writer}
     assert "WAYMARK_WRITER_IMITATION" not in told
     assert "true" == stage_in(tmp_path).environment()["WAYMARK_WRITER_IMITATION"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "OPENAI_API_KEY and WAYMARK_WRITER_MODEL are not set: "),
+        ({"OPENAI_API_KEY": "sk-own"}, "WAYMARK_WRITER_MODEL is not set: "),
+        ({"WAYMARK_WRITER_MODEL": "large-1"}, "OPENAI_API_KEY is not set: "),
+    ],
+)
+def test_what_is_missing_for_a_real_model_is_named(given: dict[str, str], said: str, tmp_path: Path) -> None:
+    """And no more: who has set a key is not told that there is none."""
+    settings = load(environment={"WAYMARK_HOME": str(tmp_path), **given}, dotenv=tmp_path / "no.env").settings
+    first, second = why_imitated(settings.lacks_for_writer(), model=MODEL)
+    assert f"  {said}an imitation of a language model ({MODEL}) made them" == first
+    assert second.endswith("a real one writes them.")
+    assert not settings.has_writer()
 
 
 def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:

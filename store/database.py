@@ -7,7 +7,7 @@ wait for each other at the beginning and never meet a lock that cannot be had in
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
@@ -54,7 +54,9 @@ class Database:
         self.is_postgres = url.startswith("postgresql")
         self._reading = _open(url, pool_size, answers_within)
         self._writing = self._reading if self.is_postgres else _open_to_write(url)
-        self._turn = None if self.is_postgres else asyncio.Lock()
+        writers = [] if self.is_postgres else [asyncio.Semaphore(1)]
+        self._answering = writers
+        self._beginning = [asyncio.Semaphore(pool_size if self.is_postgres else 1), *writers]
 
     @property
     def engine(self) -> AsyncEngine:
@@ -62,28 +64,20 @@ class Database:
         return self._writing
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncSession]:
-        """A transaction that may write; on SQLite one after the other, in the order in which they asked."""
-        async with self._in_turn(), _connecting(), _session(self._writing) as session, session.begin():
-            yield session
+    async def write(self, *, is_answer: bool = False) -> AsyncGenerator[AsyncSession]:
+        """A transaction that may write; in the order in which they asked, but what others have answered us is written
+        before anything new is begun: until it is, nobody can know that it was done. On SQLite one after the other.
+        """
+        async with AsyncExitStack() as turns:
+            for turn in self._answering if is_answer else self._beginning:
+                await turns.enter_async_context(_taken(turn))
+            yield await turns.enter_async_context(_transaction(self._writing))
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that only reads; it never waits for a writer."""
-        async with _connecting(), _session(self._reading) as session, session.begin():
+        async with _transaction(self._reading) as session:
             yield session
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncGenerator[None]:
-        if self._turn is None:
-            yield
-            return
-        async with asyncio.timeout(BUSY_SECONDS):  # as between processes; TimeoutError is an outage
-            await self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     async def retrying(self, transaction: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
         """Run a whole transaction again where the database broke a deadlock; anything else is the caller's."""
@@ -101,12 +95,39 @@ class Database:
         await self._writing.dispose()
 
 
+@asynccontextmanager
+async def _taken(turn: asyncio.Semaphore) -> AsyncGenerator[None]:
+    if turn.locked():
+        async with asyncio.timeout(BUSY_SECONDS):  # as between processes; TimeoutError is an outage
+            await turn.acquire()
+    else:
+        await turn.acquire()  # at once
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+    """One transaction of a connection; its session takes part in it where it is used at all: most statements are run on
+    the connection, and a session that has work of its own costs as much as three of them.
+    """
+    async with _connecting(), engine.connect() as connection, connection.begin():
+        session = AsyncSession(connection, expire_on_commit=False, autoflush=False)
+        session.info[_CONNECTION] = connection
+        try:
+            yield session
+            if session.in_transaction():
+                await session.commit()
+        finally:
+            if session.in_transaction():
+                await session.close()
+
+
 async def connection_of(session: AsyncSession) -> AsyncConnection:
-    """The connection of the session's transaction, asked for once: each asking costs as much as a small statement."""
-    known: AsyncConnection | None = session.info.get(_CONNECTION)
-    if known is None:
-        known = session.info[_CONNECTION] = await session.connection()
-    return known
+    """The connection of the session's transaction; asking the session itself costs as much as a small statement."""
+    return cast("AsyncConnection", session.info[_CONNECTION])
 
 
 def changed(result: object) -> int:
@@ -118,10 +139,6 @@ def is_deadlock(error: DBAPIError) -> bool:
     """Whether the database says that the same transaction may succeed when it is run again."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
     return code in {"40001", "40P01"} or "database is locked" in str(error.orig)
-
-
-def _session(engine: AsyncEngine) -> AsyncSession:
-    return AsyncSession(engine, expire_on_commit=False, autoflush=False)
 
 
 def _open(url: str, pool_size: int, answers_within: float | None) -> AsyncEngine:

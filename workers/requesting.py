@@ -240,7 +240,7 @@ class RequestRetries:
         """Write what came of it even where the database is away for a while."""
 
         async def conclude() -> None:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 if outcome.status != "again":  # the workflow that waits for it may be lost (`workers.retrying`)
                     await want_waking(session, [claim.row.enrolment], at=self.clock())
                 await self.requesting.conclude(session, claim, outcome)

@@ -75,7 +75,7 @@ class Retries:
         """The claim may stand, or not: nobody heard of its commit. It is not used in either case."""
 
         async def conclude() -> Sequence[str]:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 return await self.delivering.conclude(session, claim, NEVER_BEGUN, now=now)
 
         with contextlib.suppress(Exception):  # what made the claim fail is told
@@ -88,7 +88,7 @@ class Retries:
         outcome = await self.delivering.send(claim)
 
         async def conclude() -> Sequence[str]:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 if outcome.status != "again":  # the enrolment before what belongs to it, as everywhere
                     await want_waking(session, [claim.ready.outgoing.enrolment_id], at=self.clock())
                 again = await self.delivering.conclude(session, claim, outcome, now=now)

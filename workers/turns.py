@@ -667,7 +667,7 @@ class _Performer:
         transaction stays open, and the learner is answered as she is now.
         """
         try:
-            session = await self._begin()
+            session = await self._begin(is_answer=True)
             person = await self._hold_on()  # the enrolment before what belongs to it, as everywhere
             await write(session)
             if person is None:
@@ -689,9 +689,9 @@ class _Performer:
         assert self._lease is not None
         return self._lease.enrolment
 
-    async def _begin(self) -> AsyncSession:
+    async def _begin(self, *, is_answer: bool = False) -> AsyncSession:
         self._stack = AsyncExitStack()
-        self._session = await self._stack.enter_async_context(self.turns.database.write())
+        self._session = await self._stack.enter_async_context(self.turns.database.write(is_answer=is_answer))
         return self._session
 
     async def _commit(self) -> None:

@@ -45,10 +45,11 @@ async def test_what_is_written_and_found_is_the_same_either_way(database: Databa
 async def test_it_belongs_to_the_transaction(database: Database) -> None:
     """What is rolled back was never there."""
     record, find = Prepared(insert(JournalRow)), Prepared(select(*COLUMNS))
-    async with database.write() as session:
-        await record.change(session, LINE)
-        assert len(await find.rows(session, {})) == 1
-        await session.rollback()
+    with pytest.raises(ZeroDivisionError):
+        async with database.write() as session:
+            await record.change(session, LINE)
+            assert len(await find.rows(session, {})) == 1
+            raise ZeroDivisionError
     async with database.write() as session:
         assert [] == await find.rows(session, {})
         assert await find.first(session, {}) is None

@@ -18,9 +18,9 @@ class Unheard:
     is_heard: bool = False
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncSession]:
+    async def write(self, *, is_answer: bool = False) -> AsyncGenerator[AsyncSession]:
         """As `Database.write`; the first ends with an outage."""
-        async with self.database.write() as session:
+        async with self.database.write(is_answer=is_answer) as session:
             yield session
         if not self.is_heard:
             self.is_heard = True

@@ -292,7 +292,10 @@ class Drafting:
 
         async def note() -> None:
             async with self.database.write() as session:
-                await self._note(session, call.ordered.row.id, f"waits for the writer: {trouble}")
+                row, said = call.ordered.row, trouble.provider_words
+                told = {"answer": said[:LONGEST_KEPT]} if said and row.body is None else {}
+                why = f"waits for the writer: {trouble}"
+                await drafting.change(session, row.id, at=self.clock(), reason=why, **told)
                 if not may_be_billed:
                     await spending.settle(session, call.reserved, Spent(), calls=0)
 

@@ -15,6 +15,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from connectors.answers import LATER, is_about_tls, wait_asked_for, web_url, words_of
+from connectors.answers import LATER, LONGEST_WORDS, is_about_tls, wait_asked_for, web_url, words_of
 from connectors.errors import ConnectorError, Misconfigured, Permanent, Retryable
 from connectors.writers.base import Unusable, UnusableReason, Writer, WriterSettings, Written, writer
 from journeys.drafting.order import DraftText, Prompt
@@ -48,6 +49,23 @@ LONGEST_CONNECT_SECONDS = 10.0
 
 _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"})
 _DECLINED = frozenset({"content_filter", "content_policy_violation"})
+_OF_PROMPT = _DECLINED | {
+    "context_length_exceeded", "invalid_prompt", "prompt_too_long", "request_too_large", "string_above_max_length",
+}  # fmt: skip
+_SAYS_OF_PROMPT = re.compile(
+    r"context (?:length|size|window)|too (?:long|many tokens)|content (?:management )?(?:filter|policy)|usage polic"
+    r"|safety (?:filter|polic|system)|was flagged",
+    re.IGNORECASE,
+)
+"""What a server says that will not have this prompt, by its code or, where it names none, in words. Whatever else it
+refuses, it would refuse of any prompt.
+"""
+_SETTINGS = (
+    ("OPENAI_API_KEY", re.compile(r"api.?key|auth|credential|permission", re.IGNORECASE)),
+    ("WAYMARK_WRITER_MODEL", re.compile(r"model|deployment|engine", re.IGNORECASE)),
+)
+"""Which setting a refusal is about, by its words; else the address is to be looked at."""
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 def _duration(value: object) -> object:
@@ -152,6 +170,45 @@ class _Failed(Exception):
         self.error = error
         self.raw = raw
         self.is_begun = False
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a server said with a refusal: its status, its own code and type, its message, and all of its words."""
+
+    status: int
+    given_code: object
+    given_type: object
+    message: str
+    words: str
+
+    @property
+    def code(self) -> str | None:
+        """Its code, or type, where that is a word by which it can be looked up."""
+        said = (one for one in (self.given_code, self.given_type) if isinstance(one, str) and _CODE.fullmatch(one))
+        return next(said, None)
+
+    @property
+    def named(self) -> str:
+        """The status, with the server's code for it."""
+        return str(self.status) if self.code is None else f"{self.status}, {self.code}"
+
+    def is_one_of(self, codes: frozenset[str]) -> bool:
+        """Whether its code or type is."""
+        return any(isinstance(one, str) and one in codes for one in (self.given_code, self.given_type))
+
+    @property
+    def is_of_prompt(self) -> bool:
+        """Whether this prompt is refused, for what it says or how long it is, and another one would not be."""
+        if self.status == 413 or self.is_one_of(_OF_PROMPT):
+            return True
+        return self.status in (400, 422) and _SAYS_OF_PROMPT.search(self.message) is not None
+
+    @property
+    def setting(self) -> str:
+        """The setting that it is about, as far as its words tell."""
+        said = f"{self.code or ''} {self.message}"
+        return next((setting for setting, words in _SETTINGS if words.search(said)), "OPENAI_BASE_URL")
 
 
 _Dispensable = Literal["response_format", "stream_options", "max_completion_tokens"]
@@ -285,35 +342,41 @@ class OpenAIWriter(Writer):
         return None
 
     def _refused(self, error: "APIStatusError") -> ConnectorError:
-        status, about = error.status_code, {error.code, error.type}
-        words = self._hidden(words_of(status, error.response.content))
-        return self._meaning(status, about, words=words, after=_after(error.response.headers))
+        words = self._hidden(words_of(error.status_code, error.response.content))
+        about = _About(error.status_code, error.code, error.type, _message_in(error.body), words)
+        return self._meaning(about, after=_after(error.response.headers))
 
     def _failed(self, failure: _Failed) -> ConnectorError:
         error = failure.error
-        status = error.get("code") if isinstance(error.get("code"), int) else 500
-        about = {error.get("code"), error.get("type")}
+        code = error.get("code")
         words = self._hidden(words_of(200, failure.raw.encode(errors="replace")))
-        meant = self._meaning(cast("int", status), about, words=words, after=None)
+        status = code if isinstance(code, int) else 500
+        meant = self._meaning(_About(status, code, error.get("type"), _message_in(error), words), after=None)
         meant.may_be_billed = failure.is_begun or isinstance(meant, Retryable)
         return meant
 
-    def _meaning(self, status: int, about: set[Any], *, words: str, after: timedelta | None) -> ConnectorError:
+    def _meaning(self, about: _About, *, after: timedelta | None) -> ConnectorError:
         """What a refusal means for us."""
-        code = str(status)
-        if status == 402 or about & _QUOTA:
+        status, code, words = about.status, str(about.status), about.words
+        named = self._hidden(about.named)
+        if status == 402 or about.is_one_of(_QUOTA):
             return Misconfigured(
                 f"{self._called} writes nothing more: the quota of the key is used up; raise it with the provider",
                 setting="OPENAI_API_KEY", code="insufficient_quota", provider_words=words,
             )  # fmt: skip
         if status in (401, 403):
             return Misconfigured(
-                f"{self._called} does not let us in ({code}): OPENAI_API_KEY must be a key that may use {self._model}",
+                f"{self._called} does not let us in ({named}): OPENAI_API_KEY must be a key that may use {self._model}",
                 setting="OPENAI_API_KEY", code=code, provider_words=words,
             )  # fmt: skip
+        if about.is_of_prompt:
+            declined = about.code if about.is_one_of(_DECLINED) else None
+            return Permanent(
+                f"{self._called} refuses the prompt ({named})", code=declined or code, provider_words=words
+            )
         if status == 404:
             return Misconfigured(
-                f"{self._called} has no {self._model} ({code}): look at WAYMARK_WRITER_MODEL and OPENAI_BASE_URL",
+                f"{self._called} has no {self._model} ({named}): look at WAYMARK_WRITER_MODEL and OPENAI_BASE_URL",
                 setting="WAYMARK_WRITER_MODEL", code=code, provider_words=words,
             )  # fmt: skip
         if status in LATER or status == 409 or status >= 500:
@@ -326,8 +389,10 @@ class OpenAIWriter(Writer):
                 "it leads",
                 setting="OPENAI_BASE_URL", code=code, provider_words=words,
             )  # fmt: skip
-        declined = next((str(word) for word in about if word in _DECLINED), None)
-        return Permanent(f"{self._called} refuses the prompt ({code})", code=declined or code, provider_words=words)
+        return Misconfigured(
+            f"{self._called} refuses what we ask, whatever the prompt ({named}): look at {about.setting} first",
+            setting=about.setting, code=code, provider_words=words,
+        )  # fmt: skip
 
     def _broken(self, error: Exception) -> ConnectorError:
         from openai import APITimeoutError
@@ -359,6 +424,12 @@ class OpenAIWriter(Writer):
             return Written(found, model, tokens_in, tokens_out, raw)
         reason, detail = found
         return Unusable(reason, detail, model, tokens_in, tokens_out, raw)
+
+
+def _message_in(body: object) -> str:
+    """The message of an error; empty where it has none."""
+    message = cast("Mapping[str, object]", body).get("message") if isinstance(body, Mapping) else body
+    return message[:LONGEST_WORDS] if isinstance(message, str) else ""
 
 
 def _after(headers: Mapping[str, str]) -> timedelta | None:

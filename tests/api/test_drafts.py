@@ -313,6 +313,18 @@ async def test_what_is_not_written_cannot_be_decided(api: Api) -> None:
     assert "replaced" == (await api.get(f"/v1/drafts/{failed}"))["state"]
 
 
+async def test_what_came_back_instead_of_a_text_is_shown(api: Api) -> None:
+    """In the server's own words, so far as one can read them; beside a text there is none."""
+    failed, good = await want(api.parts.database, value="clerk"), await propose(api.parts.database)
+    gone = {"state": "failed", "reason": "refused", "subject": None, "body": None, "answer": "400 Not this. " * 500}
+    await write(api.parts.database, failed, ENGLISH, **gone)
+
+    shown = (await api.get(f"/v1/drafts/{failed}"))["answer"]
+    assert shown.startswith("400 Not this. ")
+    assert 1_000 == len(shown)
+    assert (await api.get(f"/v1/drafts/{good}"))["answer"] is None
+
+
 async def test_what_no_version_asked_for_can_be_had_again(api: Api) -> None:
     """A text that was wanted, and fell before anybody wrote it, or while it was written; not one that was edited."""
     fell = await want(api.parts.database)

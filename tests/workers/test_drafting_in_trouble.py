@@ -66,6 +66,19 @@ async def has_nothing_reserved(house: Drafting) -> bool:
     return {0} == {each.tokens for each in (await house.spent()).values()}
 
 
+async def test_a_refusal_that_is_not_about_the_prompt_gives_no_text_up(house: Drafting) -> None:
+    """Some servers say 400 of a bad key: it waits, with the server's words, and goes on once that is mended."""
+    house.server.usual = lambda _asked: Refusal(400, "API_KEY_INVALID", "API key not valid, dear customer.")
+    id_ = await house.want(await house.publish(drafted()))
+    await house.start(id_)
+
+    assert "OPENAI_API_KEY" in await house.waits(id_)
+    assert "dear customer" in ((await house.row(id_)).answer or "")
+    house.server.usual = lambda _asked: says(GOOD)
+    row = await house.settled(id_)
+    assert ("proposed", 1, GOOD["body"]) == (row.state, row.calls, row.body)
+
+
 async def test_with_a_quota_that_is_used_up_texts_wait_until_there_is_more(house: Drafting) -> None:
     """As with a key: somebody must act, and then it goes on by itself."""
     house.server.usual = lambda _asked: Refusal(429, "insufficient_quota", "You exceeded your current quota.")

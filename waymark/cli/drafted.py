@@ -53,6 +53,8 @@ def _item(item: Item) -> Iterator[str]:
         yield from (_text("after: ", item.text) if item.text is not None else ())
     elif item.text is not None:
         yield from _text("", item.text)
+    if item.text is None and item.answer:
+        yield f"  what came back: {item.answer}"
     remarks = [_line("sent back", finding) for findings in item.sent_back for finding in findings]
     if item.before is not None:
         remarks += [_line("gone", finding) for finding in gone(item.found, item.findings)]
@@ -111,6 +113,7 @@ def _item_json(item: Item) -> Json:
         **_text_json(item.text),
         "findings": _findings_json(item.findings),
         "reason": item.reason,
+        "answer": item.answer,
         "sent_back": [_findings_json(findings) for findings in item.sent_back],
         "prompt": None if item.prompt is None else item.prompt.to_json(),
     }

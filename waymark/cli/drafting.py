@@ -25,7 +25,7 @@ from waymark.cli.files import compile_file, read_learners_file, read_policy, rea
 from waymark.cli.output import AsJson, counted_words, print_json
 from waymark.cli.printable import printable
 from waymark.cli.texts_wanted import Wish, alternatives_of, improvements_of, texts_of
-from waymark.cli.writing import Desk, Item, agreed
+from waymark.cli.writing import LONGEST_ANSWER, Desk, Item, agreed
 from waymark.demo.writer import MODEL, WriterServer, obliging
 from waymark.settings import load_settings
 
@@ -219,6 +219,8 @@ def _tell(told: Told, done: _Done, *, as_json: bool) -> None:
     if is_imitation:
         _say("these texts are an imitation's: for a model's, set OPENAI_API_KEY and WAYMARK_WRITER_MODEL")
     if done.failure is not None:
+        if done.failure.provider_words:
+            _say(f"what the writer's server said: {done.failure.provider_words[:LONGEST_ANSWER]}")
         raise (WrongUsage if isinstance(done.failure, Misconfigured) else Unreachable)(str(done.failure))
     bad = sum(not item.is_well for item in told.items)
     if bad:

@@ -206,6 +206,8 @@ def told(body: Body, *, is_coloured: bool = False, with_prompt: bool = False) ->
     yield printable(_standing(body))
     if body["body"] is not None:
         yield from _titled("", _text(body["subject"], body["body"]))
+    if body["answer"]:
+        yield from _titled("What came back instead of a text", _indented(body["answer"]))
     yield from _titled("What is wrong with it", list(_findings(body)))
     yield from _titled("It cannot be sent", [printable(f"  {why}") for why in body["unsendable"]])
     if body["difference"] is not None:

@@ -22,13 +22,16 @@ from journeys.durations import format_duration
 TRIES = 4
 """How often one call is tried where the server says *later*."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=2)
+LONGEST_ANSWER = 500
+"""Characters that are told of what came back instead of a text."""
 AT_ONCE = 4
 """So many texts are asked for side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What came of one text: it, with what is wrong with it, or why there is none (`reason`).
+    """What came of one text: it, with what is wrong with it, or why there is none (`reason`, and how what came back
+    begins, `answer`).
 
     `sent_back` are the findings of each text that was sent back; `prompt` is what brought the text, or the last one. An
     `alternative` has its number, an improvement the text as it was, with its findings (`before`, `found`).
@@ -38,6 +41,7 @@ class Item:
     text: DraftText | None
     findings: tuple[Finding, ...] = ()
     reason: str | None = None
+    answer: str | None = None
     sent_back: tuple[tuple[Finding, ...], ...] = ()
     prompt: Prompt | None = None
     alternative: int | None = None
@@ -102,7 +106,7 @@ class Desk:
         while True:
             asked = prompt_of(order, move.remarks, unlike=unlike)
             async with self._places:
-                came = await self._answer(asked)
+                came, words = await self._answer(asked)
             before, stand = stand, taken(stand, came, self._look(came, order, unlike))
             prompt = prompt if stays(before, stand) else asked
             match next_move(stand):
@@ -111,23 +115,27 @@ class Desk:
                 case Propose(text, findings):
                     return Item(order, text, findings, sent_back=tuple(sent_back), prompt=prompt)
                 case Fail(reason):
-                    return Item(order, None, reason=reason, sent_back=tuple(sent_back), prompt=prompt)
+                    return Item(
+                        order, None, reason=reason, answer=words[:LONGEST_ANSWER], sent_back=tuple(sent_back),
+                        prompt=prompt,
+                    )  # fmt: skip
 
     def _look(self, came: DraftText | NoText, order: DraftOrder, unlike: Sequence[DraftText]) -> tuple[Finding, ...]:
         if isinstance(came, NoText):
             return ()
         return _hard_first((*look_at(came, order, self.house), *too_alike(came, unlike)))
 
-    async def _answer(self, prompt: Prompt) -> DraftText | NoText:
+    async def _answer(self, prompt: Prompt) -> tuple[DraftText | NoText, str]:
+        """The text, or why there is none; and what came, in its own words."""
         try:
             came = await self._patiently(prompt)
         except Permanent as error:
-            return NoText(REFUSED, str(error))
+            return NoText(REFUSED, str(error)), error.provider_words or ""
         self.calls += 1
         self.tokens_in += came.tokens_in
         self.tokens_out += came.tokens_out
         self.models.add(came.model)
-        return came.text if isinstance(came, Written) else NoText(came.reason, came.detail)
+        return came.text if isinstance(came, Written) else NoText(came.reason, came.detail), came.raw
 
     async def _patiently(self, prompt: Prompt) -> Written | Unusable:
         wait = FIRST_WAIT

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.parts import Parts
 from api.problems import NotThere
 from api.resources.drafts.schemas import (
+    LONGEST_ANSWER,
     BriefOut,
     ChangeOut,
     CostOut,
@@ -68,6 +69,14 @@ class Looked:
     def _other_texts(self) -> Mapping[str | None, DraftText] | None:
         texts = {language: other.text for language, other in self.others.items()}
         return {language: text for language, text in texts.items() if text is not None} if self.is_whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class _CameBack:
+    """What the model was asked, and what came back instead of a text."""
+
+    prompt: Mapping[str, object]
+    answer: str | None
 
 
 async def look(session: AsyncSession, parts: Parts, rows: Sequence[Listed]) -> list[Looked]:
@@ -136,8 +145,8 @@ async def show(parts: Parts, draft: str) -> DraftOut:
         approved = await deciding_drafts.find_last_approved(session, row)
         texts = await deciding_drafts.list_of_orders(session, [row.order])
         rules = await house(session)
-    prompt = dict(kept.prompt)
-    return await asyncio.to_thread(lambda: _shown(looked, approved, texts, rules, prompt))
+    came = _CameBack(dict(kept.prompt), kept.answer if kept.body is None else None)
+    return await asyncio.to_thread(lambda: _shown(looked, approved, texts, rules, came))
 
 
 def no_draft() -> NotThere:
@@ -162,9 +171,7 @@ def _item(looked: Looked, findings: Sequence[Finding]) -> DraftItem:
     )  # fmt: skip
 
 
-def _shown(
-    looked: Looked, approved: Listed | None, texts: Sequence[Listed], rules: House, prompt: Mapping[str, object]
-) -> DraftOut:
+def _shown(looked: Looked, approved: Listed | None, texts: Sequence[Listed], rules: House, came: _CameBack) -> DraftOut:
     row, order, text = looked.draft, looked.order, looked.draft.text
     findings = () if text is None else looked.findings(text, rules)
     return DraftOut(
@@ -183,7 +190,8 @@ def _shown(
         earlier=[_text(each) for each in reversed(texts) if each.number < row.number],
         later=[_text(each) for each in reversed(texts) if each.number > row.number],
         languages=[_text(each) for each in looked.others.values()],
-        prompt=dict(prompt),
+        prompt=dict(came.prompt),
+        answer=None if came.answer is None else came.answer[:LONGEST_ANSWER],
     )  # fmt: skip
 
 

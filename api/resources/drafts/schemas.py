@@ -16,6 +16,9 @@ OWN = "own"
 MOST_AT_ONCE = 5_000
 """The most drafts that one request approves."""
 
+LONGEST_ANSWER = 1_000
+"""Characters of what came back instead of a text, that are shown."""
+
 Name = Annotated[str | None, Field(min_length=1, max_length=200)]
 Value = Annotated[str | None, Field(max_length=2_000)]
 
@@ -216,7 +219,8 @@ class DraftOut(DraftItem):
 
     `findings` are those of now, by the policy of now and beside the other languages. `unsendable` says why the text
     could not be sent at all: then nobody can approve it. `earlier` and `later` are the other texts of its order,
-    `languages` the texts of the other languages. `prompt` is what the model was asked for this text, exactly.
+    `languages` the texts of the other languages. `prompt` is what the model was asked for this text, exactly;
+    `answer` is how the last thing begins that came back instead of a text, in the server's words or the model's.
     """
 
     findings: list[FindingOut]
@@ -231,6 +235,7 @@ class DraftOut(DraftItem):
     later: list[TextOut]
     languages: list[TextOut]
     prompt: dict[str, Any]
+    answer: str | None
 
 
 class DraftCounts(BaseModel):

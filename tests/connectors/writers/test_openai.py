@@ -283,7 +283,14 @@ async def test_a_server_that_never_streams_is_understood(server: WriterServer) -
     [
         (Refusal(400, "context_length_exceeded"), Permanent, "400"),
         (Refusal(400, "content_filter"), Permanent, "content_filter"),
-        (Refusal(422), Permanent, "422"),
+        (Refusal(400, "invalid_prompt"), Permanent, "400"),
+        (Refusal(413), Permanent, "413"),
+        (Refusal(400, None, "This model's maximum context length is 8192 tokens."), Permanent, "400"),
+        (Refusal(422, None, "The response was filtered by our content management policy."), Permanent, "422"),
+        (Refusal(400), Misconfigured, "400"),
+        (Refusal(400, "API_KEY_INVALID"), Misconfigured, "400"),
+        (Refusal(405), Misconfigured, "405"),
+        (Refusal(422), Misconfigured, "422"),
         (Refusal(403, "unsupported_country_region_territory"), Misconfigured, "403"),
         (Refusal(402), Misconfigured, "insufficient_quota"),
         (Refusal(404, "model_not_found"), Misconfigured, "404"),
@@ -325,6 +332,28 @@ async def test_an_unknown_model_is_named(server: WriterServer) -> None:
     assert isinstance(error, Misconfigured)
     assert error.setting == "WAYMARK_WRITER_MODEL"
     assert "imitation-9" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "setting", "named"),
+    [
+        (Refusal(400, "API_KEY_INVALID", "API key not valid."), "OPENAI_API_KEY", "400, API_KEY_INVALID"),
+        (Refusal(400, None, "unknown model: m-9"), "WAYMARK_WRITER_MODEL", "400, invalid_request_error"),
+        (Refusal(422, None, "No."), "OPENAI_BASE_URL", "422, invalid_request_error"),
+        (Refusal(404, "model_not_found"), "WAYMARK_WRITER_MODEL", "404, model_not_found"),
+        (Refusal(400, "no code at all, but prose"), "OPENAI_BASE_URL", "400, invalid_request_error"),
+    ],
+)
+async def test_what_would_be_refused_of_any_prompt_names_the_setting_and_the_code(
+    server: WriterServer, refusal: Refusal, setting: str, named: str
+) -> None:
+    """No text is given up for it: compatible servers say so of a bad key or an unknown model, too."""
+    server.replies = [refusal]
+    error = await raised(server)
+    assert isinstance(error, Misconfigured)
+    assert setting == error.setting
+    assert f"({named})" in str(error)
+    assert setting in str(error)
 
 
 async def test_a_quota_that_is_used_up_says_so(server: WriterServer) -> None:
@@ -462,7 +491,7 @@ async def test_a_server_that_refuses_everything_is_not_asked_for_ever(server: Wr
     """It names parts that have been left out already."""
     server.usual = lambda _asked: Refusal(400, None, "response_format, stream_options and max_tokens are unknown")
     error = await raised(server, is_streamed=True)
-    assert isinstance(error, Permanent)
+    assert isinstance(error, Misconfigured)
     assert 4 == len(server.asked)
 
 

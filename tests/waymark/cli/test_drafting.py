@@ -161,6 +161,19 @@ async def test_an_answer_that_is_no_text_is_no_end(desk: Desk) -> None:
     desk.server.usual = lambda _asked: Answer(None, refusal="I cannot help with that.")
     (item,) = await desk.texts("--value", "Sales", "--language", "own", status=1)
     assert (None, "refused: the model declined to write this") == (item["subject"], item["reason"])
+    assert "I cannot help with that." == item["answer"]
+    desk.server.usual = lambda _asked: Refusal(400, "content_filter", "Not with us.")
+    done = await desk.draft("--value", "Sales", "--language", "own")
+    assert "what came back: 400 " in done.stdout
+    assert "Not with us." in done.stdout
+
+
+async def test_the_words_of_a_server_that_writes_nothing_at_all_are_told(desk: Desk) -> None:
+    """Beside the setting to look at."""
+    desk.server.usual = lambda _asked: Refusal(400, "API_KEY_INVALID", "Not valid, dear customer.")
+    done = await desk.draft("--value", "Sales", "--language", "own")
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "dear customer" in done.stderr
 
 
 async def test_languages_that_say_different_facts_are_found(desk: Desk) -> None:

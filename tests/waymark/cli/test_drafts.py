@@ -11,7 +11,7 @@ import pytest
 from journeys.drafting.order import DraftText
 from tests.support.api import Api
 from tests.support.command import begin, run
-from tests.support.proposing import BETTER, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want
+from tests.support.proposing import BETTER, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want, write
 
 
 @pytest.fixture
@@ -65,6 +65,15 @@ async def test_a_draft_is_shown_as_people_read_it(api: Api) -> None:
     assert await api.get(f"/v1/drafts/{approved}") == json.loads(as_json.output)
     missing = await run(api, "drafts", "show", "drf-none")
     assert (1, True) == (missing.status, "draft_not_found" in missing.errors)
+
+
+async def test_of_a_draft_that_failed_is_shown_what_came_back(api: Api) -> None:
+    """In the server's own words, which steer no terminal."""
+    draft = await want(api.parts.database)
+    gone = {"state": "failed", "reason": "refused", "subject": None, "body": None, "answer": "400 Not\x1b[31m this."}
+    await write(api.parts.database, draft, ENGLISH, **gone)
+    shown = await run(api, "drafts", "show", draft)
+    assert "What came back instead of a text\n  400 Not\\x1b[31m this." in shown.output, shown.output
 
 
 async def test_what_a_model_wrote_does_not_steer_the_terminal(api: Api) -> None:

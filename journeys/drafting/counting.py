@@ -3,10 +3,6 @@
 A journey may have a text for each of very many learners. So nobody looks at them one by one: texts of one message and
 language that one program ordered are asked for by another program all together or not at all, because what their
 orders have apart is the value alone.
-
-What another version splits its texts by is not seen: an order has the value, not the expression that gave it. Where
-`per` was changed and all else stayed, the earlier texts count as asked for, as they go out where a value is the same.
-Only where one of the two versions has a `per` and the other none is it known that none of them does.
 """
 
 from collections.abc import Collection, Sequence
@@ -51,9 +47,7 @@ def asked_for(program: Program, groups: Collection[Group]) -> Sequence[Group]:
 
 def _is_asked_for(program: Program, group: Group) -> bool:
     order = order_for(program, group.message, language=group.language, value=group.value)
-    if order is None or (order.draft.per is None) != (group.value is None):
-        return False
-    return order_key(order) == group.key
+    return order is not None and order_key(order) == group.key
 
 
 def expected(program: Program) -> Collection[tuple[str, str]]:

@@ -154,13 +154,16 @@ def value_of(draft: Draft, facts: Facts, *, learner_id: str) -> tuple[str | None
 
 
 def order_key(order: DraftOrder) -> str:
-    """A hash of all that the text depends on. It does not depend on the journey's version, nor on its name."""
+    """A hash of all that the text depends on: also of what its value is one of, because the prompt says so. It does not
+    depend on the journey's version, nor on its name.
+    """
     return _hash(
         {
             "brief": order.draft.brief,
             "tone": order.draft.tone,
             "max_words": order.draft.max_words,
             "uses": [*sorted(set(order.draft.uses))],
+            "per": None if order.draft.per is None else order.draft.per.text,
             "value": order.value,
             "language": order.language,
             "fallback": _wording_to_json(order.fallback),

@@ -107,6 +107,7 @@ def test_a_message_is_drafted_in_each_of_its_languages() -> None:
     [
         replace(ORDER, value="Engineer"),
         replace(ORDER, value=None),
+        *(replace(ORDER, draft=replace(ORDER.draft, per=per)) for per in (None, Expression("learner.level"))),
         replace(ORDER, language=None),
         replace(ORDER, language="fr"),
         *(

@@ -6,6 +6,9 @@ Waymark's processes as production starts them.
     through Temporal  a few enrolments of one long journey, most of its steps short waits: CPU of the worker, of
                       Temporal and of the database's server for one turn, and how late a letter came, in the first
                       tenth of the turns and in the last
+    woken             enrolments that an event wakes once more, when each has taken a few turns: CPU of the same for one
+                      turn, by a worker that has just begun and has none of their workflows at hand, so that each is
+                      replayed from its history; and then by the same worker, which has
 
 The waits are until given instants, a fraction of a second apart. A timer of Temporal's may be late by about as much,
 and a turn goes through all waits that are over: the rows say how many turns it took, and whether a history became so
@@ -15,8 +18,9 @@ on, that each got every letter once, and that all have completed.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -31,6 +35,8 @@ from bench.stage import PATIENCE_SECONDS, Servers, Waymark, Wrong, cloud_event, 
 from journeys.events import Json
 from store.queries import installation
 from store.tables import Enrolment, LoggedEvent
+from waymark.stack.ours import Background
+from waymark.stack.run import running
 
 UNLIMITED: dict[str, Json] = {"sending": None, "budget": None}
 LISTENING = """
@@ -42,6 +48,10 @@ exit: [{on: lms.course.progressed, when: 'event.data.course == "SAFETY-1"', as: 
 steps: [{wait: 60d}, {send: hello}]
 messages: {hello: {subject: hello, body: hello}}
 """
+TURNS_BEFORE = 8
+"""So often each has been woken before it is counted."""
+WARM = 20
+"""So many others wake first, so that nobody counted pays for what a worker does once."""
 ENROLMENTS = 4
 WAITS_EACH = 4
 """So many waits, and a letter."""
@@ -65,7 +75,7 @@ class Spent:
         if number <= 0:
             raise Wrong("there was not one between two looks: take more")
         cost = {name: (self.cpu[name] - before.cpu[name]) * 1000 / number for name in self.cpu}
-        parts = {"of it the database": "database", "of it Temporal": "Temporal"}
+        parts = {"of it the database": "database", "of it Temporal": "Temporal", "of it the worker": "worker"}
         return {"CPU": sum(cost.values()), **{said: cost[name] for said, name in parts.items() if name in cost}}
 
 
@@ -114,6 +124,75 @@ async def _portion(stage: Servers, waymark: Waymark, learner: str, number: int) 
 async def _logged(waymark: Waymark) -> int:
     async with waymark.database.read() as session:
         return (await (await session.connection()).execute(select(func.max(col(LoggedEvent.seq))))).scalar_one() or 0
+
+
+# who is woken
+
+
+def waking(times: int) -> str:
+    """The definition of a journey in which so many events wake her, one after the other."""
+    awaits = "".join(
+        f"  - await: {{on: lms.course.started, when: 'event.data.course == \"C-{n}\"', within: 60d}}\n"
+        f"    id: wake-{n}\n"
+        for n in range(times)
+    )
+    head = "waymark: 1\njourney: waking\ntitle: Waking\nenter: [{on: hr.learner.promoted}]\nsteps:\n"
+    return f"{head}{awaits}  - send: hello\nmessages: {{hello: {{subject: hello, body: hello}}}}\n"
+
+
+async def by_memory(stage: Servers, database: str, enrolments: int) -> Sequence[Row]:
+    """Two rows: what a turn costs a worker without the workflow at hand, and with it; raises Wrong."""
+    counted, others = (
+        [f"{name}-{n}" for n in range(number)] for name, number in (("woken", enrolments), ("warm", WARM))
+    )
+    definition = waking(TURNS_BEFORE + 3)
+    async with installed(stage, database, [definition], parts=("bridge",)) as waymark:
+        async with _working(waymark, "first"):
+            await waymark.produce([promoted(learner, time.time()) for learner in (*counted, *others)])
+            await _until_at(stage, waymark, 0, enrolments + WARM)
+            for place in range(TURNS_BEFORE):
+                await _wake(stage, waymark, [*counted, *others], place, enrolments + WARM)
+        async with _working(waymark, "second") as working:
+            for place in (TURNS_BEFORE, TURNS_BEFORE + 1):
+                await _wake(stage, working, others, place, WARM)
+            rows: list[Row] = []
+            for place, said in ((TURNS_BEFORE, "from its history"), (TURNS_BEFORE + 1, "at hand")):
+                before = await _look(working)
+                await _wake(stage, working, counted, place, enrolments + (WARM if place > TURNS_BEFORE else 0))
+                cost = {"steps": TURNS_BEFORE + 4, **(await _look(working)).each(before)}
+                rows.append(Row(f"through Temporal, woken, {said}", cost, f"after {place} turns with an event each"))
+    return rows
+
+
+@asynccontextmanager
+async def _working(waymark: Waymark, name: str) -> AsyncGenerator[Waymark]:
+    """A worker of its own, which knows nobody when it begins."""
+    folder = waymark.folder / f"worker-{name}"
+    part = Background("worker", folder / "ready", waymark.environment)
+    async with running(part, folder) as child:
+        yield replace(waymark, pids={**waymark.pids, "worker": child.pid})
+
+
+async def _wake(stage: Servers, waymark: Waymark, learners: Sequence[str], place: int, number: int) -> None:
+    """One event wakes each of them; then so many wait for the next one."""
+    data: dict[str, Json] = {"course": f"C-{place}"}
+    now = time.time()
+    events = [
+        cloud_event("lms.course.started", learner, now, data, id_=f"{learner}-{place}") for learner in learners
+    ]  # fmt: skip
+    await waymark.produce(events, topic="lms.events")
+    await _until_at(stage, waymark, place + 1, number)
+
+
+async def _until_at(stage: Servers, waymark: Waymark, place: int, number: int) -> None:
+    """Until so many wait for this event, and nobody takes a turn any more."""
+    at_rest = col(Enrolment.step) == f"wake-{place}", col(Enrolment.lease_until).is_(None)
+    patience_until = time.monotonic() + PATIENCE_SECONDS
+    while (come := await count_enrolments(waymark.database, *at_rest)) < number:
+        if time.monotonic() > patience_until:
+            raise Wrong(f"{come} of {number} wait for the event {place}")
+        stage.progress.say(f"through Temporal: {come:,} of {number:,} wait for the event {place}")
+        await asyncio.sleep(0.2)
 
 
 # one long journey

@@ -3,9 +3,12 @@
 Ids are in no order, as real ones are. Both databases make the rows themselves.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import text
 
 from store.database import Database
+from store.tables import DeliveryRow, Enrolment
 
 CHUNK = 100_000
 JOURNEYS = 10
@@ -66,6 +69,31 @@ async def add_enrolments(database: Database, first: int, last: int) -> None:
     await _in_chunks(database, _ENROLMENTS.format(**_words(database)), first, last, {"journeys": JOURNEYS})
 
 
+async def add_copies(database: Database, first: int, last: int, *, enrolment: str) -> None:
+    """An enrolment of each learner `known-<first>` to `known-<last>`, who must be there: as this one is, with its
+    deliveries.
+    """
+    hers, its = "'lrn-' || {hex}", "'enr-' || {hex}"
+    enrolments = _copying(Enrolment, "id", {"id": its, "learner": hers})
+    deliveries = _copying(
+        DeliveryRow, "enrolment", {"id": "pattern.node || {hex}", "enrolment": its, "learner": hers, "recipient": hers}
+    )
+    for statement in (enrolments, deliveries):
+        await _in_chunks(database, statement.format(**_words(database)), first, last, {"pattern": enrolment})
+
+
+def _copying(table: type[Enrolment | DeliveryRow], by: str, own: Mapping[str, str]) -> str:
+    """Every column as the pattern has it, but for those of one's own."""
+    name = {Enrolment: "enrolments", DeliveryRow: "deliveries"}[table]
+    names = list(table.model_fields)
+    values = ", ".join(own.get(each, f'pattern."{each}"') for each in names)
+    columns = ", ".join(f'"{each}"' for each in names)
+    return (
+        f"INSERT INTO {name} ({columns}) SELECT {values} "
+        f"FROM {name} AS pattern, {{numbers}} WHERE pattern.{by} = :pattern"
+    )
+
+
 async def analyse(database: Database) -> None:
     """What a database does by itself in the night, once."""
     async with database.write() as session:
@@ -76,7 +104,9 @@ def _words(database: Database) -> dict[str, str]:
     return _POSTGRESQL if database.is_postgres else _SQLITE
 
 
-async def _in_chunks(database: Database, statement: str, first: int, last: int, values: dict[str, int]) -> None:
+async def _in_chunks(
+    database: Database, statement: str, first: int, last: int, values: Mapping[str, int | str]
+) -> None:
     for start in range(first, last + 1, CHUNK):
         async with database.write() as session:
             chunk = {"first": start, "last": min(start + CHUNK - 1, last), **values}

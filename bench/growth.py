@@ -2,12 +2,15 @@
 has behind her. In process: CPU of one process and of the database's server, without Temporal and Kafka.
 
     learners       an event of some learner, by how many the store knows (put into the tables directly)
+    asleep         an event that a sleeping enrolment of hers listens to in vain, by how many sleep, each with a letter
+                   that went (put into the tables directly)
     idle journeys  an event that concerns no journey, by how many are live
     keen journeys  an event that every live journey could be entered by, and whose `when` no journey's holds
     steps          a turn with its letter, by how many steps its journey has
     her events     one learner's next event, which her enrolment listens to in vain, by how many she has had
 
-Besides, one learner's events through Kafka, and one long journey through Temporal, as `bench/end_to_end.py` says.
+Besides, one learner's events through Kafka, one long journey through Temporal, and turns of which the worker has the
+workflow at hand or replays it from its history, as `bench/end_to_end.py` says.
 
 Bytes are what the database has grown by, for each event of hers and for each letter of a journey, with all that is
 written about it. Events go in batches of a hundred. At the end of each it is checked that all are in the log, and that
@@ -27,10 +30,10 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from bench import end_to_end
-from bench.counting import held_bytes
+from bench.counting import count_asleep, held_bytes
 from bench.end_to_end import LISTENING, UNLIMITED
 from bench.figures import Column, Row, Table, Target
-from bench.filling import add_learners, analyse
+from bench.filling import add_copies, add_learners, analyse
 from bench.processes import cpu_seconds
 from bench.stage import SUBJECT_OF, Servers, Written, Wrong, on_stage, open_database, open_sink, promoted, publish_all
 from bench.turns import NobodyWakes
@@ -40,7 +43,7 @@ from journeys.events import Event, Json
 from store.database import Database
 from store.migrate import upgrade
 from store.queries import installation
-from store.tables import Enrolment, LoggedEvent
+from store.tables import DeliveryRow, Enrolment, LoggedEvent
 from waymark.settings import load
 from waymark.wiring import build_delivering, build_requesting, real_clock
 from workers.ingest import Incoming, Ingest
@@ -59,14 +62,25 @@ steps: [{{send: hello}}]
 messages: {{hello: {{subject: hello, body: hello}}}}
 """
 KEEN = IDLE.replace("idle-", "keen-").replace("lms.course.completed", "hr.learner.changed")
+SLEEPING = """
+waymark: 1
+journey: sleeping
+title: Sleeping
+enter: [{on: hr.learner.promoted}]
+exit: [{on: lms.course.progressed, when: 'event.data.course == "SAFETY-1"', as: goal}]
+steps: [{send: hello}, {wait: 60d}]
+messages: {hello: {subject: hello, body: hello}}
+"""
 COLUMNS = (
     Column("learners"),
+    Column("asleep"),
     Column("journeys"),
     Column("steps"),
     Column("her events"),
     Column("CPU", "ms", 3),
     Column("of it the database", "ms", 3),
     Column("of it Temporal", "ms", 3),
+    Column("of it the worker", "ms", 3),
     Column("a letter late by", "ms"),
     Column("bytes"),
 )
@@ -90,7 +104,7 @@ async def measure(
     rows: list[Row] = []
     for database in on:
         said = SUBJECT_OF[database]
-        for measured in (_by_learners, _by_journeys, _by_steps, _by_her_events):
+        for measured in (_by_learners, _by_asleep, _by_journeys, _by_steps, _by_her_events):
             async with _house(database) as house:
                 rows += [_of(said, row) for row in await measured(house, sizes)]
     async with on_stage(stage) as stage:
@@ -117,7 +131,8 @@ def title(sizes: Sizes) -> str:
 
 async def _through_servers(stage: Servers, database: str, sizes: Sizes) -> Sequence[Row]:
     events = await end_to_end.by_her_events(stage, database, _thousands(sizes))
-    return [*events, *await end_to_end.by_tenths(stage, database, sizes.steps[-1])]
+    woken = await end_to_end.by_memory(stage, database, sizes.sampled // 4)
+    return [*events, *await end_to_end.by_tenths(stage, database, sizes.steps[-1]), *woken]
 
 
 def _of(said: str, row: Row) -> Row:
@@ -225,6 +240,41 @@ async def _by_learners(house: House, sizes: Sizes) -> Sequence[Row]:
         cpu = await house.take(_changes(sizes.sampled, size, stride=stride))
         rows.append(Row(f"learners: {size:,}", {"learners": size, **cpu}))
     return rows
+
+
+async def _by_asleep(house: House, sizes: Sizes) -> Sequence[Row]:
+    """One enters and gets her letter; all others are as she is then."""
+    await house.publish([SLEEPING])
+    value = promoted("pattern", time.time()).encode()
+    await house.ingest.store(list(translate(Record("hr.events", 0, 0, value=value))))
+    async with house.database.read() as session:
+        pattern = (await (await session.connection()).execute(select(col(Enrolment.id)))).scalar_one()
+    await house.turns.take(TurnOrder(pattern, datetime.now(UTC)))
+    rows: list[Row] = []
+    known = 0
+    for size in sizes.learners:
+        await add_learners(house.database, known, size - 1)
+        await add_copies(house.database, known, size - 1, enrolment=pattern)
+        await analyse(house.database)
+        known = size
+        await _check_asleep(house.database, size + 1)
+        stride = max(1, size // sizes.sampled)
+        for number in (BATCH, sizes.sampled):
+            learners = (f"known-{place * stride % size}" for place in range(number))
+            cpu = await house.take([event for learner in learners for event in _progress(1, learner)])
+        await _check_asleep(house.database, size + 1)
+        rows.append(Row(f"asleep: {size:,}", {"asleep": size, **cpu}))
+    return rows
+
+
+async def _check_asleep(database: Database, wanted: int) -> None:
+    """Raise Wrong unless so many sleep, each with a letter that went."""
+    asleep = await count_asleep(database)
+    async with database.read() as session:
+        query = select(func.count()).select_from(DeliveryRow).where(col(DeliveryRow.status) == "sent")
+        letters = (await (await session.connection()).execute(query)).scalar_one()
+    if (asleep, letters) != (wanted, wanted):
+        raise Wrong(f"{asleep} sleep, {letters} letters went, and {wanted} each should have")
 
 
 async def _by_journeys(house: House, sizes: Sizes) -> Sequence[Row]:

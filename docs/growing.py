@@ -22,8 +22,15 @@ ON_POSTGRESQL = 1.5
 """What Temporal costs on PostgreSQL, as a multiple of SQLite: assumed, of a trial with two thirds of the rate."""
 SHARDS = 4_096
 CONNECTIONS = 8
+CALM_PERCENT = 4.0
+CACHED = 5_000
+"""Workflows that a worker keeps in its memory."""
 WEEKS_A_YEAR = 52
 ROW = "Waymark, PostgreSQL"
+AT_HAND, FROM_HISTORY = "through Temporal, woken, at hand", "through Temporal, woken, from its history"
+"""Rows of growth: a turn of which the worker has the workflow in its memory, and of which it has not."""
+COLUMN_OF = {"of it the worker": "worker", "of it Temporal": "of it Temporal"}
+"""What throughput calls a column of growth."""
 
 _INTRO = f"""# Growing to ten million learners
 
@@ -59,6 +66,23 @@ One number is from elsewhere: here Temporal stood on SQLite, with one partition 
 collector of garbage at `GOGC=500`; on PostgreSQL a server of the same kind reached about two thirds of the rate, in a
 trial of ours that is not among the figures. Its cores are reckoned {ON_POSTGRESQL:g} times as many for that. What four
 partitions cost beside one is not in it.
+
+**These are lower bounds.** The figures are of small runs, and what they leave out adds to what is reckoned of them:
+
+- *Worker processes, and the cores of the servers for messages:* in a burst every workflow is in its worker's memory.
+  Among {LEARNERS:,} who sleep there are at most {CACHED:,} for each worker, so that nearly every waking fetches a
+  history from Temporal and replays it. Where the benchmark of growth has what a turn costs from its history, lines of
+  their own reckon with that: histories of a few turns, and a long one costs more. Of the database it says nothing.
+- *The workers' memory:* that of a soak, whose workers have few workflows at hand. To be measured: a worker with
+  {CACHED:,} of them.
+- *Bytes of a sleeper:* of one who has taken one turn. Each further turn adds to her history, and to her rows. To be
+  measured: the same after ten turns, and after a journey's months.
+- *Temporal's database:* those who are asleep, and nobody else. Workflows that have ended stay for as long as the
+  namespace keeps them, three days as Waymark makes it; of how many there are at a time, and of how many bytes, nothing
+  is reckoned.
+- *Cores of Temporal while nothing happens:* from one look at one row. Where that had not grown calm, what was left of
+  falling asleep is in it, and it says too much; that the cost grows with the sleepers and with nothing else is assumed.
+  To be measured: two numbers of sleepers, both calm.
 """
 
 _CHOICES = f"""
@@ -76,8 +100,8 @@ _CHOICES = f"""
 - **Kafka's partitions.** Their number is the most bridges that can work at once, and learners keep to their partition,
   so that growing it later mixes the order of their events for a while. Waymark does not need that order, but it is
   cheaper with it: make more than you need, 64 for each topic.
-- **Workers.** One process a core; each keeps 5,000 workflows in memory, and one that is not there costs one replay of
-  its history. All of them run the same, and any may be killed.
+- **Workers.** One process a core; each keeps {CACHED:,} workflows in memory, and one that is not there costs one replay
+  of its history. All of them run the same, and any may be killed.
 - **Bridges.** Each takes whole partitions. The sweeper in each of them is harmless beside the others.
 - **Waymark's database.** PostgreSQL with memory for the indexes of those who are awake; the event log and the journal
   are what grows, and are read by one learner or one enrolment at a time. Nothing takes old events out of the log by
@@ -152,6 +176,26 @@ def _processes(found: Found, column: str, times: float = 1) -> tuple[str, int]:
     factor = "" if times == 1 else f" × {times:g}"
     reckoned = f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} turns × {ms:.1f} ms{factor} ÷ {BUSY}"
     return reckoned, ceil(MESSAGES * TASKS_A_MESSAGE * ms * times / 1000 / BUSY)
+
+
+def _from_history(found: Found, column: str, times: float = 1) -> Line:
+    """The same where no worker has the workflow at hand: what a turn costs more then is added to what it cost."""
+    warm = found.of("throughput", ROW, COLUMN_OF[column])
+    at_hand, replayed = (found.of("growth", f"{ROW}, {subject}", column) for subject in (AT_HAND, FROM_HISTORY))
+    more = max(0.0, replayed - at_hand)
+    factor = "" if times == 1 else f" × {times:g}"
+    reckoned = f"{MESSAGES:,.0f}/s × {TASKS_A_MESSAGE} turns × ({warm:.1f} + {more:.1f}) ms{factor} ÷ {BUSY}"
+    return reckoned, f"{ceil(MESSAGES * TASKS_A_MESSAGE * (warm + more) * times / 1000 / BUSY):,}"
+
+
+def _workers_from_history(found: Found) -> Line:
+    return _from_history(found, "of it the worker")
+
+
+def _temporal_from_history(found: Found) -> Line:
+    line = _from_history(found, "of it Temporal", ON_POSTGRESQL)
+    found.sources.append("× assumed above")
+    return line
 
 
 def _workers(found: Found) -> Line:
@@ -287,6 +331,7 @@ PARTS: Mapping[str, Sequence[tuple[str, Callable[[Found], Line]]]] = {
     "What comes": (("messages", _messages), ("events", _events)),
     "Processes": (
         ("worker processes", _workers),
+        ("worker processes, each turn from its history", _workers_from_history),
         ("their memory", _memory),
         ("bridges", _bridges),
         ("Kafka's partitions, at least", _partitions),
@@ -295,6 +340,7 @@ PARTS: Mapping[str, Sequence[tuple[str, Callable[[Found], Line]]]] = {
     ),
     "Servers": (
         ("cores for Temporal, with its database", _temporal),
+        ("cores for Temporal, each turn from its history", _temporal_from_history),
         ("cores for Waymark's PostgreSQL, for messages", _database_for_messages),
         ("cores for Waymark's PostgreSQL, for events", _database_for_events),
         ("Temporal's state transitions", _transitions),
@@ -313,6 +359,7 @@ PARTS: Mapping[str, Sequence[tuple[str, Callable[[Found], Line]]]] = {
 
 _KINDS = (
     ("learners", "An event", "learners"),
+    ("asleep", "An event that a sleeper listens to in vain", "asleep"),
     ("idle journeys", "An event that concerns no journey", "journeys"),
     ("keen journeys", "An event that each journey judges", "journeys"),
     ("steps", "A turn with its letter", "steps"),
@@ -353,6 +400,12 @@ def _remarks(kept: Mapping[str, Any]) -> Iterator[str]:
             "enrolment that has just begun. How much of what is spent while nothing happens grows with the sleepers "
             "was not measured: the cores are reckoned as if all of it did.\n"
         )
+        just_before = kept["sleepers"]["rows"].get(ROW, {}).get("just before")
+        if just_before is not None and just_before > CALM_PERCENT:
+            yield (
+                f"\nThe row that the idle cores are reckoned of was not calm: {just_before:.1f} % of a core in the ten "
+                f"seconds before the count, where {CALM_PERCENT:g} % is calm.\n"
+            )
 
 
 def _grown(kept: Mapping[str, Any]) -> Iterator[str]:

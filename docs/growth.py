@@ -13,13 +13,14 @@ LEFT, TOP, BOTTOM = 50, 46, 58
 COLOURS = {"SQLite": "#2563eb", "PostgreSQL": "#d97706"}
 PANELS: Sequence[tuple[str, str, str]] = (
     ("learners", "an event", "learners known"),
+    ("asleep", "an event in vain", "enrolments asleep"),
     ("idle journeys", "an event that concerns none", "journeys live"),
     ("keen journeys", "an event that each judges", "journeys live"),
     ("steps", "a turn with a letter", "steps of its journey"),
     ("her events", "a learner's next event", "events she has had"),
 )
 """What a row's subject begins with, what is priced, and by what."""
-SIZES = ("learners", "journeys", "steps", "her events")
+SIZES = ("learners", "asleep", "journeys", "steps", "her events")
 """The columns of which a row has one: by what it is priced."""
 
 Line = Sequence[tuple[float, float]]

@@ -18,14 +18,18 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.timeout(600)
 async def test_every_point_on_both_databases() -> None:
     """A row for each size of each kind, and one line for each database in each panel of the picture; through Kafka a
-    row for each tenth of her events, and through Temporal the first and the last tenth of the longest journey.
+    row for each tenth of her events, and through Temporal the first and the last tenth of the longest journey, and a
+    turn with its workflow at hand and without.
     """
     sizes = growth.Sizes(learners=(10, 20), journeys=(1, 2), steps=(4, 25), her_events=200, sampled=20)
     table = await growth.measure(sizes, on=("sqlite", "postgresql"))
     through = [row for row in table.rows if ", through " in row.subject]
-    assert (2 * (2 + 2 * 2 + 2 + 10), 2 * (10 + 2)) == (len(table.rows) - len(through), len(through))
+    assert (2 * (2 + 2 + 2 * 2 + 2 + 10), 2 * (10 + 2 + 2)) == (len(table.rows) - len(through), len(through))
     assert all(row.figures["CPU"] > 0 for row in table.rows if row not in through)
-    assert all(row.figures["CPU"] > row.figures["of it Temporal"] > 0 for row in through if row.figures.get("steps"))
+    by_temporal = [row for row in through if ", through Temporal" in row.subject]
+    assert 2 * (2 + 2) == len(by_temporal)
+    assert all(row.figures["CPU"] > row.figures["of it Temporal"] > 0 for row in by_temporal)
+    assert all(row.figures["of it the worker"] > 0 for row in by_temporal)
     assert 2 == sum("turns for 80 waits of 4 enrolments" in row.remark for row in through)
     assert 8 == len(table.targets)
     drawn = ET.fromstring(picture(table_json(table)))

@@ -1,11 +1,13 @@
 """The page on growth reckons with the figures that were kept."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from docs.growing import PARTS, ROW, TASKS_A_MESSAGE, page
+from bench import end_to_end, growth, sleepers
+from docs.growing import AT_HAND, CALM_PERCENT, COLUMN_OF, FROM_HISTORY, PARTS, ROW, TASKS_A_MESSAGE, page
 
 KEPT: Mapping[str, Mapping[str, Any]] = {
     "throughput": {"rows": {ROW: {"worker": 9.0, "bridge": 2.0, "of it Temporal": 7.0, "database": 2.5}}},
@@ -30,6 +32,8 @@ KEPT: Mapping[str, Mapping[str, Any]] = {
             f"{ROW}, steps: 10": {"steps": 10, "CPU": 5.0, "bytes": 9_000.0},
             f"{ROW}, her events: 1,000": {"her events": 1_000, "CPU": 0.2, "bytes": 700.0},
             f"{ROW}, her events: 10,000": {"her events": 10_000, "CPU": 0.2, "bytes": 500.0},
+            f"{ROW}, {AT_HAND}": {"CPU": 16.0, "of it the worker": 8.0, "of it Temporal": 6.0},
+            f"{ROW}, {FROM_HISTORY}": {"CPU": 22.0, "of it the worker": 11.0, "of it Temporal": 7.5},
         }
     },
 }  # fmt: skip
@@ -47,6 +51,8 @@ def lines(told: str) -> dict[str, list[str]]:
     [
         ("messages", "10,000,000 × 2 ÷ 144,000 s × 3", "417/s"),
         ("worker processes", "417/s × 2 turns × 9.0 ms ÷ 0.6", "13"),
+        ("worker processes, each turn from its history", "417/s × 2 turns × (9.0 + 3.0) ms ÷ 0.6", "17"),
+        ("cores for Temporal, each turn from its history", "417/s × 2 turns × (7.0 + 1.5) ms × 1.5 ÷ 0.6", "18"),
         ("their memory", "13 × 102 MiB", "1.3 GiB"),
         ("bridges", "5,208/s ÷ (4,000/s × 0.6)", "3"),
         ("Kafka's partitions, at least", "3 bridges, and as many again", "6"),
@@ -90,6 +96,34 @@ def test_no_more_is_said_of_idleness_than_was_measured() -> None:
     assert "does not grow with the sleepers" not in " ".join(page(KEPT).split())
 
 
+def test_the_page_stands_without_the_cost_of_a_replay() -> None:
+    """It says what is left out, and that more comes to it; what is reckoned of turns at hand stands."""
+    rows = {name: row for name, row in KEPT["growth"]["rows"].items() if "woken" not in name}
+    told = page({**KEPT, "growth": {"rows": rows}})
+    assert not [name for name in lines(told) if "each turn from its history" in name]
+    assert "have not been kept: `growth`." in told
+    assert "worker processes" in lines(told)
+    assert "These are lower bounds" in told
+
+
+def test_the_rows_of_a_replay_are_those_that_growth_has() -> None:
+    """The page finds them by their names."""
+    said = inspect.getsource(end_to_end.by_memory)
+    for row in (AT_HAND, FROM_HISTORY):
+        beginning, _, way = row.rpartition(", ")
+        assert f'f"{beginning}, {{said}}"' in said
+        assert f'"{way}"' in said
+    assert CALM_PERCENT == sleepers.CALM_PERCENT
+    assert COLUMN_OF.keys() <= {column.name for column in growth.COLUMNS}
+
+
+def test_a_row_that_was_not_calm_is_named() -> None:
+    """What came of falling asleep is in its figures."""
+    rows = {ROW: {**KEPT["sleepers"]["rows"][ROW], "just before": 9.5}}
+    assert "was not calm: 9.5 % of a core" in page({**KEPT, "sleepers": {"rows": rows}})
+    assert "was not calm" not in page(KEPT)
+
+
 def test_every_line_says_where_its_figures_were_measured() -> None:
     """By a link to the benchmark; with all figures there, no line is left out."""
     told = page(KEPT)
@@ -115,7 +149,7 @@ def test_without_figures_there_is_no_arithmetic() -> None:
     some = page({"throughput": KEPT["throughput"]})
     assert {"messages", "worker processes"} <= set(lines(some))
     assert "bridges" not in lines(some)
-    assert "have not been kept: `soak`, `ingest`, `relay`, `growth`, `sleepers`." in some
+    assert "have not been kept: `growth`, `soak`, `ingest`, `relay`, `sleepers`." in some
     assert "## Whether that holds" not in page({})
     on_sqlite = {"throughput": {"rows": {"Waymark, SQLite": {"worker": 9.0}}}}
     assert "worker processes" not in lines(page(on_sqlite))

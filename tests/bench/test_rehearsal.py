@@ -26,7 +26,6 @@ def test_a_rehearsal_is_as_slow_as_the_slower_of_its_journeys() -> None:
     seconds = {row.subject: row.figures["seconds"] for row in table.rows}
     slower = max(seconds[rehearsal.REHEARSED], seconds[rehearsal.EXAMPLED])
     assert [slower] == [target.measured for target in table.targets if target.figure.startswith("rehearsal, ")]
-    assert seconds[rehearsal.REHEARSED] < seconds[rehearsal.EXAMPLED]
 
 
 def test_the_journey_that_is_compiled_has_something_to_check() -> None:

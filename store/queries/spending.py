@@ -53,14 +53,18 @@ async def reserve(session: AsyncSession, wanted: Reserved, *, per_day: Budget, p
     await core.execute(
         insert_new(session, DraftSpending), [{**row, "tokens": 0, "cost": 0, "calls": 0} for row in rows]
     )
-    for journey, budget, called in ((ALL, per_day, "the day's budget"), (wanted.journey, per_journey, "its budget")):
+    for journey, budget, called, per in (
+        (ALL, per_day, "the day's budget of all journeys", "PER_DAY"),
+        (wanted.journey, per_journey, "the day's budget of its journey", "PER_JOURNEY"),
+    ):
         taken = await _locked(session, wanted.day, journey)
         full = _beyond(taken.tokens, wanted.most.tokens, budget.tokens)
         if full:
-            return f"{called} is used up: {taken.tokens} of {budget.tokens} tokens are taken on {wanted.day} (UTC)"
+            told = f"{taken.tokens} of {budget.tokens} tokens are taken on {wanted.day} (UTC)"
+            return f"{called} is used up (WAYMARK_WRITER_TOKENS_{per} raises it): {told}"
         if budget.cost is not None and _beyond(taken.cost, wanted.most.cost, budget.cost):
-            told = f"{taken.cost / MILLION:g} of {budget.cost / MILLION:g}"
-            return f"{called} is used up: {told} (money) is taken on {wanted.day} (UTC)"
+            told = f"{taken.cost / MILLION:g} of {budget.cost / MILLION:g} (money) is taken on {wanted.day} (UTC)"
+            return f"{called} is used up (WAYMARK_WRITER_COST_{per} raises it): {told}"
     await _add(session, wanted, wanted.most, calls=0)
     return None
 

@@ -34,9 +34,13 @@ async def test_what_is_reserved_is_taken_until_it_is_settled(database: Database)
 async def test_beyond_its_own_budget_a_journey_gets_nothing_and_another_does(database: Database) -> None:
     """And beyond what all share nobody does, on that day."""
     assert await reserved(database, 50) is None
-    assert "its budget is used up: 50 of 60" in (await reserved(database, 11) or "")
+    assert "budget of its journey is used up (WAYMARK_WRITER_TOKENS_PER_JOURNEY raises it): 50 of 60" in (
+        await reserved(database, 11) or ""
+    )
     assert await reserved(database, 50, journey="two") is None
-    assert "the day's budget is used up: 100 of 100" in (await reserved(database, 1, journey="three") or "")
+    assert "budget of all journeys is used up (WAYMARK_WRITER_TOKENS_PER_DAY raises it): 100 of 100" in (
+        await reserved(database, 1, journey="three") or ""
+    )
     assert await reserved(database, 50, day="2026-03-03") is None
     assert 100 == await taken(database)
 
@@ -64,9 +68,11 @@ async def test_beyond_its_money_nobody_gets_anything(database: Database) -> None
     async with database.write() as session:
         assert await reserve(session, dear, **budgets) is None
         told = await reserve(session, dear, **budgets)
-        assert "its budget is used up: 0.6 of 0.7 (money)" in (told or "")
+        assert "of its journey is used up (WAYMARK_WRITER_COST_PER_JOURNEY raises it): 0.6 of 0.7 (money)" in (
+            told or ""
+        )
         told = await reserve(session, Reserved(DAY, "two", Spent(10, 800_000)), **budgets)
-        assert "the day's budget is used up: 0.6 of 1.3 (money)" in (told or "")
+        assert "of all journeys is used up (WAYMARK_WRITER_COST_PER_DAY raises it): 0.6 of 1.3 (money)" in (told or "")
         await settle(session, dear, Spent(8, 100_000))
         assert Spent(8, 100_000) == await spent(session, DAY)
         assert await reserve(session, dear, **budgets) is None

@@ -379,7 +379,7 @@ async def test_beyond_its_budget_drafting_waits_until_tomorrow(
 
         tomorrow = date.fromisoformat((await house.spent())[""].day) + timedelta(days=1)
         assert f"waits until {tomorrow} 00:05 UTC: " in why
-        assert "budget is used up: 120 of 1000 tokens" in why
+        assert f"is used up (WAYMARK_{budget.upper()} raises it): 120 of 1000 tokens" in why
         assert other_waits == bool(await house.waits(third) if other_waits else (await house.settled(third)).reason)
         bought = len(server.asked)
         now = await house.running.timelapse.clock_of(house.workflow(second))
@@ -399,7 +399,8 @@ async def test_beyond_its_money_drafting_waits_until_tomorrow(server: WriterServ
         await house.start(second)
 
         paid = 2.5 * first.tokens_in + 10 * first.tokens_out
-        assert f"the day's budget is used up: {paid / 1_000_000:g} of 0.01 (money)" in await house.waits(second)
+        told = f"is used up (WAYMARK_WRITER_COST_PER_DAY raises it): {paid / 1_000_000:g} of 0.01 (money)"
+        assert told in await house.waits(second)
         assert paid == (await house.spent())[""].cost
         assert 1 == len(server.asked)
 
@@ -409,7 +410,7 @@ async def test_without_any_budget_nothing_is_bought(server: WriterServer, places
     async with drafting_house(server, **places, writer_tokens_per_day=0) as house:
         id_ = await house.want(await house.publish(drafted()))
         await house.start(id_)
-        assert "the day's budget is used up: 0 of 0" in await house.waits(id_)
+        assert "(WAYMARK_WRITER_TOKENS_PER_DAY raises it): 0 of 0" in await house.waits(id_)
         assert [] == server.asked
 
 

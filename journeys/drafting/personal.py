@@ -101,6 +101,35 @@ def _says(said: str, digits: str, name: str, own: str) -> bool:
     return bool(at) and len(before) >= _LEAST_BEFORE_AT and _stands_in(before, said)
 
 
+_PHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?\d[\d\s()./-]{4,}\d(?!\w)")
+_NO_PHONE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\s?\d\d?[./-]\s?\d{4}|\d{4}\s?[-/]\s?\d{4}|\d{1,3}(?:[ .]\d{3})+")
+_OWN_ID = re.compile(r"\b(?:ans|dlv|enr|lrn)-[0-9a-f]{8,}")
+_WORD = re.compile(r"[\w.-]*\d[\w.-]*")
+_LEAST_ID = 4
+
+
+def reached_in(text: str) -> str | None:
+    """What stands in a text by which somebody is reached or known, whoever it is: `an e-mail address`, `a telephone
+    number`, `an id`; None where nothing does. Dates, years and amounts are no telephone numbers.
+    """
+    said = _alike(text)
+    if _ADDRESS.search(said):
+        return "an e-mail address"
+    if _OWN_ID.search(said):
+        return "an id"
+    numbers = (found[0] for found in _PHONE.finditer(said))
+    is_phone = any(len(_digits(one)) >= _LAST_DIGITS and not _NO_PHONE.fullmatch(one) for one in numbers)
+    return "a telephone number" if is_phone else None
+
+
+def may_be_ids(text: str) -> frozenset[str]:
+    """The words of a text that may be ids which a source gave to learners: those with a digit, which only the store
+    can tell.
+    """
+    words = (word.strip(".-") for word in _WORD.findall(text))
+    return frozenset(word for word in words if len(word) >= _LEAST_ID)
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 

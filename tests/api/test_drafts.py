@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.drafting.order import DraftText
 from store.queries import deciding_drafts, drafting, drafts
-from tests.support.api import Api
+from tests.support.api import Api, event
 from tests.support.proposing import BETTER, BROKEN, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want, write
 
 
@@ -206,6 +206,21 @@ async def test_a_rejected_draft_may_be_the_last(api: Api) -> None:
 
     again = await post(api, f"{draft}/again")
     assert ("wanted", 2) == (again["state"], again["number"])
+
+
+async def test_a_reason_that_says_who_somebody_is_is_not_taken(api: Api) -> None:
+    """The next text is told it, and the writer is told of nobody: it is said what to do, and nothing is repeated."""
+    await api.emit(event("hr.learner.changed", "emp-4711", country="GB"))
+    draft = await propose(api.parts.database)
+    reasons = ("ask ada@example.org", "call +43 660 1234567", "not for emp-4711, please")
+    for reason in reasons:
+        answer = await api.client.post(f"/v1/drafts/{draft}/reject", json={"reason": reason})
+        assert (422, "reason_names_somebody") == (answer.status_code, answer.json()["code"])
+        assert "say what is wrong with the text" in answer.json()["detail"]
+        assert reason.split()[-1] not in answer.text
+    assert {draft: "proposed"} == await states(api.parts.database)
+    await post(api, f"{draft}/approve")
+    assert (422, "reason_names_somebody") == await refused(api, f"{draft}/take-back", {"reason": reasons[0]})
 
 
 async def test_what_is_decided_is_told_to_the_second(api: Api) -> None:

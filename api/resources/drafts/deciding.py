@@ -31,8 +31,9 @@ from api.resources.drafts.schemas import (
 from api.resources.drafts.writing import start
 from journeys.drafting.findings import House, has_hard
 from journeys.drafting.order import DraftText
+from journeys.drafting.personal import may_be_ids, reached_in
 from journeys.drafting.sendable import unsendable
-from store.queries import deciding_drafts, journeys
+from store.queries import deciding_drafts, journeys, learners
 from store.queries.deciding_drafts import DraftFilter, Listed, NewText, Refused
 
 SHOWN = 500
@@ -61,7 +62,8 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
 
 
 async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Rejected:
-    """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting."""
+    """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting, Unfit."""
+    await _must_name_nobody(parts, given.reason)
     looked = await _find(parts, draft)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
@@ -76,7 +78,8 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
 
 
 async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> TakenBack:
-    """Take back the approval of a text; one that was taken back stays as it is. Raises NotThere, Conflicting."""
+    """Take back the approval of a text; one that was taken back stays as it is. Raises NotThere, Conflicting, Unfit."""
+    await _must_name_nobody(parts, given.reason)
     looked = await _find(parts, draft)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
@@ -292,6 +295,20 @@ def filter_of(
     """The filter as the store knows it; `own` is the message's own language."""
     is_own = language == OWN
     return DraftFilter(journey, message, None if is_own else language, is_own, value, state)
+
+
+async def _must_name_nobody(parts: Parts, reason: str) -> None:
+    """Raise Unfit for a reason that the next text could not be told: the writer is told of nobody."""
+    what = reached_in(reason)
+    if what is None and (words := may_be_ids(reason)):
+        async with parts.database.read() as session:
+            what = "an id" if await learners.find_ids(session, words) else None
+    if what is not None:
+        raise Unfit(
+            "reason_names_somebody",
+            f"the reason holds {what}, and the model is told it with the next text: say what is wrong with the text, "
+            "without who somebody is or where they are reached",
+        )
 
 
 async def _find(parts: Parts, draft: str) -> Listed:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from journeys.drafting.personal import LONGEST, personal_in
+from journeys.drafting.personal import LONGEST, may_be_ids, personal_in, reached_in
 from journeys.expressions import Facts
 
 ANNA = Facts(
@@ -143,3 +143,26 @@ def test_a_long_name_takes_no_time(own: str) -> None:
     of = Facts(learner=dict.fromkeys(("id", "given_name", "family_name", "email", "phone", "manager"), own))
     for value in ("Nurse", "b" * LONGEST, "\ufdfb" * LONGEST, "e\u0301\u0323" * (LONGEST // 3)):
         assert personal_in(value, of) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("Ask somebody@example.org first.", "an e-mail address"),
+        ("Call +43 660 1234567, not us", "a telephone number"),
+        ("her number is 0660/123 45 67", "a telephone number"),
+        ("wrong for lrn-0123456789abcdef", "an id"),
+        ("too long", None),
+        ("The course ends on 2026-03-02, not on 2. 3. 2026.", None),
+        ("It costs 1 500 000, since 2024-2026", None),
+        ("5 days, 10 minutes, at 09:30", None),
+    ],
+)
+def test_where_somebody_is_reached_is_told_whoever_it_is(text: str, what: str | None) -> None:
+    """Dates, years and amounts are no telephone numbers."""
+    assert what == reached_in(text)
+
+
+def test_what_may_be_an_id_is_a_word_with_a_digit() -> None:
+    """Whether it is one, only the store knows."""
+    assert {"emp-4711", "1042"} == may_be_ids("Not for emp-4711. Nor for 1042, in 5 days")

@@ -21,6 +21,8 @@ BOTH = ("sqlite", "postgresql")
 FIRST_AT = 3.0
 PAUSES_SECONDS = (2.0, 7.0)
 """Between the beginnings of two faults."""
+SHORT_PAUSE_SECONDS = 2.5
+"""The same in a short run, at least."""
 REST_SECONDS = 4.0
 """So long a subject is left alone after a fault, so that it has begun again when the next one comes."""
 
@@ -98,8 +100,11 @@ SHORT = (
     Kind("cut", ("database",), on=("postgresql",)),
     Kind("drop", ("smtp",), 1.0, 2.0),
     Kind("refuse", ("webhook",), 1.0, 2.0),
+    Kind("rebalance", BRIDGES, 0.5, 1.5),
 )
-"""One kill of each, and one of each that the others do: for a run of a minute."""
+"""One kill of each, and one of each that the others do, but for what takes long or wants a machine of its own: for a
+run of a minute.
+"""
 
 
 def draw(
@@ -146,7 +151,7 @@ def draw_short(seed: int, *, on: str, without: Sequence[str] = ()) -> tuple[Plan
     possible = [kind for kind in SHORT if on in kind.on and kind.fault not in without]
     return tuple(
         Planned(
-            round(FIRST_AT + number * 3.0 + chance.uniform(0.0, 1.5), 1),
+            round(FIRST_AT + number * SHORT_PAUSE_SECONDS + chance.uniform(0.0, 1.0), 1),
             kind.fault,
             chance.choice(kind.subjects),
             round(chance.uniform(kind.shortest, kind.longest), 1),

@@ -92,8 +92,8 @@ LEARNERS = 40
 
 @pytest.mark.timeout(900)
 async def test_a_minute_of_chaos() -> None:
-    """Worker, bridge, API, Temporal and Kafka are killed, SQLite is locked, providers refuse and drop the line: nothing
-    is lost, nobody is stuck, nothing is said twice, and what is in doubt was open when somebody died.
+    """Worker, bridge, API, Temporal and Kafka are killed, a bridge leaves and comes again, SQLite is locked, providers
+    refuse and drop the line: nothing is lost, nobody is stuck, nothing is said twice, and what is in doubt was open when somebody died.
     """
     outcome = await run(Asked(seed=2026, learners=LEARNERS, seconds=25.0, is_short=True), say=Say())
     assert outcome.is_good, "\n".join([*map(str, outcome.plan), *outcome.stories, *outcome.remarks])
@@ -682,6 +682,7 @@ def test_every_kind_of_fault_comes(on: str) -> None:
     short = draw_short(1, on=on)
     assert sorted(kind.fault for kind in SHORT if on in kind.on) == sorted(planned.fault for planned in short)
     assert 5 == sum(planned.fault == "kill" for planned in short)
+    assert 1 == sum(planned.fault == "rebalance" for planned in short)
 
 
 @pytest.mark.parametrize("line", ["3.1 kill", "soon kill api 1", "3.1 freeze kafka 2", "3.1 insult api 1"])

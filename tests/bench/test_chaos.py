@@ -93,7 +93,8 @@ LEARNERS = 40
 @pytest.mark.timeout(900)
 async def test_a_minute_of_chaos() -> None:
     """Worker, bridge, API, Temporal and Kafka are killed, a bridge leaves and comes again, SQLite is locked, providers
-    refuse and drop the line: nothing is lost, nobody is stuck, nothing is said twice, and what is in doubt was open when somebody died.
+    refuse and drop the line: nothing is lost, nobody is stuck, nothing is said twice, and what is in doubt was open
+    when somebody died.
     """
     outcome = await run(Asked(seed=2026, learners=LEARNERS, seconds=25.0, is_short=True), say=Say())
     assert outcome.is_good, "\n".join([*map(str, outcome.plan), *outcome.stories, *outcome.remarks])

@@ -55,5 +55,5 @@ chaos: setup  ## everything fails while 1,500 learners run, and what came of it 
 soak: setup  ## half an hour of steady work on each database, and whether memory grows: ON=sqlite|postgresql|both
 	@$(BIN)/python -m bench.chaos soak --on $(or $(ON),both) $(or $(OPTIONS),--save); $(TO_THE_PAGES)
 
-drafted: setup  ## a test at full size: 1,200 texts drafted, checked and approved while 500 learners run, in some ten minutes
+drafted: setup  ## a test at full size: 1,200 texts drafted, checked and approved while 500 learners run, in some minutes
 	@DRAFTED_AT_SCALE=full $(BIN)/python -m pytest -n 0 tests/workers/test_drafted_at_scale.py

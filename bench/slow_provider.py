@@ -2,6 +2,7 @@
 both get twenty messages a second.
 
     webhook       from the event's time until the receiver has the message: alone, then beside the slow SMTP server
+    twice as many by webhook and no letters: what as many messages cost each other where no provider is slow
     letters       that the SMTP server has had by the end; what it cannot take yet waits on its channel's queue
 
 At the end it is checked that every webhook's message came once, that no letter came twice, and that every letter has
@@ -57,14 +58,17 @@ COLUMNS = (
 async def measure(
     *, seconds: float, on: Sequence[str] = ("sqlite", "postgresql"), stage: Servers | None = None
 ) -> Table:
-    """Two rows for each database; raises Wrong."""
+    """Three rows for each database; raises Wrong."""
     rows: list[Row] = []
     targets: list[Target] = []
     async with on_stage(stage) as stage:
         for database in on:
-            alone, beside = await _measure(stage, database, round(seconds * PER_SECOND))
+            alone, twice, beside = await _measure(stage, database, round(seconds * PER_SECOND))
             said = SUBJECT_OF[database]
-            rows += [Row(f"{said}: webhook alone", alone), Row(f"{said}: beside a slow SMTP server", beside)]
+            rows += [
+                Row(f"{said}: webhook alone", alone), Row(f"{said}: twice as many by webhook", twice),
+                Row(f"{said}: beside a slow SMTP server", beside),
+            ]  # fmt: skip
             figure = f"{said}: p99 by webhook, as a multiple of its own alone"
             targets.append(Target(figure, beside["p99"] / alone["p99"], at_most=2, floor=1, decimals=2, subject=said))
         stage.progress.done()
@@ -76,7 +80,7 @@ async def measure(
     return Table("slow_provider", title, COLUMNS, rows, remarks, targets)
 
 
-async def _measure(stage: Servers, database: str, number: int) -> tuple[dict[str, float], dict[str, float]]:
+async def _measure(stage: Servers, database: str, number: int) -> Sequence[dict[str, float]]:
     port, file = process.free_port(), stage.new_folder("receiver") / "arrived.txt"
     arguments = ("--port", str(port), "--file", str(file))
     receiver = OfBench("receiver", arguments, file.with_name("ready"), (Listens(port),))
@@ -92,10 +96,13 @@ async def _measure(stage: Servers, database: str, number: int) -> tuple[dict[str
         begun = await _produce(waymark, "alone", ["webhook"], number)
         await stage.wait_for(arrived, WARM_UP + number, said="webhook alone")
         alone = _figures(begun, arrived)
+        begun = await _produce(waymark, "twice", ["webhook", "webhook"], number)
+        await stage.wait_for(arrived, WARM_UP + 3 * number, said="twice as many by webhook")
+        twice = _figures(begun, arrived)
         begun = await _produce(waymark, "beside", ["webhook", "email"], number)
-        await stage.wait_for(arrived, WARM_UP + 2 * number, said="webhook beside a slow SMTP server")
+        await stage.wait_for(arrived, WARM_UP + 4 * number, said="webhook beside a slow SMTP server")
         letters = await _letters(waymark, number)
-        return alone, {**_figures(begun, arrived), "letters that came": letters}
+        return alone, twice, {**_figures(begun, arrived), "letters that came": letters}
 
 
 async def _produce(waymark: Waymark, prefix: str, channels: Sequence[str], number: int) -> dict[str, float]:
@@ -104,8 +111,9 @@ async def _produce(waymark: Waymark, prefix: str, channels: Sequence[str], numbe
 
     async def enter(place: int) -> None:
         at = time.time()
-        begun[f"{prefix}-webhook-{place}"] = at
-        await waymark.produce([_entry(f"{prefix}-{channel}-{place}", channel, at) for channel in channels])
+        learners = {f"{prefix}-{which}-{place}": channel for which, channel in enumerate(channels)}
+        begun.update((learner, at) for learner, channel in learners.items() if channel == "webhook")
+        await waymark.produce([_entry(learner, channel, at) for learner, channel in learners.items()])
 
     await paced(number, PER_SECOND, enter)
     return begun

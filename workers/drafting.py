@@ -291,7 +291,7 @@ class Drafting:
         pause = self.breath.failed(str(trouble), began=began, after=after, is_misconfigured=is_ours)
 
         async def note() -> None:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 row, said = call.ordered.row, trouble.provider_words
                 told = {"answer": said[:LONGEST_KEPT]} if said and row.body is None else {}
                 why = f"waits for the writer: {trouble}"
@@ -306,7 +306,7 @@ class Drafting:
         """Say what a call took of which nothing else is written down."""
 
         async def settle() -> None:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 await spending.settle(session, call.reserved, spent, calls=calls)
 
         await outlast(settle, within=self.answer_limit)
@@ -324,7 +324,7 @@ class Drafting:
             raise
 
         async def conclude() -> WriteEnded:
-            async with self.database.write() as session:
+            async with self.database.write(is_answer=True) as session:
                 row = await drafts.lock(session, ordered.row.id)
                 await spending.settle(session, call.reserved, spent)
                 if row is None or row.state != "wanted" or row.calls != ordered.row.calls:

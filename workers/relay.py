@@ -64,7 +64,7 @@ class Relay:
         async with self.database.read() as session:  # again, now that nobody else relays
             page = await outbox.list_oldest(session, limit=PAGE)
         sent = await asyncio.get_running_loop().run_in_executor(self._thread, self._send, page)
-        async with self.database.write() as session:
+        async with self.database.write(is_answer=True) as session:
             await outbox.remove(session, [record.seq for record in page[:sent]])
         if sent < len(page):
             raise Passing(f"{len(page) - sent} records of ours were not taken")

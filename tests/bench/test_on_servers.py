@@ -69,6 +69,7 @@ async def test_goals_and_a_slow_provider(stage: Servers) -> None:
     table = await slow_provider.measure(seconds=0.5, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["p99 by webhook"])
     assert 10 == _rows(table)[f"{SQLITE}: beside a slow SMTP server"].figures["messages"]
+    assert 20 == _rows(table)[f"{SQLITE}: twice as many by webhook"].figures["messages"]
 
 
 async def test_a_list_of_many(stage: Servers) -> None:

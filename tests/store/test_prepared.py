@@ -45,11 +45,15 @@ async def test_what_is_written_and_found_is_the_same_either_way(database: Databa
 async def test_it_belongs_to_the_transaction(database: Database) -> None:
     """What is rolled back was never there."""
     record, find = Prepared(insert(JournalRow)), Prepared(select(*COLUMNS))
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with database.write() as session:
             await record.change(session, LINE)
             assert len(await find.rows(session, {})) == 1
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     async with database.write() as session:
         assert [] == await find.rows(session, {})
         assert await find.first(session, {}) is None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.database import Database, connection_of
 from store.migrate import upgrade
@@ -55,14 +56,17 @@ async def test_an_answer_is_written_before_anything_new_is_begun(narrow: Databas
 async def test_what_the_session_and_its_connection_do_is_one_transaction(narrow: Database, fails: bool) -> None:
     """Both stay, or neither does; also what is only added, and beside a savepoint that was undone."""
 
+    async def undo(session: AsyncSession) -> None:
+        async with session.begin_nested():
+            session.add(row("undone"))
+            await session.flush()
+            raise ZeroDivisionError
+
     async def write() -> None:
         async with narrow.write() as session:
             session.add(row("by the session"))
             with pytest.raises(ZeroDivisionError):
-                async with session.begin_nested():
-                    session.add(row("undone"))
-                    await session.flush()
-                    raise ZeroDivisionError
+                await undo(session)
             values = {"name": "by the connection", "value": {}, "updated_at": datetime.now(UTC)}
             await (await connection_of(session)).execute(insert(Installation).values(values))
             session.add(row("last"))

@@ -1,6 +1,7 @@
 """What every test can ask for: real servers, shared by one test run, and a database of its own."""
 
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ hypothesis.settings.load_profile("waymark")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that runs the tests makes the run's folder, before it starts its workers."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell runs beside it; it would be inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if servers.FOLDER not in os.environ:
         servers.begin_run()
         config.add_cleanup(servers.end_run)

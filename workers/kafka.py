@@ -77,8 +77,18 @@ class Consumer:
 
     def poll(self, timeout_seconds: float) -> list[Record]:
         """What has come, within this time; raises Passing."""
+        self._go_on_joining()
         found = _passing(lambda: self._consumer.poll(timeout_ms=int(timeout_seconds * 1000)))
         return [_record(r) for records in found.values() for r in records]
+
+    def _go_on_joining(self) -> None:
+        """Whoever has begun to join the group does so to the end. The package joins anew where a topic has other
+        partitions than were shared out, and forgets that it does when a poll ends meanwhile: the next one finds nothing
+        to be joined for, and there are no heartbeats and no partitions ever after.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - no public name says it
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit where to go on in those of these partitions that are still ours; raises Passing."""

@@ -55,8 +55,8 @@ class Database:
         self._reading = _open(url, pool_size, answers_within)
         self._writing = self._reading if self.is_postgres else _open_to_write(url)
         writers = [] if self.is_postgres else [asyncio.Semaphore(1)]
-        self._answering = writers  # on PostgreSQL they have the pool's overflow to themselves
-        self._beginning = [asyncio.Semaphore(pool_size if self.is_postgres else 1), *writers]
+        self._answering = writers  # on PostgreSQL as many as the pool has left
+        self._beginning = [asyncio.Semaphore(max(1, pool_size * 2 // 5) if self.is_postgres else 1), *writers]
 
     @property
     def engine(self) -> AsyncEngine:

@@ -6,6 +6,7 @@ who died and which server was away by `house`.
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections import defaultdict
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import text
@@ -34,6 +36,8 @@ sys.stdin.read()
 CUTTING = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'chaos'
 """
+MISLED = Path(__file__).parent / "misled"
+"""What a process whose clock is wrong is to load first."""
 
 
 class Impossible(Exception):
@@ -98,6 +102,11 @@ class Freeze:
         await house.thaw(self.subject)
 
 
+def _first(folder: Path) -> str:
+    """The PYTHONPATH with this folder at its head."""
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
 @dataclass
 class WrongClock:
     """Stopped in order, and started with a clock that is wrong by so many seconds: it lasts from when it is ready. Then
@@ -113,7 +122,7 @@ class WrongClock:
         library = faketime()
         assert library is not None, "plans without the library have no such fault"
         wrong = {"LD_PRELOAD": library, "FAKETIME": f"{self.seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        await house.start(self.subject, {**wrong, "DONT_FAKE_MONOTONIC": "1"})
+        await house.start(self.subject, {**wrong, "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": _first(MISLED)})
         if not await house.has_become_ready(self.subject):
             raise Impossible("it did not become ready, or ended before")
         self._ready_at = time.time()

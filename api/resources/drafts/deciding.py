@@ -313,19 +313,20 @@ async def _must_name_nobody(parts: Parts, reason: str) -> None:
 
 async def _find(parts: Parts, draft: str) -> Listed:
     async with parts.database.read() as session:
-        rows = await deciding_drafts.find_all(session, [draft])
-    if draft not in rows:
-        raise no_draft()
-    return rows[draft]
+        return await _found(session, draft)
 
 
 async def _look(parts: Parts, draft: str) -> tuple[Looked, House]:
     async with parts.database.read() as session:
-        rows = await deciding_drafts.find_all(session, [draft])
-        if draft not in rows:
-            raise no_draft()
-        (looked,) = await look(session, parts, [rows[draft]])
+        (looked,) = await look(session, parts, [await _found(session, draft)])
         return looked, await house(session)
+
+
+async def _found(session: AsyncSession, draft: str) -> Listed:
+    row = (await deciding_drafts.find_all(session, [draft])).get(draft)
+    if row is None:
+        raise no_draft()
+    return row
 
 
 def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> Conflicting | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
 from store.tables import DeliveryRow, Enrolment, Identity
 from tests.support.api import event
@@ -16,6 +17,7 @@ from tests.support.command import Done, run
 from tests.support.processes import Installation, installation, own_temporal
 from tests.support.smtp import SmtpSink
 from tests.support.until import until
+from workflows.carrying import Carrying
 
 WAITING = range(8)  # asleep at the backup, and after it: nothing disagrees
 FINISHED = range(8, 14)  # asleep at the backup; their event came after it, and they ended
@@ -109,6 +111,8 @@ async def test_a_restored_database_and_a_temporal_that_went_on(
         await until(lambda: installed.have_ended(len(FINISHED)))
         first = len([*WAITING, *FINISHED, *LATER, *RETRIED, *SENDING])
         await until(lambda: len(smtp_sink.arrived) == first + len(FINISHED))
+        carrying = Carrying(await Client.connect(temporal.address))
+        await until(lambda: _is_at_rest(installed, carrying))
 
         await installed.end_all()
         await installed.database.close()
@@ -142,6 +146,14 @@ async def test_a_restored_database_and_a_temporal_that_went_on(
 async def _has_handed_over(installed: Installation, number: int) -> bool:
     rows = await installed.rows(DeliveryRow)
     return number == len([row for row in rows if row.status == "queued" and row.attempts > 0 and row.attempt is None])
+
+
+async def _is_at_rest(installed: Installation, carrying: Carrying) -> bool:
+    """Whether no workflow waits for a turn or a retry: a letter arrives before the retry that gave it is over, and one
+    that is killed between is still waited for, rightly.
+    """
+    carried = await carrying.find_running([row.id for row in await installed.rows(Enrolment)])
+    return all(running.retries == 0 for running in carried.values())
 
 
 async def _under_way(installed: Installation) -> set[int]:

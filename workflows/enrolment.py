@@ -27,6 +27,9 @@ with workflow.unsafe.imports_passed_through():  # the sandbox's own datetime wou
 LONG_HISTORY = 2_000
 """Events after which a run continues as new, so that a cold wake-up replays little."""
 
+_EVEN_WHEN_POKED = "continue-as-new-even-when-poked"
+"""Before this change, a run that only pokes woke went on as it was, up to the server's limit of a history."""
+
 _TURN_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=4
 )
@@ -107,5 +110,7 @@ class EnrolmentWorkflow:
             self._poked = True
 
     def _may_continue_as_new(self) -> bool:
-        has_long_history = workflow.info().get_current_history_length() > LONG_HISTORY
-        return has_long_history and not self._retrying and not self._poked
+        """A poke is not lost by it: the new run begins with a turn, and the store says what happened."""
+        if self._retrying or workflow.info().get_current_history_length() <= LONG_HISTORY:
+            return False
+        return not self._poked or workflow.patched(_EVEN_WHEN_POKED)

@@ -230,6 +230,8 @@ CONTINUED = "continued", "continued-from"
 BELOW = 20
 """So many events below the limit stands what was poked: two or three waits are over before it is passed."""
 AT_ONCE = 20
+CONTINUED_WHEN_POKED = "continued-when-poked"
+"""A run that became too long by pokes alone, and waits all the while."""
 WAITS = 15
 """Of a second each, counted from the entry: some are over before a worker comes."""
 NOBODY = Queues(prefix="nobody-")
@@ -252,8 +254,7 @@ async def record_continued(temporal_address: str, folder: Path) -> None:
     ):
         id_ = await enter_to_be_continued(house)
         handle = house.house.client.get_workflow_handle(id_)
-        for _ in range((LONG_HISTORY - BELOW) // AT_ONCE):
-            await asyncio.gather(*(handle.signal(POKE) for _ in range(AT_ONCE)))
+        await poke_often(house, id_)
         async with turns_worker(house.house.client, activities, queues=NOBODY, runner=SandboxedWorkflowRunner()):
             await handle.result()
         then = await history_of(house, id_)
@@ -263,10 +264,66 @@ async def record_continued(temporal_address: str, folder: Path) -> None:
     await sink.stop()
 
 
+async def record_continued_when_poked(temporal_address: str, folder: Path) -> None:
+    """An enrolment in a long wait, which is poked until its run goes on as a new one."""
+    folder.mkdir()
+    sink = SmtpSink()
+    await sink.start()
+    url = f"sqlite+aiosqlite:///{folder / 'waymark.db'}"
+    async with unmanned_house(database_url=url, temporal_address=temporal_address, smtp_url=sink.url, home=folder) as (
+        house,
+        activities,
+    ):
+        id_ = await enter_a_long_wait(house)
+        await poke_often(house, id_)
+        async with turns_worker(house.house.client, activities, queues=NOBODY, runner=SandboxedWorkflowRunner()):
+            first = await poke_until_continued(house, id_)
+        keep(CONTINUED_WHEN_POKED, await history_of(house, id_, run=first))
+    await sink.stop()
+
+
+async def poke_often(house: Running, enrolment: str) -> None:
+    """So often that its history is almost long, though nobody has woken it yet."""
+    handle = house.house.client.get_workflow_handle(enrolment)
+    for _ in range((LONG_HISTORY - BELOW) // AT_ONCE):
+        await asyncio.gather(*(handle.signal(POKE) for _ in range(AT_ONCE)))
+
+
+async def poke_until_continued(house: Running, enrolment: str) -> str:
+    """Poke, each time when the turn before is over, until its run has gone on as a new one; answers the first run."""
+    handle = house.house.client.get_workflow_handle(enrolment)
+    first = (await handle.describe()).run_id
+    for _ in range(BELOW):
+        fence = await fence_of(house, enrolment)
+        await handle.signal(POKE)
+        await until(lambda fence=fence: has_turned(house, enrolment, fence))
+        if (await handle.describe()).run_id != first:
+            return first
+    raise AssertionError(f"the run of {enrolment} goes on as it is, though it is long")
+
+
+async def has_turned(house: Running, enrolment: str, fence: int) -> bool:
+    return await fence_of(house, enrolment) > fence
+
+
+async def fence_of(house: Running, enrolment: str) -> int:
+    return next(each.fence for each in await house.enrolments() if each.id == enrolment)
+
+
+async def enter_a_long_wait(house: Running) -> str:
+    """Bob waits for a week; beside him Ada, whom nobody wakes."""
+    return await enter_bob(house, program_of([wait(7)]))
+
+
 async def enter_to_be_continued(house: Running) -> str:
     """Bob enters a journey of waits; beside it that of Ada, whom nobody wakes."""
     names = [f"wait-{n}" for n in range(1, WAITS + 1)]
-    program = program_of([waiting(name, then) for name, then in zip(names, [*names[1:], None], strict=True)])
+    return await enter_bob(
+        house, program_of([waiting(name, then) for name, then in zip(names, [*names[1:], None], strict=True)])
+    )
+
+
+async def enter_bob(house: Running, program: Program) -> str:
     await house.publish_program(replace(program, journey="long", hash="hash-of-long"))
     await house.take(replace(promoted(), id="promoted-bob", subject="bob"))
     (found,) = [each.id for each in await house.enrolments() if each.journey == "long"]
@@ -381,6 +438,8 @@ async def main(*, anew: bool) -> None:
                     await anew_by(name, temporal.address, Path(temporary) / name)
             if anew or not standing.keys() >= set(CONTINUED):
                 await record_continued(temporal.address, Path(temporary) / "continued")
+            if anew or CONTINUED_WHEN_POKED not in standing:
+                await record_continued_when_poked(temporal.address, Path(temporary) / CONTINUED_WHEN_POKED)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from tests.support.record_histories import CONTINUED, CUT_OFF, DRAFTING_SCENARIOS, SCENARIOS, recorded
+from tests.support.record_histories import (
+    CONTINUED,
+    CONTINUED_WHEN_POKED,
+    CUT_OFF,
+    DRAFTING_SCENARIOS,
+    SCENARIOS,
+    recorded,
+)
 from workflows.contracts import DRAFTING_WORKFLOW, ENROLMENT_WORKFLOW, Drafted, Drafting, Ended, Living
 from workflows.drafting import DraftingWorkflow
 from workflows.enrolment import EnrolmentWorkflow
@@ -58,7 +65,8 @@ def test_every_kind_of_run_was_recorded() -> None:
     """Waits, pokes, retries, turns that failed, a clock that was moved; one that goes on as a new run, and that run;
     some that are cut off in the middle; texts sent back, put off, given up.
     """
-    assert {*SCENARIOS, *CUT_OFF, *CONTINUED, *DRAFTING_SCENARIOS} <= HISTORIES.keys()
+    recorded_ones = {*SCENARIOS, *CUT_OFF, *CONTINUED, CONTINUED_WHEN_POKED, *DRAFTING_SCENARIOS}
+    assert recorded_ones <= HISTORIES.keys()
 
 
 def test_histories_end_as_their_names_say() -> None:
@@ -66,6 +74,7 @@ def test_histories_end_as_their_names_say() -> None:
     assert {"cut-off-in-a-wait": "TIMER_STARTED", "cut-off-in-a-retry": "ACTIVITY_TASK_SCHEDULED",
             "cut-off-in-a-turn": "WORKFLOW_TASK_STARTED"} == {name: last_of(name) for name in CUT_OFF}  # fmt: skip
     assert ["WORKFLOW_EXECUTION_CONTINUED_AS_NEW", "WORKFLOW_EXECUTION_COMPLETED"] == [last_of(n) for n in CONTINUED]
+    assert "WORKFLOW_EXECUTION_CONTINUED_AS_NEW" == last_of(CONTINUED_WHEN_POKED)
 
 
 @pytest.mark.parametrize("name", sorted(HISTORIES))

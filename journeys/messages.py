@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from journeys.composing import SAFE_LINKS
 from journeys.definition import Cursor, Printed, clip, judge_variable
 from journeys.drafting.order import LINK, LONGEST_DATA, LONGEST_LINE, kind_of
-from journeys.drafting.personal import FIELDS
+from journeys.drafting.personal import is_personal
 from journeys.expressions import Scope
 from journeys.problems import did_you_mean
 from journeys.program import Draft, Expression, Link, Message, Wording
@@ -150,18 +150,14 @@ def _per(given: Cursor) -> Expression | None:
         given.report("per_learner", detail, allowed=("an expression",), suggestion=hint, severity="warning")
         return Expression("learner.id", ("learner.id",))
     found = given.expression(Scope.STEP, "value")
-    told = [] if found is None else [path for path in found.reads if _is_personal(path)]
+    told = [] if found is None else [path for path in found.reads if is_personal(path)]
     if told:
         detail = f"`per` reads {', '.join(told)}: its value is told to the writer, who is never told who somebody is"
         hint = "per: learner drafts a text for each learner, and tells nothing of her"
+        if told == ["entry.key"]:
+            hint = "name what the key is made of, where many share it: entry.data.course"
         given.report("personal_value", detail, allowed=("learner.role", "learner.country"), suggestion=hint)
     return found
-
-
-def _is_personal(path: str) -> bool:
-    """Whether it is the whole learner, or one of these fields, of her profile or of the event that gave it."""
-    parts = path.removeprefix("entry.data.").removeprefix("learner.").split(".")
-    return parts[0] in FIELDS or path in ("learner", "entry", "entry.data")
 
 
 # --- the whole ----------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Whether a value of `per` says who the learner is whose value it is: it is told to the writer, who is never told
 that. Pure.
 
-The compiler refuses a `per` that reads such a field. A name also reaches it on other ways: in an attribute, a note of
-an event, a variable that a step sets. So each value is compared with what her own profile says. Who is called as a
-department is orders no text for it, and gets the one that others have ordered.
+The compiler refuses a `per` that reads such a field (`is_personal`): of the profile, an id that an event brings of her
+or of the position that she holds, and the entry key, which is mostly made of one. What many share is told: a
+department, a team, a course. A name or an id also reaches it on other ways: in an attribute, a note of an event, a
+variable that a step sets. So each value is compared with what her own profile and the ids in her entry say. Who is
+called as a department is orders no text for it, and gets the one that others have ordered.
 
 Both sides are made alike first (compatible forms, case, marks above and below letters, what nobody sees), and then
 looked through for
@@ -23,13 +25,21 @@ nothing is ordered for it.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from journeys.drafting.order import UNSEEN
 from journeys.expressions import Facts
 
 FIELDS = ("id", "given_name", "family_name", "email", "phone", "manager", "slack_id", "teams_id")
 """Fields of the profile that say who she is, or where she is reached: no writer is told their values."""
+
+IDS = ("position_id", "employee_id", "learner_id", "manager_id", "person_id", "user_id", "worker_id")
+"""Fields of events, and attributes, that are ids of a person or of the position that one holds: the canonical one, and
+what other systems call theirs.
+"""
+
+_OURS = ("enrolment", "delivery")
+"""Fields of events that are ids which we give: each belongs to one learner."""
 
 LONGEST = 200
 """A value of more characters is told to no writer."""
@@ -39,7 +49,7 @@ _LONGEST_OWN = 2 * LONGEST
 
 _ADDRESS = re.compile(r"[^\s@<>]@[^\s@<>]+\.\w")  # each run is read once, whatever stands in it
 
-_LEAST = {"id": 4, "manager": 4}
+_LEAST = dict.fromkeys(("id", "manager", *IDS), 4)
 _LEAST_OTHERWISE = 2
 """What is shorter says nothing within a longer value: an id `12` is not meant by `Ward 12`."""
 
@@ -69,6 +79,17 @@ _IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u
 """Letters and marks that print nothing."""
 
 
+def is_personal(path: str) -> bool:
+    """Whether what is read at this path (`entry.data.course`) says who somebody is: a field of the profile or of the
+    event that gave it, an id, the entry key; or all of the learner or of the entry.
+    """
+    if path in ("learner", "entry", "entry.key", "entry.data"):
+        return True
+    root, *parts = path.removeprefix("entry.data.").removeprefix("learner.").split(".")
+    is_ours = root in _OURS and path.startswith("entry.data.")
+    return root in FIELDS or is_ours or not set(IDS).isdisjoint((root, *parts))
+
+
 def personal_in(value: str, facts: Facts) -> str | None:
     """What of hers stands in the value, as `learner.family_name`, or that an address does, or that it is longer than
     any that is looked through; None where nothing does. Quick whatever stands in the value and in her profile.
@@ -81,9 +102,21 @@ def personal_in(value: str, facts: Facts) -> str | None:
         own = facts.learner.get(name)
         if isinstance(own, str) and _says(said, digits, name, _alike(own)):
             return f"learner.{name}"
+    for path, name, own in _ids_beside(facts):
+        if _says(said, digits, name, _alike(own)):
+            return path
     if _is_written_as_one(said, facts):
         return "learner.family_name"
     return "an address" if _ADDRESS.search(said) else None
+
+
+def _ids_beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
+    """The ids among her attributes, and those that the event brought with which she entered: path, name, id."""
+    for of, there in (("learner.attributes", facts.learner.get("attributes")), ("entry.data", facts.entry.get("data"))):
+        for name in IDS if isinstance(there, Mapping) else ():
+            own = there.get(name)
+            if isinstance(own, str | int):
+                yield f"{of}.{name}", name, str(own)
 
 
 def _says(said: str, digits: str, name: str, own: str) -> bool:

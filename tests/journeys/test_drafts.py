@@ -131,11 +131,31 @@ def test_what_is_wrong_is_told_where_it_stands(draft: str, code: str, path: str)
         *("learner.given_name", "learner.family_name", "learner.email", "learner.phone", "learner.manager"),
         *("learner.slack_id", "learner.teams_id", "entry.data.email", "entry.data.given_name"),
         *("'\"Dear \" + learner.given_name'", "'has(learner.email) ? learner.role : learner.id'"),
+        *("entry.key", "entry.data.position_id", "'entry.data[\"position_id\"]'", "entry.data.enrolment"),
+        *("entry.data.person.employee_id", "learner.attributes.user_id", "'\"For \" + entry.key'"),
     ],
 )
 def test_no_value_that_says_who_somebody_is_is_told_to_a_writer(per: str) -> None:
     """Names, addresses and ids are an error under `per`, in whatever expression."""
     assert ("personal_value", "per") in told(f"{{brief: b, per: {per}}}")
+
+
+@pytest.mark.parametrize(
+    "per",
+    [
+        *("learner.department", "learner.team", "learner.attributes.ward", "learner.attributes.delivery"),
+        *("entry.data.course", "entry.data.to_level", "entry.data.metric", "entry.data.course_id"),
+    ],
+)
+def test_what_many_share_is_told(per: str) -> None:
+    """A department, a role, a course: its code is nobody's id."""
+    assert ("personal_value", "per") not in told(f"{{brief: b, per: {per}}}")
+
+
+def test_in_place_of_the_key_what_it_is_made_of_is_proposed() -> None:
+    """A key may be a course: then that is what is to be named."""
+    (problem,) = problems("{brief: b, per: entry.key}")
+    assert "name what the key is made of, where many share it: entry.data.course" == problem.suggestion
 
 
 def test_names_may_be_placeholders() -> None:

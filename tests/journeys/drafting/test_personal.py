@@ -36,6 +36,25 @@ def test_what_says_who_she_is(value: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ("pos-0815", "entry.data.position_id"),
+        ("for POS-0815 alone", "entry.data.position_id"),
+        ("Ward 471147", "entry.data.employee_id"),
+        ("u-92", "learner.attributes.user_id"),
+    ],
+)
+def test_an_id_of_her_entry_says_who_she_is(value: str, path: str) -> None:
+    """Of a person or of a position, among the attributes and in the event; on whatever way it came into the value."""
+    of = Facts(
+        learner={"attributes": {"user_id": "u-92", "ward": "W-7"}},
+        entry={"key": "MGR-101", "data": {"position_id": "pos-0815", "employee_id": 471147, "course": "MGR-101"}},
+    )
+    assert path == personal_in(value, of)
+    assert [None] * 3 == [personal_in(shared, of) for shared in ("MGR-101", "W-7", "ward u-92x")]
+
+
+@pytest.mark.parametrize(
     "value", ["Nurse", "Annabelle's ward", "emp-47110", "123456", "bed 12 @ ward 3", "", "véhicule"]
 )
 def test_what_says_nothing_of_her(value: str) -> None:

@@ -25,7 +25,7 @@ nothing is ordered for it.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from journeys.drafting.order import UNSEEN
 from journeys.expressions import Facts
@@ -49,7 +49,7 @@ _LONGEST_OWN = 2 * LONGEST
 
 _ADDRESS = re.compile(r"[^\s@<>]@[^\s@<>]+\.\w")  # each run is read once, whatever stands in it
 
-_LEAST = dict.fromkeys(("id", "manager", *IDS), 4)
+_LEAST = {"id": 4, "manager": 4, **dict.fromkeys(IDS, 4)}
 _LEAST_OTHERWISE = 2
 """What is shorter says nothing within a longer value: an id `12` is not meant by `Ward 12`."""
 
@@ -113,7 +113,9 @@ def personal_in(value: str, facts: Facts) -> str | None:
 def _ids_beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """The ids among her attributes, and those that the event brought with which she entered: path, name, id."""
     for of, there in (("learner.attributes", facts.learner.get("attributes")), ("entry.data", facts.entry.get("data"))):
-        for name in IDS if isinstance(there, Mapping) else ():
+        if not isinstance(there, dict):
+            continue
+        for name in IDS:
             own = there.get(name)
             if isinstance(own, str | int):
                 yield f"{of}.{name}", name, str(own)

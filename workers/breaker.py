@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then it may be tried again, and the first bad
-    attempt opens it anew.
+    """Opens after `threshold` bad attempts in a row, for `rest_seconds`; then one turn tries for all, and the others
+    let it rest again until a good attempt, whoever makes it, has closed it.
 
     `clock` is a monotonic one, in seconds. An attempt is bad when it was refused for now, timed out or took longer
     than `slow_seconds`. It is open, too, while `hanging` attempts have been under way for `hangs_after_seconds`: by the
@@ -27,11 +27,16 @@ class Breaker:
     _open_until: float = float("-inf")
     _begun: dict[object, float] = field(default_factory=dict[object, float])
 
-    @property
-    def is_open(self) -> bool:
-        """Whether turns should not try this provider now."""
+    def may_try(self) -> bool:
+        """Whether this turn should try the provider now; whoever is told so tries it. After a rest one is told so, and
+        no other for another rest: if it hangs, one place is waited in and not every one.
+        """
         now = self.clock()
-        return now < self._open_until or self._hang(now)
+        if now < self._open_until or self._hang(now):
+            return False
+        if self._bad_in_a_row >= self.threshold:
+            self._open_until = now + self.rest_seconds
+        return True
 
     def _hang(self, now: float) -> bool:
         since = [begun for begun in self._begun.values() if now - begun >= self.hangs_after_seconds]

@@ -127,9 +127,9 @@ class Requesting:
             return row.reason or "no answer came in time"
         return None
 
-    def is_breaker_open(self, row: RequestRow) -> bool:
-        """Whether the system is known to be down or slow."""
-        return self.breakers[queue_of(row.service, row.target)].is_open
+    def may_try(self, row: RequestRow) -> bool:
+        """Whether this turn should ask the system now; not where it is known to be down or slow."""
+        return self.breakers[queue_of(row.service, row.target)].may_try()
 
     async def claim(
         self, session: AsyncSession, row: RequestRow, *, learner: str, is_new: bool = False

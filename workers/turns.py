@@ -338,7 +338,7 @@ class _Performer:
     async def _send(self, run: Run, bidding: Bidding, ready: Ready, *, is_new: bool) -> Answer:
         """Nothing is in its way: the first attempt is made here, where its provider is well."""
         row, now = bidding.row, bidding.now
-        if row.attempts > 0 or self.turns.delivering.breakers[ready.channel].is_open:
+        if row.attempts > 0 or not self.turns.delivering.breakers[ready.channel].may_try():
             await self._write(row, is_new=is_new, channel=ready.channel)
             if bidding.budget is not None:
                 await self.turns.attending.hold(self._db, bidding, ready.channel)
@@ -429,7 +429,7 @@ class _Performer:
             return None
         await self._put_off(bidding.row, Deferred(now, None, "it goes in one message with others"), is_new=is_new)
         await self.turns.attending.keep_words(self._db, gathered.parts)
-        if self.turns.delivering.breakers[ready.channel].is_open:
+        if not self.turns.delivering.breakers[ready.channel].may_try():
             await deliveries.record(self._db, gathered.row)
             return self._hand_to_queue(lead.digest, ready.channel, "its provider is slow or down", now)
         claim = await self.turns.delivering.claim(self._db, gathered.ready, new=gathered.row)
@@ -550,7 +550,7 @@ class _Performer:
         if (await deliveries.find_switches(self._db)).is_halted:
             await requesting.put_by(self._db, row, is_new=is_new, status="deferred", reason="halted")
             return Deferred(now, None, "halted")
-        if row.attempts > 0 or requesting.is_breaker_open(row):
+        if row.attempts > 0 or not requesting.may_try(row):
             await requesting.put_by(self._db, row, is_new=is_new, status="queued", reason=row.reason)
             return self._ask_later(row, row.reason or f"{row.target} is slow or down", now)
         claim = await requesting.claim(self._db, row, learner=self._at(run).learner.source_id, is_new=is_new)

@@ -25,17 +25,31 @@ def clock() -> Clock:
 
 
 def test_it_opens_after_bad_attempts_in_a_row_and_rests(clock: Clock) -> None:
-    """A good one in between begins the count again; after the rest it may be tried, and a bad one opens it anew."""
+    """A good one in between begins the count again; after the rest it is tried, and a bad one lets it rest again."""
     breaker = Breaker(clock, threshold=3, rest_seconds=15.0)
     for saw in (breaker.saw_bad, breaker.saw_bad, lambda: breaker.saw_good(0.1), breaker.saw_bad, breaker.saw_bad):
         saw()
-    assert not breaker.is_open
+    assert breaker.may_try()
     breaker.saw_bad()
-    assert breaker.is_open
+    assert not breaker.may_try()
     clock.now += 15.0
-    assert not breaker.is_open
+    assert breaker.may_try()
     breaker.saw_bad()
-    assert breaker.is_open
+    assert not breaker.may_try()
+
+
+def test_after_a_rest_one_tries_for_all(clock: Clock) -> None:
+    """If it hangs, no other waits with it; a good answer, whoever got it, lets all try again."""
+    breaker = Breaker(clock, threshold=1, rest_seconds=15.0)
+    breaker.saw_bad()
+    clock.now += 15.0
+    assert [True, False, False] == [breaker.may_try() for _ in range(3)]
+    clock.now += 14.0
+    assert not breaker.may_try(), "it hangs still"
+    clock.now += 1.0
+    assert [True, False] == [breaker.may_try() for _ in range(2)], "another one, after another rest"
+    breaker.saw_good(0.1)
+    assert [True, True] == [breaker.may_try() for _ in range(2)]
 
 
 def test_a_slow_answer_is_a_bad_one(clock: Clock) -> None:
@@ -43,7 +57,7 @@ def test_a_slow_answer_is_a_bad_one(clock: Clock) -> None:
     breaker = Breaker(clock, threshold=2, slow_seconds=3.0)
     for _ in range(2):
         breaker.saw_good(3.5)
-    assert breaker.is_open
+    assert not breaker.may_try()
 
 
 def test_many_that_hang_are_seen_before_the_first_is_over(clock: Clock) -> None:
@@ -52,12 +66,12 @@ def test_many_that_hang_are_seen_before_the_first_is_over(clock: Clock) -> None:
     with ExitStack() as attempts:
         for _ in range(3):
             attempts.enter_context(breaker.attempting())
-        assert not breaker.is_open, "they have only begun"
+        assert breaker.may_try(), "they have only begun"
         clock.now += 1.0
-        assert breaker.is_open
+        assert not breaker.may_try()
         with breaker.attempting():
-            assert breaker.is_open
-    assert not breaker.is_open
+            assert not breaker.may_try()
+    assert breaker.may_try()
 
 
 def test_an_attempt_that_fails_is_over(clock: Clock) -> None:
@@ -65,4 +79,4 @@ def test_an_attempt_that_fails_is_over(clock: Clock) -> None:
     breaker = Breaker(clock, hanging=1, hangs_after_seconds=0.0)
     with pytest.raises(ConnectionError), breaker.attempting():
         raise ConnectionError
-    assert not breaker.is_open
+    assert breaker.may_try()

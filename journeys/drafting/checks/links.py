@@ -1,9 +1,15 @@
-"""Links: only as `{{ link }}`, by itself; no address of a site, no e-mail address, no telephone number."""
+"""Links: only as `{{ link }}`, by itself; no address of a site, no e-mail address, no telephone number.
+
+Whatever ends as hosts of the internet do is taken for an address, however its dots are written; so are a file named like
+one (`handout.zip`) and a small word that follows a full stop without a space, where hosts end in it (`done.so`).
+"""
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
-from journeys.drafting.checks.base import Finding, Look, check, quoted
+from journeys.drafting.checks.base import Finding, Look, as_read, check, quoted
+from journeys.drafting.hosts import hosts_in
 from journeys.drafting.order import LINK
 
 _MARKDOWN = re.compile(
@@ -11,28 +17,50 @@ _MARKDOWN = re.compile(
     re.MULTILINE,
 )
 _ADDRESS = re.compile(
-    r"\b(?:https?|ftp|mailto|tel|sms|javascript|data)\s?:\s?(?://)?[^\s<>\"]{2,300}"
+    r"\b\w[\w+.-]{0,20}\s?:\s?//[^\s<>\"]{2,300}"
+    r"|\b(?:h[tx]{2}ps?|ftp|mailto|tel|sms|javascript|vbscript)\s?:\s?[^\s<>\"]{2,300}"
+    r"|\bdata\s?:\s?\w{1,20}/[^\s<>\"]{2,300}"
+    r"|(?<![\w/])//(?=[\w\[])[^\s<>\"]{2,300}"
     r"|\bwww\.[^\s<>\"]{2,200}"
-    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
-    r"|(?<![\w@.])(?:[a-z0-9-]{2,63}\.){1,4}"
-    r"(?:com|org|net|io|de|fr|es|co|eu|ly|info|app|dev|uk|ch|at|edu|gov|me|ai|biz|cloud|example|local|internal"
-    r"|intranet)"
-    r"(?:/[^\s<>\"]{0,200})?(?![\w.]\w)",
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}",
     re.IGNORECASE,
 )
 _TELEPHONE = re.compile(r"(?<!\w)(?:\+\d{1,3}[ ()/.-]{0,2}|\(?0\d{1,4}\)?[ /-]{1,2})\d(?:[ ()/.-]{0,2}\d){5,12}(?!\w)")
 
+_IGNORED = re.compile("[\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0000-\U000e0fff]")
+"""What nobody sees and no address has, beyond what is taken off every text."""
+_BLOCK = re.compile(r"\{%.{0,200}?%\}|\{#.{0,200}?#\}", re.DOTALL)
+"""What a person may write and a writer may not: `{% if learner.team %}` is no host."""
+_ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
+_APART = re.compile(r"[–—]|(?<=：)")
+"""Where a space is read: a long dash is in no address, and behind a colon of full width no space is written."""
+
 
 @check("links")
 def links(look: Look) -> Iterator[Finding]:
-    """A link that is not `{{ link }}`: an address, an e-mail address, a telephone number, a Markdown link."""
+    """A link that is not `{{ link }}` by itself: an address, an e-mail address, a telephone number, a Markdown link."""
     instead = (
         "write {{ link }} by itself" if LINK in look.order.placeholders else "this message has no link: take it out"
     )
     for match in _MARKDOWN.finditer(look.raw):
         yield Finding("links", "hard", f"a link in Markdown; {instead}", quoted(match[0]))
-    seen = look.prose
-    for match in _ADDRESS.finditer(seen):
-        yield Finding("links", "hard", f"an address that nobody gave; {instead}", quoted(match[0]))
-    for match in _TELEPHONE.finditer(seen):
+    for place in _addresses(_plain(look.raw)):
+        yield Finding("links", "hard", f"an address that nobody gave; {instead}", quoted(place))
+    for match in _TELEPHONE.finditer(look.prose):
         yield Finding("links", "hard", "a telephone number that nobody gave; take it out", quoted(match[0]))
+
+
+def _plain(text: str) -> str:
+    """The text as it is read, without blocks of a template and what Markdown takes off before it is shown."""
+    shown = _ESCAPE.sub("", _IGNORED.sub("", _BLOCK.sub(" ", text)))
+    return as_read(_APART.sub(" ", shown))
+
+
+def _addresses(seen: str) -> Iterator[str]:
+    """The addresses in a text, each once."""
+    end = -1
+    written = ((match.start(), match[0]) for match in _ADDRESS.finditer(seen))
+    for start, place in sorted(chain(written, hosts_in(seen)), key=lambda found: (found[0], -len(found[1]))):
+        if start >= end:
+            yield place
+            end = start + len(place)

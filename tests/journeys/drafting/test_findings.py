@@ -172,6 +172,18 @@ def test_a_link_is_wanted_where_the_fallback_has_it_in_its_body() -> None:
         ("The course is there. <script>alert(1)</script>", "markup"),
         ("The course is there. &lt;b&gt;", "markup"),
         ("The course is there. javascript:alert(1)", "links"),
+        ("The course is there: portal\u200b.top", "links"),
+        ("The course is there: portal\ufe0f.top", "links"),
+        ("The course is there: portal．top", "links"),
+        ("The course is there: portal｡top", "links"),
+        ("The course is there: portal\\.top", "links"),
+        ("The course is there: portal.**top**", "links"),
+        ("The course is there: https\\:\\\\portal.pdf", "links"),
+        ("The course is there: hxxp://portal.pdf", "links"),
+        ("The course is there: //portal.pdf", "links"),
+        ("The course is there: slack://portal", "links"),
+        ("The course is there—portal.top—for you.", "links"),
+        ("The course is there: http:10.1.2.3", "links"),
     ],
 )
 def test_a_disguise_does_not_help(body: str, check: str) -> None:

@@ -3,6 +3,7 @@ disagrees, and every journey ends.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -149,11 +150,14 @@ async def _has_handed_over(installed: Installation, number: int) -> bool:
 
 
 async def _is_at_rest(installed: Installation, carrying: Carrying) -> bool:
-    """Whether no workflow waits for a turn or a retry: a letter arrives before the retry that gave it is over, and one
-    that is killed between is still waited for, rightly.
+    """Whether no workflow waits for a retry, and nobody is carried who has ended: a letter arrives before the retry
+    that gave it is over, and the store knows of an end before Temporal does. What is killed between is still waited
+    for, rightly.
     """
-    carried = await carrying.find_running([row.id for row in await installed.rows(Enrolment)])
-    return all(running.retries == 0 for running in carried.values())
+    rows: Sequence[Enrolment] = await installed.rows(Enrolment)
+    carried = await carrying.find_running([row.id for row in rows])
+    ended = {row.id for row in rows if row.status == "ended"}
+    return ended.isdisjoint(carried) and all(running.retries == 0 for running in carried.values())
 
 
 async def _under_way(installed: Installation) -> set[int]:

@@ -16,6 +16,7 @@ from store import policy_lock
 from store.queries import deliveries, installation, turns
 from store.tables import DeliveryRow, Enrolment
 from tests.support.api import Api, event, parts_over, serving
+from tests.support.deadlocks import be_patient, look_in_five_seconds
 from tests.support.house import running_house
 from tests.support.smtp import SmtpSink
 from tests.support.until import until as until_
@@ -188,13 +189,14 @@ async def test_a_deadlock_with_a_batch_leaves_nobody_asleep(api: Api) -> None:
         core = await session.connection()
         await core.execute(update(Enrolment).values(depends_on="zone", wake_wanted_at=None))
         first, last = (await core.execute(select(Enrolment.id).order_by(col(Enrolment.id)))).scalars().all()
+    look_in_five_seconds(api.parts.database)
 
     async def waits_or_is_given() -> bool:
         async with api.parts.database.read() as session:
             return giving.done() or (await (await session.connection()).execute(text(WAITING))).first() is not None
 
     async with api.parts.database.write() as batch:
-        await (await batch.connection()).execute(text("SET LOCAL deadlock_timeout = '20s'"))
+        await be_patient(batch)
         await deliveries.lock_enrolment(batch, last)
         giving = asyncio.create_task(api.client.put("/v1/policy", json={"sending": None}))
         await until_(waits_or_is_given)

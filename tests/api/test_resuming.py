@@ -14,6 +14,7 @@ from journeys.resending import AGAIN
 from store.queries import deliveries, pausing
 from store.tables import DeliveryRow, Enrolment
 from tests.support.api import Api
+from tests.support.deadlocks import be_patient, look_in_five_seconds
 from tests.support.until import until
 
 POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -124,13 +125,14 @@ async def test_a_deadlock_with_a_batch_leaves_nobody_asleep(api: Api) -> None:
     the page is tried again. The batch is told to be patient, so that it is not the one.
     """
     await paused_with(api, {"a": HELD, "b": HELD})
+    look_in_five_seconds(api.parts.database)
 
     async def waits_or_is_over() -> bool:
         async with api.parts.database.read() as session:
             return resuming.done() or (await (await session.connection()).execute(text(WAITING))).first() is not None
 
     async with api.parts.database.write() as batch:
-        await (await batch.connection()).execute(text("SET LOCAL deadlock_timeout = '20s'"))
+        await be_patient(batch)
         await deliveries.lock_enrolment(batch, "b")
         resuming = asyncio.create_task(api.client.post(f"{JOURNEY}/resume"))
         await until(waits_or_is_over)

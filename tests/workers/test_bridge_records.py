@@ -51,8 +51,8 @@ def body(of: Event) -> bytes:
 
 
 def producer_of(bootstrap: str, **options: Any) -> Any:
-    """Whose records come in one batch."""
-    return KafkaProducer(bootstrap_servers=bootstrap, linger_ms=500, **options)
+    """Whose records come in one batch, which goes when it is closed."""
+    return KafkaProducer(bootstrap_servers=bootstrap, linger_ms=30_000, **options)
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ from bench.chaos.run import (
 )
 from bench.chaos.soak import slope_per_hour
 from bench.chaos.stories import PRINTED, Keeper, printed
-from bench.chaos.watch import EVERY_SECONDS, SLOW_SECONDS, watching
+from bench.chaos.watch import EVERY_SECONDS, watching
 from connectors.channels.base import Channel, Limits
 from connectors.channels.email import Email, EmailSettings
 from connectors.channels.webhook import Webhook, WebhookSettings
@@ -140,7 +140,7 @@ async def test_who_is_told_to_end_leaves_nothing_behind(tmp_path: Path) -> None:
         await until(lambda: "# the plan" in said_so.read_text() or running.returncode is not None, timeout=120)
         assert processes_in(tmp_path)
         running.send_signal(signal.SIGTERM)
-        assert 128 + signal.SIGTERM == await asyncio.wait_for(running.wait(), 60)
+        assert 128 + signal.SIGTERM == await asyncio.wait_for(running.wait(), 150)  # each server has its grace
     finally:
         if running.returncode is None:
             running.kill()
@@ -350,8 +350,10 @@ async def claimed(house: House, delivery: str, *, at: float, status: str = "queu
         await record(session, row)
 
 
-async def test_the_lock_is_an_outage_for_as_long_as_it_is_held(house: House) -> None:
+async def test_the_lock_is_an_outage_for_as_long_as_it_is_held(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who writes sees it, and sees none before and after; who does not get the lock has locked nothing."""
+    slow_seconds = 5.0  # a write on a busy machine takes a second now and then
+    monkeypatch.setattr("bench.chaos.watch.SLOW_SECONDS", slow_seconds)
     file = house.url.partition(":///")[2]
     holding, waiting = Lock(), Lock(within_seconds=0.1)
     async with watching(house) as watch:
@@ -367,8 +369,8 @@ async def test_the_lock_is_an_outage_for_as_long_as_it_is_held(house: House) -> 
         await until(lambda: watch.is_out)  # a write that began early may wait for as long as the lock is held
         await holding.end(house)
         (window,) = await until(lambda: watch.windows)
-        assert began - EVERY_SECONDS - SLOW_SECONDS <= window.began < window.ended <= time.time()
-        assert window.ended - window.began >= SLOW_SECONDS
+        assert began - EVERY_SECONDS - slow_seconds <= window.began < window.ended <= time.time()
+        assert window.ended - window.began >= slow_seconds
         assert {"d-1"} == window.open
         before = await rows_of_watch(house)
         await until(lambda: has_more_rows(house, before))
@@ -746,7 +748,7 @@ async def test_a_provider_does_as_it_is_told(
 ) -> None:
     """To our own channels; what it kept is in its log, whatever it answered."""
     providers = await open_providers(tmp_path / "letters.log", ["worker-1", "worker-2"])
-    limits = Limits(hand_over_seconds=2.0, answer_seconds=0.5)
+    limits = Limits(hand_over_seconds=20.0, answer_seconds=0.5 if mode == "hang" else 20.0)
     channel: Channel
     if name == "smtp":
         url = SecretStr(f"smtp://127.0.0.1:{providers.smtp.ports['worker-2']}")

@@ -105,7 +105,7 @@ async def test_nobody_agrees(api: Api) -> None:
 async def test_ctrl_c_stops_it(api: Api) -> None:
     """What is done stays, the others are left, and it is said."""
     await hire(api)
-    command = ("enrol", "first-weeks", "--filter", "true", "--rate", "0.5", "--yes")
+    command = ("enrol", "first-weeks", "--filter", "true", "--rate", "0.2", "--yes")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "waymark", *command, cwd=ROOT, stderr=asyncio.subprocess.PIPE,
         env={

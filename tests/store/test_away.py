@@ -169,9 +169,9 @@ async def between(postgres_url: str) -> AsyncIterator[Vanishing]:
 
 
 async def through(between: Vanishing, postgres_url: str) -> Database:
-    """The database through this one; a second for a statement."""
+    """The database through this one; three seconds for a statement."""
     url = make_url(postgres_url).set(host="127.0.0.1", port=await between.start())
-    return Database(url.render_as_string(hide_password=False), answers_within=1.0)
+    return Database(url.render_as_string(hide_password=False), answers_within=3.0)
 
 
 async def test_a_server_that_vanished_without_a_word_is_away(postgres_url: str, between: Vanishing) -> None:
@@ -243,7 +243,7 @@ async def test_a_statement_that_takes_too_long_disturbs_nobody_who_works(postgre
     """Their transactions go on to their commit; what the other one did is undone."""
     await write(setting_up := Database(postgres_url), "CREATE TABLE one (id int PRIMARY KEY)")
     await setting_up.close()
-    database = Database(postgres_url, answers_within=1.0)
+    database = Database(postgres_url, answers_within=3.0)
     await use_at_once(database, 3)
     async with database.write() as working:
         core = await working.connection()
@@ -260,12 +260,12 @@ async def test_a_statement_that_takes_too_long_disturbs_nobody_who_works(postgre
 async def test_only_a_migration_may_take_as_long_as_it_likes(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for a table longer than everybody else may for a statement, which is a minute; a second in this test."""
+    """It waits for a table longer than everybody else may for a statement, which is a minute; three seconds here."""
     defaults = Database.__init__.__kwdefaults__
     assert defaults is not None
     assert ANSWER_SECONDS == defaults["answers_within"] == 60
     await upgrade(postgres_url)
-    monkeypatch.setitem(defaults, "answers_within", 1.0)
+    monkeypatch.setitem(defaults, "answers_within", 3.0)
     database = Database(postgres_url)
     holding = create_async_engine(postgres_url)
     async with holding.begin() as holder:

@@ -60,7 +60,7 @@ async def test_events_in_the_log(stage: Servers) -> None:
 
 async def test_goals_and_a_slow_provider(stage: Servers) -> None:
     """What each says that it checks has been checked: every goal an end, nothing twice."""
-    table = await goals.measure(enrolments=12, seconds=0.5, waits=40, on=("sqlite",), stage=stage)
+    table = await goals.measure(enrolments=12, seconds=0.5, waits=20, on=("sqlite",), stage=stage)
     _has_all_targets(table, ["goal, to the end, p99", "pause, to the last letter"])
     assert 5 == _rows(table)[f"{SQLITE}: goal, to the end"].figures["number"]
     paused = _rows(table)[f"{SQLITE}: pause, to the last letter"].figures

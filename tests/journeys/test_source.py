@@ -139,7 +139,7 @@ def test_hostile_text(text: str | bytes) -> None:
     """Text of any size and depth is answered soon, and never by an exception."""
     began = time.process_time()
     read_source(text)
-    assert time.process_time() - began < 2.5  # a second on an idle machine
+    assert time.process_time() - began < 5  # a second on an idle machine
 
 
 def test_depth() -> None:

@@ -381,7 +381,6 @@ async def test_somebody_who_was_faster_is_named(sitting: Sitting) -> None:
 
 
 @in_browser
-@pytest.mark.timeout(120)
 async def test_twelve_hundred_drafts_are_paged_and_filtered(sitting: Sitting) -> None:
     """Fifty at a time; each is found by its value."""
     await _propose(sitting.api, [PRESSING if number % 10 == 0 else GOOD for number in range(1200)])

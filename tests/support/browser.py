@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.until import until
+from tests.support.until import LONGEST_SECONDS, until
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -145,7 +145,7 @@ class _Pipe:
         self._waiting[number] = answer = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": params, **({"sessionId": session} if session else {})}
         os.write(self._writer, json.dumps(message).encode() + b"\0")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LONGEST_SECONDS):
             said = await answer
         if "error" in said:
             raise AssertionError(f"{method}: {said['error']}")

@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic
 from typing import Any, cast
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -37,6 +38,14 @@ METADATA_MS = 10_000
 """How old what is known of topics may be: partitions that a topic was given after we joined, or that the package had
 not heard of when it joined, are read after that.
 """
+
+CONNECT_MS, ANSWER_MS, TOPIC_MS = 5_000, 10_000, 5_000
+"""How long a producer looks for a broker (and for its answer, once there is one), how long it waits for an answer to
+any request before it sends it again, and how long for what a topic is.
+"""
+
+ENDS_WITHIN_SECONDS = 5.0
+"""How long it is waited for the end of a producer's thread; whatever it is at then, it sends no record any more."""
 
 CHECKS_SUMS = importlib.util.find_spec("crc32c") is not None
 """Whether the sum of every batch is checked: in pure Python that costs six records of seven. That of a batch which
@@ -129,7 +138,10 @@ class Consumer:
 
 
 class Producer:
-    """Writes records; idempotent, so that a retry of its own makes no second one."""
+    """Writes records; idempotent, so that a retry of its own makes no second one. Each partition has at most one batch
+    under way, and none is given up before `close` (the package would after two minutes, and go on with the next): what
+    the brokers have of a partition is what was sent there first. Whoever is not told that all has come closes it.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         """Connects; raises Passing where no broker answers."""
@@ -137,25 +149,38 @@ class Producer:
             lambda: KafkaProducer(
                 bootstrap_servers=bootstrap.split(","), client_id="waymark-relay", acks="all", enable_idempotence=True,
                 compression_type="gzip", linger_ms=5, reconnect_backoff_max_ms=LONGEST_BACKOFF_MS,
+                request_timeout_ms=ANSWER_MS, max_block_ms=TOPIC_MS,
+                bootstrap_timeout_ms=CONNECT_MS,  # pyright: ignore[reportCallIssue] - its types are of an older release
             )
         )  # fmt: skip
 
     def send(self, records: Sequence[Outgoing], *, timeout_seconds: float = 30.0) -> int:
-        """Send them in order; answers how many of the first ones the brokers have."""
+        """Send them in order, and wait for the answers, in this time (and `TOPIC_MS`, where a topic becomes known just
+        at its end); answers how many of the first ones the brokers have. Others may be under way then, until `close`.
+        """
+        deadline = monotonic() + timeout_seconds
         futures: list[Any] = []
         try:
             for record in records:
+                if monotonic() > deadline:
+                    break
                 body, key = record.payload.encode(), record.key.encode()
                 futures.append(self._producer.send(record.topic, body, key, headers=_headers(record)))
-            self._producer.flush(timeout=timeout_seconds)
+            for future in futures:  # the package's flush has this time for every batch anew
+                future.get(timeout=max(0.0, deadline - monotonic()))
         except KafkaError:
             pass  # what has arrived is counted below; the rest is sent again
         return next((n for n, future in enumerate(futures) if not future.succeeded()), len(futures))
 
     def close(self) -> None:
-        """Wait shortly for what is under way, and end; what the brokers have not got by then is not sent any more."""
-        with contextlib.suppress(KafkaError):  # no broker answers: the package cannot even wait in vain without it
-            self._producer.close(timeout=5)
+        """End, within `ENDS_WITHIN_SECONDS`; what the brokers have not got yet is not sent any more. The package closes
+        nothing while a record is under way that it waits for in vain: it would go on sending it, for two minutes.
+        """
+        sender = self._producer._sender  # noqa: SLF001 - no public name ends it
+        sender.force_close()
+        sender.join(ENDS_WITHIN_SECONDS)
+        with contextlib.suppress(KafkaError):
+            self._producer.close(timeout=0)
 
 
 _PartitionRecords: Any = _Fetcher.PartitionRecords

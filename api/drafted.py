@@ -11,7 +11,9 @@ from store.queries import drafts
 
 
 class DraftedOut(BaseModel):
-    """The draft in whose words a message went: `origin` is model, person (`written_by`) or reuse; who approved it."""
+    """The draft in whose words a message went: `origin` is model, person (`written_by`) or reuse; who approved it, and
+    how many hard findings stood against it then (`approved_despite`; null: that was not kept).
+    """
 
     draft: str
     origin: str
@@ -19,6 +21,7 @@ class DraftedOut(BaseModel):
     written_by: str | None
     approved_by: str | None
     approved_at: datetime | None
+    approved_despite: int | None
 
 
 async def find_drafted(session: AsyncSession, ids: Iterable[object]) -> Mapping[str, Decided]:
@@ -33,5 +36,5 @@ def shown_drafted(told: Decided | None) -> DraftedOut | None:
         return None
     return DraftedOut(
         draft=told.id, origin=told.origin, model=told.model, written_by=told.written_by, approved_by=told.approved_by,
-        approved_at=told.approved_at,
+        approved_at=told.approved_at, approved_despite=told.approved_despite,
     )  # fmt: skip

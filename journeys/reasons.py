@@ -82,7 +82,9 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """Whose the words are, where a draft went: `origin`, `model`, `written_by` as in the store; who approved it."""
+    """Whose the words are, where a draft went: `origin`, `model`, `written_by` as in the store; who approved it,
+    and how many hard findings stood against it then (None: that was not kept).
+    """
 
     origin: str
     model: str | None
@@ -91,6 +93,7 @@ class Drafted:
     approved_at: datetime | None
     subject: str
     body: str
+    approved_despite: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,8 +492,17 @@ def _words(came: Came) -> Iterator[str]:
         yield f"A person{_by(draft.written_by)} wrote these words{began}."
     else:
         yield "A language model drafted these words, as a person had ordered them; it was not told who you are."
-    yield f"Rules checked them, and a person{_by(draft.approved_by)} read and approved them{_on(draft.approved_at)}."
+    yield from _approved(draft)
     yield "Names and the like were filled in afterwards, when it was sent."
+
+
+def _approved(draft: Drafted) -> Iterator[str]:
+    who, when = _by(draft.approved_by), _on(draft.approved_at)
+    if not draft.approved_despite:
+        yield f"Rules checked them, and a person{who} read and approved them{when}."
+        return
+    objections = "one objection" if draft.approved_despite == 1 else f"{draft.approved_despite} objections"
+    yield f"Rules checked them and had {objections}; a person{who} read and approved them all the same{when}."
 
 
 def _by(who: str | None) -> str:

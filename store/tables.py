@@ -555,9 +555,11 @@ class DraftRow(SQLModel, table=True):
     `prompt`, `answer` (what came back, for diagnosis) and `model` belong to the text that stands here, which need not
     be the last one that came; where there is none, to the last call. `calls` counts the calls to the model, `tokens_in`
     and `tokens_out` are what they took together. `reason` is why it was rejected, taken back, or failed, or why it is
-    still wanted. `decided_*` says who approved or rejected it, also once an approved one is replaced; `taken_back_*`
-    who took the approval back. `written_by` is the person who wrote the text, also where it is reused; `model` is whose
-    it is, or whose text that person began with. `told_at` is when the reviewers were told.
+    still wanted. `decided_*` says who approved or rejected it, also once an approved one is replaced;
+    `approved_despite` how many hard findings stood against it then (null: nobody has approved it, or before this was
+    kept); `taken_back_*` who took the approval back. `wanted_by` is who had it written in place of another one (null:
+    the journey did). `written_by` is the person who wrote the text, also where it is reused; `model` is whose it is, or
+    whose text that person began with. `told_at` is when the reviewers were told.
     """
 
     __tablename__ = "drafts"
@@ -591,8 +593,10 @@ class DraftRow(SQLModel, table=True):
     reason: str | None = _text(is_optional=True)
     decided_by: str | None = _text(is_optional=True)
     decided_at: datetime | None = _instant(is_optional=True)
+    approved_despite: int | None = None
     taken_back_by: str | None = _text(is_optional=True)
     taken_back_at: datetime | None = _instant(is_optional=True)
+    wanted_by: str | None = _text(is_optional=True)
     told_at: datetime | None = _instant(is_optional=True)
     created_at: datetime = _instant()
     updated_at: datetime = _instant()

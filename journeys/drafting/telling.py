@@ -11,7 +11,8 @@ from journeys.events import Json
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What is told of the draft in whose words a message went: `origin` as in the store; which model drafted it (None:
-    a person began with no text of a model); who wrote it, if a person did; who approved it, and when.
+    a person began with no text of a model); who wrote it, if a person did; who approved it, when, and how many hard
+    findings stood against it then (None: that was not kept).
     """
 
     id: str
@@ -20,6 +21,7 @@ class Decided:
     written_by: str | None
     approved_by: str | None
     approved_at: datetime | None
+    approved_despite: int | None = None
 
 
 class Gone(Protocol):
@@ -59,4 +61,10 @@ def told_of(draft: Decided, *, said: Callable[[datetime], str]) -> str:
     if draft.approved_by is None:
         return f"{wrote}."
     when = "" if draft.approved_at is None else f" on {said(draft.approved_at)}"
-    return f"{wrote}, and {draft.approved_by} approved it{when}."
+    return f"{wrote}, and {draft.approved_by} approved it{when}{_despite(draft.approved_despite)}."
+
+
+def _despite(hard: int | None) -> str:
+    if not hard:
+        return ""
+    return f", although the rules had {hard} hard finding{'' if hard == 1 else 's'} against it"

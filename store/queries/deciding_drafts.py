@@ -80,8 +80,10 @@ class Listed:
     reason: str | None
     decided_by: str | None
     decided_at: datetime | None
+    approved_despite: int | None
     taken_back_by: str | None
     taken_back_at: datetime | None
+    wanted_by: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -240,8 +242,10 @@ async def lock_orders(session: AsyncSession, orders: Collection[OrderOf]) -> Seq
     return [Listed(*row) for row in found.all()]
 
 
-async def approve(session: AsyncSession, drafts: Sequence[Listed], *, by: str, at: datetime) -> None:
-    """Approve these proposed texts of locked orders, one of each order; those approved before are replaced."""
+async def approve(session: AsyncSession, drafts: Sequence[Listed], *, by: str, at: datetime, despite: int = 0) -> None:
+    """Approve these proposed texts of locked orders, one of each order; those approved before are replaced. `despite`:
+    how many hard findings stand against each.
+    """
     core = await connection_of(session)
     for part in _parts(drafts):
         ids = [draft.id for draft in part]
@@ -250,7 +254,9 @@ async def approve(session: AsyncSession, drafts: Sequence[Listed], *, by: str, a
         )
         await core.execute(before.values(state="replaced", updated_at=at))
         change = update(DraftRow).where(col(DraftRow.id).in_(ids))
-        await core.execute(change.values(state="approved", decided_by=by, decided_at=at, updated_at=at))
+        await core.execute(
+            change.values(state="approved", decided_by=by, decided_at=at, approved_despite=despite, updated_at=at)
+        )
 
 
 async def reject(session: AsyncSession, draft: Listed, *, reason: str, by: str, at: datetime) -> None:
@@ -270,7 +276,7 @@ async def take_back(session: AsyncSession, draft: Listed, *, reason: str, by: st
 
 
 async def want_again(
-    session: AsyncSession, draft: Listed, texts: Sequence[Listed], *, program: str, at: datetime
+    session: AsyncSession, draft: Listed, texts: Sequence[Listed], *, program: str, by: str, at: datetime
 ) -> str:
     """Want another text of a locked order than this one (`texts` are all of it), which was rejected or taken back, or
     failed; answers its id.
@@ -281,6 +287,7 @@ async def want_again(
     if waiting is not None:
         return waiting
     row = _next(texts, program=program, at=at)
+    row.wanted_by = by
     await _insert(session, row)
     await _replace(session, draft, if_in=("failed",), at=at)
     return row.id

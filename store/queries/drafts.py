@@ -102,7 +102,7 @@ async def list_told(session: AsyncSession, ids: Collection[str]) -> Mapping[str,
     """What is told of these drafts, by their ids: whose words they are, and who approved them."""
     query = select(
         col(DraftRow.id), col(DraftRow.origin), col(DraftRow.model), col(DraftRow.written_by), col(DraftRow.decided_by),
-        col(DraftRow.decided_at),
+        col(DraftRow.decided_at), col(DraftRow.approved_despite),
     ).where(col(DraftRow.id).in_(ids))  # fmt: skip
     found = (await (await session.connection()).execute(query)).all()
     return {row[0]: Decided(*row) for row in found}

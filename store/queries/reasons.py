@@ -22,7 +22,7 @@ _ABOUT: Any = (
         col(DeliveryRow.recipient), col(Enrolment.id), col(Enrolment.program), col(Enrolment.entered_at),
         col(LoggedEvent.type), col(LoggedEvent.source), col(LoggedEvent.time), col(DraftRow.origin),
         col(DraftRow.model), col(DraftRow.written_by), col(DraftRow.decided_by), col(DraftRow.decided_at),
-        col(DraftRow.subject), col(DraftRow.body),
+        col(DraftRow.subject), col(DraftRow.body), col(DraftRow.approved_despite),
     )
     .select_from(DeliveryRow)
     .join(Enrolment, col(Enrolment.id) == col(DeliveryRow.enrolment))
@@ -61,6 +61,7 @@ class About:
     decided_at: datetime | None
     subject: str | None
     body: str | None
+    approved_despite: int | None
 
     @property
     def is_about_another(self) -> bool:

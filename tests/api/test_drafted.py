@@ -79,15 +79,15 @@ async def test_whose_words_went(whole: Whole, until: Callable[..., Any]) -> None
     )  # fmt: skip
     clerk = await whole.keep(
         GoldenDraft("course", "For clerks", "Clerks first.", value="clerk"), origin="person", model="m-1",
-        written_by="Max", decided_by="Grace",
+        written_by="Max", decided_by="Grace", approved_despite=2,
     )  # fmt: skip
     enrolments = {role: await whole.enter(f"a-{role}", role) for role in ("cook", "clerk", "guard")}
     await until(lambda: _ended(whole))
 
     shown = {role: await _course(whole, enrolment) for role, enrolment in enrolments.items()}
     approved = {"model": "m-1", "approved_by": "Grace", "approved_at": "2026-03-02T09:00:00Z"}
-    by_model = {"draft": cook, "origin": "model", "written_by": None, **approved}
-    by_person = {"draft": clerk, "origin": "person", "written_by": "Max", **approved}
+    by_model = {"draft": cook, "origin": "model", "written_by": None, **approved, "approved_despite": None}
+    by_person = {"draft": clerk, "origin": "person", "written_by": "Max", **approved, "approved_despite": 2}
     assert (cook, None, by_model) == _words(shown["cook"])
     assert (clerk, None, by_person) == _words(shown["clerk"])
     assert (None, "no approved draft", None) == _words(shown["guard"])
@@ -103,6 +103,7 @@ async def test_whose_words_went(whole: Whole, until: Callable[..., Any]) -> None
         "(her zone is not known: the policy's zone counts)."
     )
     assert "Max wrote this text, from what a language model had drafted, and Grace" in lines["clerk"][0]["text"]
+    assert lines["clerk"][0]["text"].endswith("counts), although the rules had 2 hard findings against it.")
     assert "Sent course through email (in its own words: no approved draft)." == lines["guard"][0]["text"]
     plain = [body[1] for body in lines.values()]
     assert {"Sent plain through email."} == {line["text"] for line in plain}

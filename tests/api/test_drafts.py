@@ -153,7 +153,25 @@ async def test_a_hard_finding_is_overridden_by_name_alone(api: Api) -> None:
     assert [("numbers", "numbers", "hard")] == [(p["code"], p["check"], p["severity"]) for p in body["problems"]]
     assert "proposed" == (await api.get(f"/v1/drafts/{draft}"))["state"]
 
-    assert "approved" == (await post(api, f"{draft}/approve", {"despite_findings": True}))["state"]
+    approved = await post(api, f"{draft}/approve", {"despite_findings": True})
+    assert ("approved", "tests", 1) == (approved["state"], approved["decided_by"], approved["approved_despite"])
+
+
+async def test_in_spite_of_what_a_text_was_approved_stays_written_down(api: Api) -> None:
+    """Also once it is taken back, and whatever the rules of a later day find; of one by itself and of many."""
+    wrong, good, one = [
+        await propose(api.parts.database, text, value=value)
+        for value, text in (("a", WRONG), ("b", ENGLISH), ("c", ENGLISH))
+    ]
+    assert (await api.get(f"/v1/drafts/{wrong}"))["approved_despite"] is None
+    await post(api, f"{wrong}/approve", {"despite_findings": True})
+    await post(api, f"{good}/approve", {"despite_findings": True})
+    await post(api, "approve", {"ids": [one]})
+    await post(api, f"{wrong}/take-back", {"reason": "too bold"})
+    await api.client.put("/v1/policy", json={"drafts": {"forbidden": ["Course"]}})
+
+    shown = [(await api.get(f"/v1/drafts/{draft}"))["approved_despite"] for draft in (wrong, good, one)]
+    assert [1, 0, 0] == shown
 
 
 async def test_a_text_that_cannot_be_sent_is_approved_by_nobody(api: Api) -> None:
@@ -190,6 +208,7 @@ async def test_a_rejected_draft_is_written_anew(api: Api) -> None:
 
     assert ["rejected", "too long", "tests"] == [answer["draft"][name] for name in ("state", "reason", "decided_by")]
     again = await api.get(f"/v1/drafts/{answer['again']}")
+    assert ("tests", None) == (again["wanted_by"], answer["draft"]["wanted_by"])
     assert ("wanted", 2, "nurse") == (again["state"], again["number"], again["value"])
     assert [(draft, "too long")] == [(one["id"], one["reason"]) for one in again["earlier"]]
     assert answer["again"] == (await post(api, f"{draft}/reject", {"reason": "too long"}))["again"]
@@ -206,6 +225,7 @@ async def test_a_rejected_draft_may_be_the_last(api: Api) -> None:
 
     again = await post(api, f"{draft}/again")
     assert ("wanted", 2) == (again["state"], again["number"])
+    assert "tests" == again["wanted_by"]
 
 
 async def test_a_reason_that_says_who_somebody_is_is_not_taken(api: Api) -> None:

@@ -242,6 +242,28 @@ async def test_a_draft_says_who_wrote_and_who_approved_it(
     assert "course title" not in page
 
 
+@pytest.mark.parametrize(
+    ("despite", "said"),
+    [
+        (None, "Rules checked them, and a person (“Cy Reviewer”) read and approved them on 1 March 2037."),
+        (0, "Rules checked them, and a person (“Cy Reviewer”) read and approved them on 1 March 2037."),
+        (1, "Rules checked them and had one objection; a person (“Cy Reviewer”) read and approved them all the same"),
+        (3, "Rules checked them and had 3 objections; a person (“Cy Reviewer”) read and approved them all the same"),
+    ],
+)
+async def test_what_the_rules_had_against_it_is_told(place: dict[str, Any], despite: int | None, said: str) -> None:
+    """A person took it all the same: not that rules had checked it, and no more."""
+    journey = JOURNEY.replace(
+        "    subject:", "    draft: {brief: Say hello., uses: [learner.given_name]}\n    subject:"
+    )
+    program = compiled(journey)
+    async with telling(program, **place) as told:
+        await _approve(told.story, program, {"origin": "model", "model": "m-1", "approved_despite": despite})
+        await _came(told)
+        page = await told.page()
+    assert said in page
+
+
 async def test_without_an_approved_draft_the_words_are_the_journeys_own(place: dict[str, Any]) -> None:
     """What nobody approved has not gone, and the page says so."""
     journey = JOURNEY.replace(
@@ -253,7 +275,7 @@ async def test_without_an_approved_draft_the_words_are_the_journeys_own(place: d
     assert "No draft of a language model went here" in page
 
 
-async def _approve(story: Story, program: Program, of: Mapping[str, str]) -> None:
+async def _approve(story: Story, program: Program, of: Mapping[str, str | int | None]) -> None:
     order = order_for(program, "hello", language=None, value=None)
     assert order is not None
     async with story.database.write() as session:

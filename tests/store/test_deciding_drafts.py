@@ -98,7 +98,7 @@ async def test_of_a_text_that_is_taken_back_both_persons_are_kept(database: Data
     async with database.write() as session:
         texts = await deciding_drafts.lock_order(session, draft)
         await deciding_drafts.take_back(session, texts[-1], reason="wrong", by="b", at=later)
-        wanted = await deciding_drafts.want_again(session, texts[-1], texts, program="q", at=later)
+        wanted = await deciding_drafts.want_again(session, texts[-1], texts, program="q", by="b", at=later)
     taken = await found(database, draft)
     assert ("replaced", "wrong", "a", AT) == (taken.state, taken.reason, taken.decided_by, taken.decided_at)
     assert ("b", later) == (taken.taken_back_by, taken.taken_back_at)
@@ -118,7 +118,7 @@ async def test_texts_of_an_order_are_numbered_on(database: Database) -> None:
         async with database.write() as session:
             texts = await deciding_drafts.lock_order(session, rejected)
             (draft,) = [text for text in texts if text.id == rejected]
-            return await deciding_drafts.want_again(session, draft, texts, program="q", at=AT)
+            return await deciding_drafts.want_again(session, draft, texts, program="q", by="a", at=AT)
 
     async def edit(body: str) -> str:
         async with database.write() as session:

@@ -7,11 +7,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from store import migrate
 from store.database import Database
+from store.queries import drafts
 
+_APPROVED = """
+INSERT INTO drafts (
+  id, journey, message, key, number, program, state, origin, prompt, calls, tokens_in, tokens_out,
+  created_at, updated_at
+) VALUES (
+  'd', 'j', 'm', 'k', 1, 'p', 'approved', 'model', '{}', 0, 0, 0, '2026-03-02 09:00:00', '2026-03-02 09:00:00'
+)
+"""
 _POSTGRES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
 _SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 
@@ -67,6 +77,7 @@ async def test_a_database_that_was_made_at_0003_comes_along(database_url: str, h
     await migrate.upgrade(database_url)
     database = Database(database_url)
     async with database.engine.begin() as connection:
+        await _undo_0005(connection)
         if not has_words:
             await connection.execute(text("ALTER TABLE bids DROP COLUMN draft"))
             await connection.execute(text("ALTER TABLE bids DROP COLUMN undrafted"))
@@ -81,6 +92,29 @@ async def test_a_database_that_was_made_at_0003_comes_along(database_url: str, h
         assert [] == await connection.run_sync(_compare)
     assert await migrate.is_current(database)
     await database.close()
+
+
+async def test_what_was_approved_before_it_was_kept_stays_without(database_url: str) -> None:
+    """A draft of 0004 goes on, approved: in spite of what, and who wanted it, nobody knows."""
+    await migrate.upgrade(database_url)
+    database = Database(database_url)
+    async with database.engine.begin() as connection:
+        await _undo_0005(connection)
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+        await connection.execute(text(_APPROVED))
+
+    await migrate.upgrade(database_url)
+
+    async with database.read() as session:
+        row = await drafts.find(session, "d")
+    assert row is not None
+    assert ("approved", None, None) == (row.state, row.approved_despite, row.wanted_by)
+    await database.close()
+
+
+async def _undo_0005(connection: AsyncConnection) -> None:
+    for name in ("approved_despite", "wanted_by"):
+        await connection.execute(text(f"ALTER TABLE drafts DROP COLUMN {name}"))
 
 
 async def test_an_empty_database_is_not_current(database_url: str) -> None:

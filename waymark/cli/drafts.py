@@ -249,6 +249,8 @@ def _standing(body: Body) -> str:
     if cost["calls"]:
         tokens = cost["tokens_in"] + cost["tokens_out"]
         told.append(f"{counted_words(cost['calls'], 'call')}, {counted_words(tokens, 'token')}")
+    if body["wanted_by"]:
+        told.append(f"asked for by {body['wanted_by']}")
     if body["reason"]:
         told.append(f"because: {body['reason']}")
     if not body["is_ordered"]:
@@ -259,7 +261,7 @@ def _standing(body: Body) -> str:
 def _became(body: Body) -> str:
     """Its state, and by whom: of one that is replaced, who had approved it, and who took that back."""
     parts = [body["state"]]
-    approved = _by(body, "decided")
+    approved = _by(body, "decided") + _despite(body["approved_despite"])
     if body["state"] != "replaced":
         return f"{body['state']}{approved}"
     if approved:
@@ -272,6 +274,10 @@ def _became(body: Body) -> str:
 def _by(body: Body, what: str) -> str:
     at = instant(body[f"{what}_at"] or "")
     return "" if at is None else f" by {body[f'{what}_by']} on {in_words(at)}"
+
+
+def _despite(hard: int | None) -> str:
+    return f", in spite of {counted_words(hard, 'hard finding')}" if hard else ""
 
 
 def _findings(body: Body) -> Iterator[str]:

@@ -374,7 +374,7 @@
   const decided = (text) => {
     const did = text.state === "replaced" ? "approved" : text.state;
     return [
-      text.decided_by && `${did} by ${text.decided_by}, ${when(text.decided_at)}`,
+      text.decided_by && `${did} by ${text.decided_by}, ${when(text.decided_at)}${text.approved_despite ? ` in spite of ${count(text.approved_despite, "hard finding")}` : ""}`,
       text.taken_back_at ? `taken back by ${text.taken_back_by}, ${when(text.taken_back_at)}` : text.state === "replaced" && "replaced",
     ].filter(Boolean).join("; ") + (text.reason ? `: ${text.reason}` : "");
   };
@@ -417,7 +417,7 @@
     place.replaceChildren(
       el("h2", { id: "draft-title" }, draft.subject || `${draft.message}: ${STATE[draft.state]}`),
       el("ul", { class: "tags", "aria-label": "About this draft" },
-        ...[draft.journey, draft.message, tongue(draft.language), draft.learner ? forWhom(draft) : draft.per ? `${draft.per} = ${draft.value}` : "for all", `text ${draft.number}`, stateOf(draft), written(draft), costOf(draft),
+        ...[draft.journey, draft.message, tongue(draft.language), draft.learner ? forWhom(draft) : draft.per ? `${draft.per} = ${draft.value}` : "for all", `text ${draft.number}`, stateOf(draft), written(draft), draft.wanted_by && `asked for by ${draft.wanted_by}`, costOf(draft),
           draft.is_ordered ? null : "the running version asks for another text"].filter(Boolean).map((text) => el("li", {}, text))),
       draft.decided_by ? el("p", { class: "hint" }, decided(draft)) : draft.reason ? el("p", { class: "fault" }, draft.reason) : "",
       bar(draft),

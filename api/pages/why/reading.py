@@ -63,6 +63,7 @@ async def _came(session: AsyncSession, about: About, *, program_of: ProgramOf, r
             about.decided_at,
             about.subject or "",
             about.body or "",
+            about.approved_despite,
         )
     known = reach.get(about.channel or "")
     return Came(

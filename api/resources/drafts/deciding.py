@@ -29,7 +29,7 @@ from api.resources.drafts.schemas import (
     TakingBack,
 )
 from api.resources.drafts.writing import start
-from journeys.drafting.findings import House, has_hard
+from journeys.drafting.findings import House
 from journeys.drafting.order import DraftText
 from journeys.drafting.personal import may_be_ids, reached_in
 from journeys.drafting.sendable import unsendable
@@ -47,7 +47,7 @@ _AT_ONCE = 100
 async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool = False) -> DraftOut:
     """Approve a proposed text; one that is approved already stays as it is. Raises NotThere, Conflicting."""
     looked, rules = await _look(parts, draft)
-    against = await asyncio.to_thread(_against, looked, rules, despite_findings=despite_findings)
+    hard, against = await asyncio.to_thread(_against, looked, rules, despite_findings=despite_findings)
 
     async def do(session: AsyncSession, row: Listed, _texts: Sequence[Listed], at: datetime) -> None:
         if row.state == "approved":
@@ -55,7 +55,7 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
         _raise(deciding_drafts.may_decide(row))
         if against is not None:
             raise against
-        await deciding_drafts.approve(session, [row], by=by, at=at)
+        await deciding_drafts.approve(session, [row], by=by, at=at, despite=hard)
 
     await _decide(parts, looked.draft, do)
     return await show(parts, draft)
@@ -71,7 +71,7 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
             return _next_of(row, texts)
         _raise(deciding_drafts.may_decide(row))
         await deciding_drafts.reject(session, row, reason=given.reason, by=by, at=at)
-        return await _another(session, parts, row, texts, at) if given.again else None
+        return await _another(session, parts, row, texts, by=by, at=at) if given.again else None
 
     again = await _decide_and_start(parts, looked, do)
     return Rejected(draft=await show(parts, draft), again=again)
@@ -87,7 +87,7 @@ async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> 
             return deciding_drafts.waiting_beside(row, texts)
         _raise(deciding_drafts.may_be_taken_back(row))
         await deciding_drafts.take_back(session, row, reason=given.reason, by=by, at=at)
-        return await _another(session, parts, row, texts, at) if given.again else None
+        return await _another(session, parts, row, texts, by=by, at=at) if given.again else None
 
     again = await _decide_and_start(parts, looked, do)
     return TakenBack(draft=await show(parts, draft), again=again)
@@ -113,7 +113,7 @@ async def edit(parts: Parts, draft: str, given: Editing, *, by: str) -> DraftOut
     return await show(parts, await _decide(parts, looked.draft, do))
 
 
-async def write_again(parts: Parts, draft: str) -> DraftOut:
+async def write_again(parts: Parts, draft: str, *, by: str) -> DraftOut:
     """Want another text in place of one that failed, was rejected or taken back; answers that one. Raises NotThere,
     Conflicting.
     """
@@ -131,7 +131,7 @@ async def write_again(parts: Parts, draft: str) -> DraftOut:
                 "no running version of the journey asks for this text, so nobody would write it: decide on those that "
                 "it asks for (`is_ordered`), or publish a version that asks for this one",
             )
-        return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+        return await deciding_drafts.want_again(session, row, texts, program=program, by=by, at=at)
 
     wanted = await _decide(parts, looked, do)
     await start(parts, [wanted])
@@ -206,7 +206,7 @@ def _judge_one(id_: str, looked: Looked | None, rules: House) -> _Judged:
     if looked is None:
         return _Judged(id_, None, no_draft())
     state = _state_against(looked.draft)
-    return _Judged(id_, looked.draft, state or _against(looked, rules))
+    return _Judged(id_, looked.draft, state or _against(looked, rules)[1])
 
 
 def _state_against(row: Listed) -> ApiError | None:
@@ -329,25 +329,27 @@ async def _found(session: AsyncSession, draft: str) -> Listed:
     return row
 
 
-def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> Conflicting | None:
-    """Why this text may not be approved, whatever state it is in; None where it has none."""
+def _against(looked: Looked, rules: House, *, despite_findings: bool = False) -> tuple[int, Conflicting | None]:
+    """How many hard findings stand against this text, and why it may not be approved, whatever state it is in; None
+    where it may, or where it has none.
+    """
     text = looked.draft.text
     if text is None:
-        return None
+        return 0, None
     cannot = unsendable(text, looked.order)
     if cannot:
         problems: list[Finding] = [{"path": "", "code": "draft_cannot_be_sent", "detail": detail} for detail in cannot]
         detail = f"this text could not be sent: {cannot[0]}; edit it, or reject it"
-        return Conflicting("draft_cannot_be_sent", detail, problems=problems)
+        return 0, Conflicting("draft_cannot_be_sent", detail, problems=problems)
     findings = looked.findings(text, rules)
-    if not has_hard(findings) or despite_findings:
-        return None
     hard = [finding for finding in findings if finding.is_hard]
+    if not hard or despite_findings:
+        return len(hard), None
     more = "" if len(hard) == 1 else f" (and {len(hard) - 1} more)"
     detail = f"a hard finding is against it: {hard[0].detail}{more}; edit it, reject it, or approve it with "
     detail += "`despite_findings`"
     problems = [{"path": "", "code": finding.check, **finding.to_json()} for finding in findings]
-    return Conflicting("hard_findings", detail, problems=problems)
+    return len(hard), Conflicting("hard_findings", detail, problems=problems)
 
 
 T = TypeVar("T")
@@ -384,13 +386,13 @@ async def _decide_and_start(parts: Parts, looked: Listed, do: Do[str | None]) ->
 
 
 async def _another(
-    session: AsyncSession, parts: Parts, row: Listed, texts: Sequence[Listed], at: datetime
+    session: AsyncSession, parts: Parts, row: Listed, texts: Sequence[Listed], *, by: str, at: datetime
 ) -> str | None:
     """Want another text of a locked order; answers its id, None where no running version asks for it."""
     program = await _program_for(session, parts, row)
     if program is None:
         return None
-    return await deciding_drafts.want_again(session, row, texts, program=program, at=at)
+    return await deciding_drafts.want_again(session, row, texts, program=program, by=by, at=at)
 
 
 async def _program_for(session: AsyncSession, parts: Parts, row: Listed) -> str | None:

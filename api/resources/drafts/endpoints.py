@@ -98,8 +98,6 @@ async def edit(draft: str, parts: PartsOf, caller: Caller, given: Annotated[Edit
 
 
 @router.post("/{draft}/again", openapi_extra=documented(Given), responses=CONFLICTS)
-async def write_again(
-    draft: str, parts: PartsOf, _caller: Caller, _given: Annotated[Given, in_body(Given)]
-) -> DraftOut:
+async def write_again(draft: str, parts: PartsOf, caller: Caller, _given: Annotated[Given, in_body(Given)]) -> DraftOut:
     """Have another text written in place of one that failed, was rejected or taken back; answers the new one."""
-    return await deciding.write_again(parts, draft)
+    return await deciding.write_again(parts, draft, by=caller.name)

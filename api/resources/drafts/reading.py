@@ -165,7 +165,8 @@ def _item(looked: Looked, findings: Sequence[Finding]) -> DraftItem:
             "written_by": row.written_by, "model": row.model, "is_ordered": looked.is_ordered,
             "subject": row.subject, "body": row.body, "found": FoundOut(hard=hard, soft=len(findings) - hard),
             "reason": row.reason, "decided_by": row.decided_by, "decided_at": row.decided_at,
-            "taken_back_by": row.taken_back_by, "taken_back_at": row.taken_back_at,
+            "approved_despite": row.approved_despite, "taken_back_by": row.taken_back_by,
+            "taken_back_at": row.taken_back_at, "wanted_by": row.wanted_by,
             "created_at": row.created_at, "updated_at": row.updated_at,
         }
     )  # fmt: skip

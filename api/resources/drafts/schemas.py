@@ -37,7 +37,9 @@ class DraftFilter(PageOf):
 
 
 class Approving(Given):
-    """`despite_findings`: also where a hard finding stands against it; somebody has looked, and takes it so."""
+    """`despite_findings`: also where a hard finding stands against it; somebody has looked, and takes it so, which is
+    kept with the draft and told of the message.
+    """
 
     despite_findings: bool = False
 
@@ -99,7 +101,8 @@ class DraftItem(BaseModel):
     `learner` is her id as the source has it. `number` counts the texts of one order. `origin` is model, person (who
     edited `based_on`: `written_by`) or reuse (the text that `based_on` had already). `is_ordered`: the running version
     asks for it. `reason` is why it was rejected, taken back, or failed. Of one that was taken back `decided_by` is who
-    had approved it.
+    had approved it; `approved_despite` is how many hard findings stood against it then (null: nobody has approved it,
+    or that was not kept yet). `wanted_by` is who had it written in place of another one; null: the journey did.
     """
 
     id: str
@@ -122,8 +125,10 @@ class DraftItem(BaseModel):
     reason: str | None
     decided_by: str | None
     decided_at: datetime | None
+    approved_despite: int | None
     taken_back_by: str | None
     taken_back_at: datetime | None
+    wanted_by: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -209,8 +214,10 @@ class TextOut(BaseModel):
     written_by: str | None
     decided_by: str | None
     decided_at: datetime | None
+    approved_despite: int | None
     taken_back_by: str | None
     taken_back_at: datetime | None
+    wanted_by: str | None
     created_at: datetime
 
 

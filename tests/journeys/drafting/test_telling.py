@@ -65,3 +65,14 @@ def test_who_wrote_it_and_who_approved_it() -> None:
     alone = replace(person, model=None, approved_by=None)
     assert "Max wrote this text." == told_of(alone, said=said)
     assert "A language model drafted this text." == told_of(replace(MODEL, approved_by=None), said=said)
+
+
+def test_in_spite_of_what_it_was_approved() -> None:
+    """As many hard findings as stood against it then; nothing is said where there were none, or nobody kept it."""
+
+    def said(despite: int | None) -> str:
+        return told_of(replace(MODEL, approved_despite=despite), said=str)
+
+    assert said(None) == said(0) == told_of(MODEL, said=str)
+    assert said(1).endswith("+00:00, although the rules had 1 hard finding against it.")
+    assert said(2).endswith(", although the rules had 2 hard findings against it.")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from journeys.drafting.checks.base import PLACEHOLDER, Finding, as_read
+from journeys.drafting.checks.base import Finding, as_read
 from journeys.drafting.checks.placeholders import paths_in
 from journeys.drafting.numerals import DATE, LANGUAGES, numbers_in
-from journeys.drafting.order import LINK, DraftText
+from journeys.drafting.order import LINK, PLACEHOLDER, DraftText
 from journeys.drafting.tongues import detect, primary
 
 NAME = "agreement"

@@ -28,6 +28,12 @@ from journeys.routing import key_text
 LINK = "link"
 """The placeholder of the message's link."""
 
+PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
+"""Where a text is filled in when it is sent."""
+
+PLAIN = re.compile(r"\s*([A-Za-z_]\w*(?:\.\w+)*)\s*((?:\|\s*(?:date|capitalize|lower|title|trim|upper)\s*)*)")
+"""What stands in one that is written plainly: a path, and how it is printed."""
+
 MOST_WORDS = 120
 """Words of a body, where the author names no number: half a minute of reading (`journeys.drafting.checks.length`)."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from journeys.drafting.order import DraftOrder, DraftText
+from journeys.drafting.order import PLACEHOLDER, DraftOrder, DraftText
 from journeys.drafting.tongues import detect, primary
 from journeys.events import Json
 
@@ -56,7 +56,6 @@ class House:
 
 NO_HOUSE_RULES = House()
 
-PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
 LEAST_TO_TELL = 4
 """How many words a text needs at least before its language is told from it."""
 

@@ -9,8 +9,8 @@ characters instead.
 import re
 from collections.abc import Iterator, Mapping
 
-from journeys.drafting.checks.base import BLANK, PLACEHOLDER, Finding, Look, as_read, check, quoted, words_of
-from journeys.drafting.order import LINK
+from journeys.drafting.checks.base import BLANK, Finding, Look, as_read, check, quoted, words_of
+from journeys.drafting.order import LINK, PLACEHOLDER
 
 LONGEST_SUBJECT = 78
 """Characters of a subject; RFC 5322, 2.1.1, for a line, and about what a list of mails shows."""

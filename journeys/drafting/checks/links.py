@@ -1,16 +1,17 @@
-"""Links: only as `{{ link }}`, by itself; no address of a site, no e-mail address, no telephone number.
+"""Links: only as `{{ link }}`, by itself; no address of a site, no e-mail address, no telephone number, and none made
+with a placeholder.
 
-Whatever ends as hosts of the internet do is taken for an address, however its dots are written; so are a file named like
-one (`handout.zip`) and a small word that follows a full stop without a space, where hosts end in it (`done.so`).
+Whatever ends as hosts of the internet do is taken for an address, however its dots are written; so are a file named
+like one (`handout.zip`) and a small word that follows a full stop without a space, where hosts end in it (`done.so`).
 """
 
 import re
 from collections.abc import Iterator
 from itertools import chain
 
-from journeys.drafting.checks.base import Finding, Look, as_read, check, quoted
-from journeys.drafting.hosts import hosts_in
-from journeys.drafting.order import LINK
+from journeys.drafting.checks.base import BLANK, Finding, Look, as_read, check, quoted
+from journeys.drafting.hosts import DOT, hosts_in
+from journeys.drafting.order import LINK, PLACEHOLDER
 
 _MARKDOWN = re.compile(
     r"!?\[[^\[\]\n]{0,200}\]\([^)\n]{0,400}\)|!?\[[^\[\]\n]{1,200}\]\[[^\[\]\n]{0,100}\]|^[ \t]*\[[^\[\]\n]{1,100}\]:",
@@ -27,6 +28,18 @@ _ADDRESS = re.compile(
 )
 _TELEPHONE = re.compile(r"(?<!\w)(?:\+\d{1,3}[ ()/.-]{0,2}|\(?0\d{1,4}\)?[ /-]{1,2})\d(?:[ ()/.-]{0,2}\d){5,12}(?!\w)")
 
+_LINK, _OTHER = "\ue000", "\ue001"
+_STANDS = re.compile(f"[{_LINK}{_OTHER}]")
+"""What stands for a placeholder where it matters what it touches; nobody has given these characters a meaning."""
+
+_ALONE = re.compile(
+    rf"(?<![^\s(\[{{\"'«‹<¿¡]){_LINK}(?=[)\]}}\"'»›>]{{0,3}}[.,;:!?。]{{0,4}}[)\]}}\"'»›>]{{0,3}}(?:\s|\Z))"
+)
+_GLUED = re.compile(
+    rf"[@/]{_OTHER}|\w{DOT}(?<!。){_OTHER}|[a-z\d]。{_OTHER}|{_OTHER}(?:@|:?/|{DOT}(?<!。)\w|。[a-z\d])", re.IGNORECASE
+)
+"""The full stop of Chinese and Japanese joins nothing there: no space is written behind it."""
+
 _IGNORED = re.compile("[\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0000-\U000e0fff]")
 """What nobody sees and no address has, beyond what is taken off every text."""
 _BLOCK = re.compile(r"\{%.{0,200}?%\}|\{#.{0,200}?#\}", re.DOTALL)
@@ -38,7 +51,9 @@ _APART = re.compile(r"[–—]|(?<=：)")
 
 @check("links")
 def links(look: Look) -> Iterator[Finding]:
-    """A link that is not `{{ link }}` by itself: an address, an e-mail address, a telephone number, a Markdown link."""
+    """A link that is not `{{ link }}` by itself: an address, also one made with a placeholder, an e-mail address, a
+    telephone number, a Markdown link.
+    """
     instead = (
         "write {{ link }} by itself" if LINK in look.order.placeholders else "this message has no link: take it out"
     )
@@ -46,6 +61,9 @@ def links(look: Look) -> Iterator[Finding]:
         yield Finding("links", "hard", f"a link in Markdown; {instead}", quoted(match[0]))
     for place in _addresses(_plain(look.raw)):
         yield Finding("links", "hard", f"an address that nobody gave; {instead}", quoted(place))
+    for place in _touching(look.raw):
+        detail = "a placeholder joined to what stands beside it may lead elsewhere; put a space around it"
+        yield Finding("links", "hard", detail, quoted(place))
     for match in _TELEPHONE.finditer(look.prose):
         yield Finding("links", "hard", "a telephone number that nobody gave; take it out", quoted(match[0]))
 
@@ -64,3 +82,28 @@ def _addresses(seen: str) -> Iterator[str]:
         if start >= end:
             yield place
             end = start + len(place)
+
+
+def _touching(raw: str) -> Iterator[str]:
+    """Where the link is not by itself, or another placeholder is joined to what makes an address of it."""
+    written = [match[0] for match in PLACEHOLDER.finditer(raw)]
+    seen = _plain(PLACEHOLDER.sub(_standing, _STANDS.sub(" ", raw)))
+    alone = {match.start() for match in _ALONE.finditer(seen)}
+    for match in re.finditer(_LINK, seen):
+        if match.start() not in alone:
+            yield _around(seen, match.start(), match.end(), written)
+    for match in _GLUED.finditer(seen):
+        yield _around(seen, match.start(), match.end(), written)
+
+
+def _standing(match: re.Match[str]) -> str:
+    return _LINK if match[1].partition("|")[0].strip() == LINK else _OTHER
+
+
+def _around(seen: str, start: int, end: int, written: list[str]) -> str:
+    """The words around a place, with the placeholders as they were written."""
+    start = max(seen.rfind(gap, 0, start) + 1 for gap in (" ", "\n"))
+    end = min((at for gap in (" ", "\n") if (at := seen.find(gap, end)) >= 0), default=len(seen))
+    before = len(_STANDS.findall(seen, 0, start))
+    names = iter(written[before:])
+    return _STANDS.sub(lambda _: next(names, BLANK), seen[start:end])

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from journeys.drafting.checks.base import PLACEHOLDER, Finding, Look, check, quoted
+from journeys.drafting.checks.base import Finding, Look, check, quoted
+from journeys.drafting.order import PLACEHOLDER
 
 _FOREIGN: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("HTML", re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]{0,20}(?:\s[^<>]{0,300})?/?>|<!--|<!\[?[A-Za-z]|&(?:#\d{1,7}"

@@ -8,10 +8,9 @@ count as invented.
 import re
 from collections.abc import Iterator
 
-from journeys.drafting.checks.base import PLACEHOLDER, Finding, Look, check, quoted
-from journeys.drafting.order import LINK
+from journeys.drafting.checks.base import Finding, Look, check, quoted
+from journeys.drafting.order import LINK, PLACEHOLDER, PLAIN
 
-_PLAIN = re.compile(r"\s*([A-Za-z_]\w*(?:\.\w+)*)\s*((?:\|\s*(?:date|capitalize|lower|title|trim|upper)\s*)*)")
 _HALF = re.compile(r"\{\{|\}\}")
 _STAND_IN = re.compile(
     r"\[(?![xX ]?\])[^\[\]\n]{1,60}\](?![(:\[])"  # [Your name], but no link and no ticked box
@@ -39,7 +38,7 @@ def placeholders(look: Look) -> Iterator[Finding]:
 
 def _written(look: Look, allowed: tuple[str, ...], shown: str) -> Iterator[Finding]:
     for match in PLACEHOLDER.finditer(look.raw):
-        plain = _PLAIN.fullmatch(match[1])
+        plain = PLAIN.fullmatch(match[1])
         if plain is None:
             detail = f"more than a name stands between the braces; use a placeholder as it is shown: {shown}"
             yield Finding("placeholders", "hard", detail, quoted(match[0]))
@@ -66,5 +65,5 @@ def _missing(look: Look, allowed: tuple[str, ...]) -> Iterator[Finding]:
 
 def paths_in(template: str) -> frozenset[str]:
     """The placeholders of a text."""
-    found = (_PLAIN.fullmatch(match[1]) for match in PLACEHOLDER.finditer(template))
+    found = (PLAIN.fullmatch(match[1]) for match in PLACEHOLDER.finditer(template))
     return frozenset(plain[1] for plain in found if plain is not None)

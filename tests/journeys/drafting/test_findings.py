@@ -191,6 +191,64 @@ def test_a_disguise_does_not_help(body: str, check: str) -> None:
     assert check in told(body)
 
 
+LINKED = order(
+    uses=("learner.role",),
+    fallback=Wording("Your course", "It is there.", Link("Start", "https://learn.example.com")),
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("{{ link }}@portal.cyou/login", "{{ link }}.portal.cyou", "{{ link }}。portal", "portal/{{ link }}"),
+        *("x{{ link }}", "{{ link }}x", "{{ link }}/x", "{{ link }}?x", "{{ link }}{{ learner.role }}"),
+        *("{{ link }}, {{link}}:80", "{{ link }}{{ link }}", "{{ link }}\u200b.portal", "{{ link }}*.portal*"),
+        *("{{ link }}\\.portal", "https:{{ link }}", "{{ link }}).portal", "{{ link }}-Seite", "Start:{{ link }}"),
+        *("({{ link }})x", "{{ link | lower }}.portal", "{{ learner.role }}@portal", "{{ learner.role }}.portal"),
+        *("{{ learner.role }}/x", "{{ learner.role }}://x", "@{{ learner.role }}", "portal.{{ learner.role }}"),
+        *("/{{ learner.role }}", "{{ learner.role }} (dot) portal", "{{ learner.role }}\u2060.portal"),
+        *("{{ learner.role }}**.portal**", "{{ learner.role }}。portal"),
+    ],
+)
+def test_a_placeholder_makes_no_address(written: str) -> None:
+    """What touches a link leads elsewhere, and so may any placeholder with an address around it."""
+    assert "links" in told(f"The course is there. {written}", LINKED)
+    assert "links" in told("The course is there.", LINKED, subject=written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "{{ link }}",
+            "{{link}}",
+            "{{ link }}.",
+            "Start: {{ link }}!",
+            "({{ link }})",
+            "({{ link }}).",
+            "({{ link }}.)",
+        ),
+        *("\n{{ link }}\n", '"{{ link }}".', "„{{ link }}“", "« {{ link }} »", "**{{ link }}**", "- {{ link }}"),
+        *("Start：{{ link }}。", "{{ learner.role }}.", "For {{ learner.role }}s", "{{ learner.role }}: it is there"),
+        *(
+            "({{ learner.role }})",
+            "{{ learner.role }}-course",
+            "{{ learner.role }}\n.",
+            "学習。{{ learner.role }}。公司",
+        ),
+    ],
+)
+def test_a_placeholder_by_itself_is_none(written: str) -> None:
+    """White space, a bracket, a quotation mark or the end of a sentence may stand beside it."""
+    assert "links" not in told(f"The course is there. {written}", LINKED)
+
+
+def test_what_touches_a_link_is_quoted_as_it_was_written() -> None:
+    """With the placeholders in it, of which there may be several."""
+    found = look_at(DraftText("Your course", "For a {{ learner.role }}: x{{ link }} and {{  link}}.y"), LINKED)
+    assert ["x{{ link }}", "{{ link}}.y"] == [finding.quote for finding in found if finding.check == "links"]
+
+
 def test_half_an_answer_is_told() -> None:
     """Empty, of one word, cut off, or far too long."""
     for body in ("", " ", "Yes.", "The course is there and"):

@@ -165,10 +165,10 @@ async def test_tokens_that_nobody_counts_are_estimated(server: WriterServer, is_
     assert written.tokens_out > len(SOUND) // 4
 
 
-async def test_tokens_beyond_belief_are_not_believed(server: WriterServer) -> None:
+async def test_tokens_beyond_belief_are_not_believed(server: WriterServer, is_streamed: bool) -> None:
     """A count that no column holds would have the text bought for ever."""
     server.replies = [Answer(SOUND, usage=(2**70, -5))]
-    written = await wrote(server)
+    written = await wrote(server, is_streamed=is_streamed)
     assert written.tokens_in == MOST_COUNTED
     assert len(SOUND) // 4 < written.tokens_out < len(SOUND)
 
@@ -188,6 +188,7 @@ async def test_tokens_beyond_belief_are_not_believed(server: WriterServer) -> No
         (Answer(" \n "), "empty"),
         (Answer(None), "empty"),
         (Answer(None, finish_reason="tool_calls"), "empty"),
+        (Answer(None, finish_reason="function_call"), "empty"),
         (Answer('{"subject": " ", "body": "b"}'), "empty"),
         (Answer('{"subject": "s", "body": ""}'), "empty"),
         (Answer("a" * 100_000), "too_long"),
@@ -220,6 +221,66 @@ async def test_an_answer_that_is_no_text_says_why(
     assert (reason, 100, 20, MODEL) == (found.reason, found.tokens_in, found.tokens_out, found.model)
     assert not answer.content or found.raw == answer.content
     assert (answer.content or "Hello")[:20] not in found.detail
+
+
+def in_full(said: dict[str, Any], finish_reason: str, *, is_streamed: bool) -> Raw:
+    """A completion with every field that the API documents beside the text, in either form."""
+    rest = {"logprobs": {"content": [], "refusal": None}, "finish_reason": finish_reason}
+    usage = {
+        "prompt_tokens": 90,
+        "completion_tokens": 30,
+        "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 12, "accepted_prediction_tokens": 0},
+    }
+    whole = {"id": "chatcmpl-1", "created": 1_790_000_000, "model": MODEL, "service_tier": "default"}
+    whole |= {"system_fingerprint": "fp_1"}
+    if not is_streamed:
+        said = {"role": "assistant", "content": None, "refusal": None, "annotations": [], "audio": None, **said}
+        choices = [{"index": 0, "message": said, **rest}]
+        return Raw(json.dumps({**whole, "object": "chat.completion", "choices": choices, "usage": usage}).encode())
+    whole["object"] = "chat.completion.chunk"
+    first = {"role": "assistant", "content": None, "refusal": None}
+    deltas = [first, *({name: value} for name, value in said.items()), {}]
+    chunks: list[dict[str, Any]] = [{**whole, "choices": [], "prompt_filter_results": []}]  # as some say beforehand
+    for delta in deltas:
+        last = rest if delta == {} else {**rest, "finish_reason": None}
+        chunks.append({**whole, "choices": [{"index": 0, "delta": delta, **last}], "usage": None, "obfuscation": "x"})
+    chunks.append({**whole, "choices": [], "usage": usage})
+    events = [": alive\n\n", *(f"event: message\nid: 7\ndata: {json.dumps(chunk)}\n\n" for chunk in chunks)]
+    return Raw("".join([*events, "data: [DONE]\n\n"]).encode(), headers={"content-type": "text/event-stream"})
+
+
+async def test_an_answer_may_have_every_field_there_is(server: WriterServer, is_streamed: bool) -> None:
+    """What a reasoning model thought, who quoted what, and what a token cost are passed over."""
+    said = {"reasoning_content": "She is a team lead.", "content": SOUND, "annotations": [{"type": "url_citation"}]}
+    server.replies = [in_full(said, "stop", is_streamed=is_streamed)]
+    assert Written(TEXT, MODEL, 90, 30, SOUND) == await wrote(server, is_streamed=is_streamed)
+
+
+CALL = {"name": "write", "arguments": SOUND}
+
+
+@pytest.mark.parametrize(
+    ("said", "finish_reason", "reason"),
+    [
+        ({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": CALL}]}, "tool_calls", "empty"),
+        ({"tool_calls": [{"index": 0, "id": "call_1", "type": "custom", "custom": {}}]}, "tool_calls", "empty"),
+        ({"function_call": CALL}, "function_call", "empty"),
+        ({"audio": {"id": "audio_1", "data": "", "transcript": SOUND, "expires_at": 9}}, "stop", "empty"),
+        ({"refusal": "I can't help with that."}, "stop", "refused"),
+        ({"content": SOUND[:30]}, "content_filter", "refused"),
+        ({"content": SOUND[:30]}, "length", "cut_off"),
+    ],
+)
+async def test_an_answer_of_another_documented_kind_is_no_text(
+    server: WriterServer, said: dict[str, Any], finish_reason: str, reason: str, is_streamed: bool
+) -> None:
+    """Nobody gave the model a tool: what it would call one with is no text that it wrote."""
+    server.replies = [in_full(said, finish_reason, is_streamed=is_streamed)]
+    found = await wrote(server, is_streamed=is_streamed)
+    assert isinstance(found, Unusable)
+    assert (reason, 90, 30) == (found.reason, found.tokens_in, found.tokens_out)
 
 
 @pytest.mark.parametrize(
@@ -317,18 +378,18 @@ async def test_each_refusal_says_who_must_act(
     assert 1 == len(server.asked)
 
 
-async def test_a_wrong_key_is_named_and_not_told(server: WriterServer) -> None:
+async def test_a_wrong_key_is_named_and_not_told(server: WriterServer, is_streamed: bool) -> None:
     """The setting stands in the error; the key in neither the error nor the server's words."""
-    error = await raised(server, OPENAI_API_KEY="sk-another-9876543210")
+    error = await raised(server, is_streamed=is_streamed, OPENAI_API_KEY="sk-another-9876543210")
     assert isinstance(error, Misconfigured)
     assert ("OPENAI_API_KEY", "401") == (error.setting, error.code)
     assert "sk-another" not in f"{error} {error.provider_words}"
     assert "Incorrect API key provided: (hidden)" in (error.provider_words or "")
 
 
-async def test_an_unknown_model_is_named(server: WriterServer) -> None:
+async def test_an_unknown_model_is_named(server: WriterServer, is_streamed: bool) -> None:
     """The setting to look at is the model's."""
-    error = await raised(server, WAYMARK_WRITER_MODEL="imitation-9")
+    error = await raised(server, is_streamed=is_streamed, WAYMARK_WRITER_MODEL="imitation-9")
     assert isinstance(error, Misconfigured)
     assert error.setting == "WAYMARK_WRITER_MODEL"
     assert "imitation-9" in str(error)
@@ -356,10 +417,10 @@ async def test_what_would_be_refused_of_any_prompt_names_the_setting_and_the_cod
     assert setting in str(error)
 
 
-async def test_a_quota_that_is_used_up_says_so(server: WriterServer) -> None:
+async def test_a_quota_that_is_used_up_says_so(server: WriterServer, is_streamed: bool) -> None:
     """It is no rate limit: waiting does not help."""
     server.replies = [Refusal(429, "insufficient_quota", headers={"retry-after": "5"})]
-    error = await raised(server)
+    error = await raised(server, is_streamed=is_streamed)
     assert isinstance(error, Misconfigured)
     assert "quota of the key is used up" in str(error)
 
@@ -423,10 +484,10 @@ async def test_a_web_page_is_no_api(server: WriterServer, is_streamed: bool) -> 
     assert error.setting == "OPENAI_BASE_URL"
 
 
-async def test_a_proxy_that_fails_with_a_page_is_tried_again(server: WriterServer) -> None:
+async def test_a_proxy_that_fails_with_a_page_is_tried_again(server: WriterServer, is_streamed: bool) -> None:
     """A page under an error's status says no more than the status."""
     server.replies = [Raw(b"<html>Bad Gateway</html>", 502, {"content-type": "text/html"})]
-    error = await raised(server)
+    error = await raised(server, is_streamed=is_streamed)
     assert (Retryable, "502") == (type(error), error.code)
 
 
@@ -441,10 +502,10 @@ async def test_a_line_that_breaks_is_for_later(server: WriterServer, trouble: An
     assert (Retryable, trouble == "stall") == (type(error), error.may_be_billed)
 
 
-async def test_a_server_that_is_gone_is_for_later(server: WriterServer) -> None:
+async def test_a_server_that_is_gone_is_for_later(server: WriterServer, is_streamed: bool) -> None:
     """Nobody listens."""
     await server.stop()
-    error = await raised(server)
+    error = await raised(server, is_streamed=is_streamed)
     assert isinstance(error, Retryable)
     assert "cannot be reached" in str(error)
 

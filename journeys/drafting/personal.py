@@ -25,7 +25,7 @@ nothing is ordered for it.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from journeys.drafting.order import UNSEEN
 from journeys.expressions import Facts
@@ -139,15 +139,20 @@ def _says(said: str, digits: str, name: str, own: str) -> bool:
 _PHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?\d[\d\s()./-]{4,}\d(?!\w)")
 _NO_PHONE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\s?\d\d?[./-]\s?\d{4}|\d{4}\s?[-/]\s?\d{4}|\d{1,3}(?:[ .]\d{3})+")
 _OWN_ID = re.compile(r"\b(?:ans|dlv|enr|lrn)-[0-9a-f]{8,}")
-_WORD = re.compile(r"[\w.-]*\d[\w.-]*")
-_LEAST_ID = 4
+_CORE = re.compile(r"\w(?:\S*\w)?")
+_WORD = re.compile(r"\w(?:[\w.-]*\w)?")
+_LEAST_ID, _LEAST_NUMBER = 3, 4
+"""What is shorter is no id that anybody looks for: `2`, `100 words`."""
+
+_JOINTS = (" ", ".", "_", "-")
+"""What may stand between two names in an id."""
 
 
 def reached_in(text: str) -> str | None:
     """What stands in a text by which somebody is reached or known, whoever it is: `an e-mail address`, `a telephone
     number`, `an id`; None where nothing does. Dates, years and amounts are no telephone numbers.
     """
-    said = _alike(text)
+    said = _alike(text, most=len(text))
     if _ADDRESS.search(said):
         return "an e-mail address"
     if _OWN_ID.search(said):
@@ -157,12 +162,25 @@ def reached_in(text: str) -> str | None:
     return "a telephone number" if is_phone else None
 
 
-def may_be_ids(text: str) -> frozenset[str]:
-    """The words of a text that may be ids which a source gave to learners: those with a digit, which only the store
-    can tell.
+def may_be_ids(text: str) -> Mapping[str, int]:
+    """What in a text may be an id which a source gave to a learner, and which of its words that is (from 1): only the
+    store can tell. Any word, as it stands, in small letters and in capitals; and what two words may be joined to:
+    `ada.okafor` where `Ada Okafor` stands. In a thousand characters there are some four thousand at most.
     """
-    words = (word.strip(".-") for word in _WORD.findall(text))
-    return frozenset(word for word in words if len(word) >= _LEAST_ID)
+    found: dict[str, int] = {}
+    before = ""
+    for number, token in enumerate(UNSEEN.sub("", text).split(), start=1):
+        core = _CORE.search(token)
+        for word in (token, core[0] if core else "", *_WORD.findall(token)):
+            if len(word) >= (_LEAST_NUMBER if word.isdecimal() else _LEAST_ID):
+                for spelt in (word, word.lower(), word.upper()):
+                    found.setdefault(spelt, number)
+        if core and before:
+            for joined in (before + joint + core[0] for joint in _JOINTS):
+                for spelt in (joined, joined.lower()):
+                    found.setdefault(spelt, number - 1)
+        before = core[0] if core else ""
+    return found
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -205,9 +223,9 @@ def _digits(text: str) -> str:
 # --- texts --------------------------------------------------------------------------------------------------------
 
 
-def _alike(text: str) -> str:
-    """The text as any other that reads the same; what is longer than any value is cut."""
-    seen = UNSEEN.sub("", text.strip()[:_LONGEST_OWN])
+def _alike(text: str, *, most: int = _LONGEST_OWN) -> str:
+    """The text as any other that reads the same; what is longer than `most` is cut."""
+    seen = UNSEEN.sub("", text.strip()[:most])
     if not seen.isascii():
         plain = unicodedata.normalize("NFKD", seen)
         kept = (_plain(character) for character in plain if not unicodedata.combining(character))

@@ -230,14 +230,25 @@ async def test_a_rejected_draft_may_be_the_last(api: Api) -> None:
 
 async def test_a_reason_that_says_who_somebody_is_is_not_taken(api: Api) -> None:
     """The next text is told it, and the writer is told of nobody: it is said what to do, and nothing is repeated."""
-    await api.emit(event("hr.learner.changed", "emp-4711", country="GB"))
+    for learner in ("emp-4711", "lena", "ada.okafor", "EMP-XY"):
+        await api.emit(event("hr.learner.changed", learner, country="GB"))
     draft = await propose(api.parts.database)
-    reasons = ("ask ada@example.org", "call +43 660 1234567", "not for emp-4711, please")
+    reasons = (
+        *("ask ada@example.org", "call +43 660 1234567", "not for emp-4711", "ask lena", "it is not for LENA"),
+        *(
+            "wrong for ada.okafor",
+            "this is what Ada Okafor",
+            "no, emp-xy",
+            "it is too long, " * 50 + "ask ada@example.org",
+        ),
+    )
     for reason in reasons:
         answer = await api.client.post(f"/v1/drafts/{draft}/reject", json={"reason": reason})
         assert (422, "reason_names_somebody") == (answer.status_code, answer.json()["code"])
         assert "say what is wrong with the text" in answer.json()["detail"]
         assert reason.split()[-1] not in answer.text
+    answer = await api.client.post(f"/v1/drafts/{draft}/reject", json={"reason": "ask lena"})
+    assert "an id (its word 2 is what a system calls somebody)" in answer.json()["detail"]
     assert {draft: "proposed"} == await states(api.parts.database)
     await post(api, f"{draft}/approve")
     assert (422, "reason_names_somebody") == await refused(api, f"{draft}/take-back", {"reason": reasons[0]})

@@ -302,7 +302,8 @@ async def _must_name_nobody(parts: Parts, reason: str) -> None:
     what = reached_in(reason)
     if what is None and (words := may_be_ids(reason)):
         async with parts.database.read() as session:
-            what = "an id" if await learners.find_ids(session, words) else None
+            known = await learners.find_ids(session, words)
+        what = f"an id (its word {min(words[id_] for id_ in known)} is what a system calls somebody)" if known else None
     if what is not None:
         raise Unfit(
             "reason_names_somebody",

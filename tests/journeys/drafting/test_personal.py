@@ -147,7 +147,7 @@ def test_a_note_is_no_value() -> None:
 _MANY = 2**20
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("value", ["x" * _MANY, "@" * _MANY, "x@" * _MANY, "x@" + "." * _MANY, "1" * _MANY])
 def test_a_long_value_takes_no_time(value: str) -> None:
     """What a record may hold at the most, also where it is made to be looked through again and again."""
@@ -155,7 +155,7 @@ def test_a_long_value_takes_no_time(value: str) -> None:
     assert personal_in(value[:LONGEST], ANNA) in (None, "an address")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("own", ["x" * _MANY, "a " * _MANY, "\u0301\u0323" * _MANY, "@" * _MANY, "\ufdfa" * _MANY])
 def test_a_long_name_takes_no_time(own: str) -> None:
     """Whatever a system says somebody is called, and whatever is said of her."""
@@ -182,6 +182,42 @@ def test_where_somebody_is_reached_is_told_whoever_it_is(text: str, what: str | 
     assert what == reached_in(text)
 
 
-def test_what_may_be_an_id_is_a_word_with_a_digit() -> None:
-    """Whether it is one, only the store knows."""
-    assert {"emp-4711", "1042"} == may_be_ids("Not for emp-4711. Nor for 1042, in 5 days")
+@pytest.mark.parametrize(
+    ("text", "id_", "number"),
+    [
+        ("Not for emp-4711. Nor for 1042, in 5 days", "emp-4711", 3),
+        ("Not for emp-4711. Nor for 1042, in 5 days", "1042", 6),
+        ("ask lena", "lena", 2),
+        ("Lena's words", "lena", 1),
+        ("That is (ada.okafor) again", "ada.okafor", 3),
+        ("as emp-x wants it", "EMP-X", 2),
+        ("as «ADA_O» wants it", "ada_o", 2),
+        ("not urn:hr:lena!", "urn:hr:lena", 2),
+        ("of #47a", "#47a", 2),
+        ("Ada Okafor is on leave", "ada.okafor", 1),
+        ("so says Ada Okafor.", "Ada-Okafor", 3),
+        ("so says Ada Okafor.", "ada okafor", 3),
+        ("le\u200bna again", "lena", 1),
+    ],
+)
+def test_any_word_may_be_an_id(text: str, id_: str, number: int) -> None:
+    """Whether it is one, only the store knows: with a digit or without, in small letters, joined of two names."""
+    assert number == may_be_ids(text)[id_]
+
+
+def test_short_words_and_numbers_are_no_ids() -> None:
+    """Nobody is called as one counts."""
+    assert {} == may_be_ids("5")
+    assert {"in", "5", "100", "to"}.isdisjoint(may_be_ids("in 5 to 100"))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["a " * 500, "ab." * 333, "a" + "-" * 999, "." * 1000, "ab cd " * 166])
+def test_of_a_reason_there_are_not_too_many(text: str) -> None:
+    """All are looked up at once."""
+    assert len(may_be_ids(text)) < 4500
+
+
+def test_where_somebody_is_reached_is_told_to_the_end_of_a_text() -> None:
+    """A reason is longer than any value."""
+    assert "an e-mail address" == reached_in("too long, " * 90 + "ask ada@example.org")

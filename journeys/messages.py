@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from journeys.composing import SAFE_LINKS
-from journeys.definition import Cursor, Printed, clip, judge_variable
-from journeys.drafting.order import LINK, LONGEST_DATA, LONGEST_LINE, kind_of
+from journeys.definition import Cursor, Printed, clip, judge_variable, place_in
+from journeys.drafting.order import LINK, LONGEST_DATA, LONGEST_LINE, PLACEHOLDER, PLAIN, kind_of
 from journeys.drafting.personal import is_personal
 from journeys.expressions import Scope
 from journeys.problems import did_you_mean
@@ -98,7 +98,37 @@ def _draft(given: Cursor, *, has_link: bool) -> Draft | None:
     max_words = fields["max_words"].integer(_LEAST_WORDS, _MOST_WORDS) if "max_words" in fields else None
     uses = _uses(fields["uses"], has_link=has_link) if "uses" in fields else ()
     per = _per(fields["per"]) if "per" in fields else None
+    for key, text in (("brief", brief), ("tone", tone)):
+        if text is not None:
+            _look_at_braces(fields[key], text, uses, has_link=has_link)
     return None if brief is None else Draft(brief, tone, max_words, uses, per)
+
+
+def _look_at_braces(given: Cursor, text: str, uses: tuple[str, ...], *, has_link: bool) -> None:
+    """Report what stands in braces and is no placeholder of the draft: no text that has it is ever clean."""
+    if not isinstance(given.node, Scalar):
+        return
+    allowed = (*uses, *((LINK,) if has_link else ()))
+    for match in PLACEHOLDER.finditer(text):
+        plain = PLAIN.fullmatch(match[1])
+        if plain is not None and plain[1] in allowed:
+            continue
+        detail = f"{clip(match[0])} is no placeholder that the text may have: each text with it would be sent back"
+        shown = [f"{{{{ {path} }}}}" for path in allowed]
+        path = _PATH.match(match[1].strip())
+        at = place_in(given.node, 1 + text.count("\n", 0, match.start()), match.start() + 1)
+        given.report("not_in_uses", detail, allowed=shown, suggestion=_instead(path and path[0], allowed), at=at)
+
+
+def _instead(path: str | None, allowed: tuple[str, ...]) -> str:
+    """What to do about braces that begin with this path, if with any."""
+    if path in allowed:
+        return f"write {{{{ {path} }}}} and nothing else in the braces"
+    if path == LINK:
+        return "give the message a link, or say it in words"
+    if path is not None and path.startswith(("learner.", "entry.", "vars.")):
+        return f"name {path} under `uses`, or say it in words"
+    return "say it in words"
 
 
 def _short(given: Cursor, longest: int) -> str | None:

@@ -6,6 +6,8 @@ import pytest
 
 from journeys.codec import program_from_json, program_to_json
 from journeys.compiler import compile_definition
+from journeys.drafting.findings import look_at
+from journeys.drafting.order import DraftText, order_for
 from journeys.problems import Problem
 from journeys.program import Draft, Expression, Program
 
@@ -167,6 +169,50 @@ def test_a_suggestion_is_made_for_what_is_misspelt() -> None:
     """As for a template's variables."""
     (problem,) = problems("{brief: b, uses: [learner.langauge]}")
     assert problem.suggestion == "did you mean learner.language?"
+
+
+@pytest.mark.parametrize(
+    ("written", "suggestion"),
+    [
+        ("{{ learner.given_name }}", "name learner.given_name under `uses`, or say it in words"),
+        ("{{ vars.tip | upper }}", "name vars.tip under `uses`, or say it in words"),
+        ("{{ recipient.role }}", "say it in words"),
+        ("{{ learner.role | default('x') }}", "write {{ learner.role }} and nothing else in the braces"),
+        ("{{ learner.role or 3 }}", "write {{ learner.role }} and nothing else in the braces"),
+        ("{{ link + 1 }}", "write {{ link }} and nothing else in the braces"),
+        ("{{ }}", "say it in words"),
+        ("{{ 7 * 7 }}", "say it in words"),
+    ],
+)
+@pytest.mark.parametrize("key", ["brief", "tone"])
+def test_braces_that_no_text_may_have_are_an_error(key: str, written: str, suggestion: str) -> None:
+    """The text would have them as well, and would be sent back each time: told where they stand."""
+    other = "tone: warm" if key == "brief" else "brief: b"
+    (problem,) = problems(f'{{{other}, {key}: "Say {written}.", uses: [learner.role]}}')
+    assert ("error", "not_in_uses") == (problem.severity, problem.code)
+    assert (f"messages.hello.draft.{key}", suggestion) == (problem.path, problem.suggestion)
+    assert ("{{ learner.role }}", "{{ link }}") == problem.allowed
+    line = JOURNEY.replace("DRAFT", f'{{{other}, {key}: "Say {written}.", uses: [learner.role]}}').splitlines()
+    assert line[problem.line - 1][problem.column - 1 :].startswith(written)
+
+
+def test_braces_of_what_the_text_may_have_are_none() -> None:
+    """A placeholder that the brief names must be in the text; how it is printed is the author's."""
+    brief = "Say {{ learner.role }}, {{entry.data.starts_on | date}} and {{ link }}."
+    assert [] == problems(f'{{brief: "{brief}", uses: [learner.role, entry.data.starts_on]}}')
+    without = JOURNEY.replace('    link: {label: Start, url: "https://learn.example.org/start"}\n', "")
+    (problem,) = problems('{brief: "Say {{ link }}."}', journey=without)
+    assert ("not_in_uses", ()) == (problem.code, problem.allowed)
+    assert "give the message a link, or say it in words" == problem.suggestion
+
+
+def test_a_text_does_as_a_brief_with_braces_says() -> None:
+    """What compiles can be written: a text with the brief's own placeholders has no finding about them."""
+    program = compiled('{brief: "Say {{ learner.role }} and {{ link }}.", uses: [learner.role]}')
+    order = order_for(program, "hello", language=None, value=None)
+    assert order is not None
+    text = DraftText("Hello", "Good to have you here as {{ learner.role }}.\n\n{{ link }}")
+    assert [] == [finding for finding in look_at(text, order) if finding.check in ("placeholders", "links")]
 
 
 def test_a_text_for_each_learner_compiles_with_a_warning() -> None:

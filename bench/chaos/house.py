@@ -52,7 +52,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.queries import installation
 from store.queries.journeys import NewVersion, publish
-from store.tables import DeliveryRow, LoggedEvent
+from store.tables import DeliveryRow, LoggedEvent, OutboxRow
 from waymark.stack import kafka, postgres, process, temporal
 from waymark.stack.ours import Api, Background
 from waymark.stack.parts import NotReady, Part, PartError
@@ -92,6 +92,8 @@ BEGINS_WITHIN_SECONDS = 60.0
 """So long a process of ours whose clock is wrong may take until it is ready."""
 CARRIED_SECONDS = 150.0
 """So long after everything the last workflow may take to end, and Temporal to list it so."""
+RELAYED_SECONDS = 150.0
+"""So long after everything the outbox may take to be empty: two leases of the relay, and a pause after a failure."""
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -483,6 +485,17 @@ class House:
             except (RPCError, RuntimeError) as error:
                 if is_over:
                     raise RuntimeError("Temporal does not say which workflows it carries on") from error
+            await asyncio.sleep(1.0)
+
+    async def relayed(self, *, within_seconds: float = RELAYED_SECONDS) -> bool:
+        """Whether nothing is left to be relayed, once that is so or enough was waited."""
+        query = select(func.count()).select_from(OutboxRow)
+        deadline = time.monotonic() + within_seconds
+        while True:
+            async with self.database.read() as session:
+                left = (await (await session.connection()).execute(query)).scalar_one()
+            if not left or time.monotonic() > deadline:
+                return not left
             await asyncio.sleep(1.0)
 
     async def produced(self, topics: Sequence[str]) -> Sequence[Record]:

@@ -12,6 +12,8 @@ doubt, only Waymark can say: there its API is asked, and Temporal beside it. Pur
     said twice        kept by a provider more than once (with resend: where nobody needed to doubt it)
     said again        (in doubt) with resend: said more than once, each time but the first because it had to be doubted
     told wrongly      said, and Waymark says that it was not; or the other way round
+    outcomes missing  said, or ended, and no record of it stands in `waymark.outcomes`, by Kafka's log, once nothing is
+                      left to be relayed or enough was waited. One that Kafka lost itself is among them
     in doubt          marked `may_have_gone`
     may be in doubt   those for which there is an excuse by the rules below: more than the sends that were open when
                       somebody died, as a provider that hangs or drops the line and a database that is away leave
@@ -59,6 +61,8 @@ from bench.chaos.providers import LATENCY_SECONDS, Letter
 InDoubt = Literal["leave", "resend"]
 Said = tuple[str, str]
 """A learner and a message."""
+Became = tuple[str, str]
+"""The id of a delivery or an enrolment, and what became of it: `delivery.sent`, `enrolment.ended`."""
 
 HAND_OVER_SECONDS, ANSWER_SECONDS, ATTEMPT_SLACK_SECONDS = 2.0, 3.0, 5.0
 """What an attempt of the run may take: the settings of its processes, and the slack that the wiring adds."""
@@ -78,6 +82,8 @@ NEEDS: Mapping[str, AbstractSet[str]] = {
     "api": {"temporal", "database"},
 }
 """What a process of this kind must reach to begin."""
+GONE = ("delivery.sent", "delivery.may_have_gone")
+"""What a record may say of a letter that was kept."""
 SERVERS = ("temporal", "kafka", "database")
 BREAKING = {"cut", "kill", "restart"}
 """The faults that break every connection to the database: nobody knows whether it took what it was told last."""
@@ -161,7 +167,8 @@ class Evidence:
     """All that the count goes by. `entered`: who was promoted, by what was acknowledged or stands in Kafka's log.
     `windows`: when nothing could be written down, as it was seen. `full`: when the disk was. `forgotten`: whose events
     were acknowledged by Kafka and are not in its log; `never_came`: those of them who were to enter by one.
-    `carried`: the workflows that Temporal still carries on.
+    `carried`: the workflows that Temporal still carries on. `outcomes`: what the records of `waymark.outcomes`
+    say; None where they were not read.
     """
 
     entered: AbstractSet[str]
@@ -177,6 +184,7 @@ class Evidence:
     forgotten: Sequence[str] = ()
     carried: Sequence[str] = ()
     never_came: AbstractSet[str] = frozenset()
+    outcomes: AbstractSet[Became] | None = None
 
     def missed(self) -> AbstractSet[str]:
         """Of whom Waymark never heard: Kafka lost the events by which they were to enter, and nothing came of them."""
@@ -195,6 +203,8 @@ class Verdict:
     forgotten: Sequence[str]
     twice: Sequence[Said]
     wrong: Sequence[Said]
+    untold: Sequence[Said]
+    """Learners, and the message or the end of which no record tells."""
     doubts: Sequence[Said]
     unexplained: Sequence[Said]
     strange: Sequence[Said]
@@ -217,14 +227,14 @@ class Verdict:
         found = {
             "lost": self.lost, "lost by Kafka": self.forgotten, "stuck": self.stuck,
             "still carried by Temporal": self.carried, "said twice": self.twice,
-            "told wrongly": [*self.wrong, *self.strange], "unexplained": self.unexplained,
-            "ended by itself": self.fallen,
+            "told wrongly": [*self.wrong, *self.strange], "outcomes missing": self.untold,
+            "unexplained": self.unexplained, "ended by itself": self.fallen,
         }  # fmt: skip
         return ", ".join(f"{name} {len(each)}" for name, each in found.items() if each) or "nothing that must not be"
 
     def learners(self) -> Sequence[str]:
         """Whose stories are to be told."""
-        said = [*self.lost, *self.twice, *self.wrong, *self.unexplained, *self.strange]
+        said = [*self.lost, *self.twice, *self.wrong, *self.untold, *self.unexplained, *self.strange]
         return sorted({learner for learner, _ in said}.union(self.stuck, self.carried, self.forgotten))
 
 
@@ -245,6 +255,7 @@ def judge(evidence: Evidence) -> Verdict:
         forgotten=sorted(set(evidence.forgotten)),
         twice=twice,
         wrong=[said for said in wanted if said in kept and _is_denied(tellings.get(said))],
+        untold=_untold(evidence),
         doubts=[(told.learner, told.message) for told in doubts],
         unexplained=[(told.learner, told.message) for told in doubts if told.delivery not in may_doubt],
         strange=[
@@ -399,6 +410,23 @@ def _is_in_order(letters: Sequence[Letter], evidence: Evidence) -> bool:
     )
     after = in_time[first_certain + 1 :]
     return all(any(_was_let_go(letter, death) for death in evidence.deaths) for letter in after)
+
+
+def _untold(evidence: Evidence) -> Sequence[Said]:
+    """Of what no record tells."""
+    records = evidence.outcomes
+    if records is None:
+        return []
+    ends = [
+        (enrolled.learner, kind)
+        for enrolled in evidence.enrolled if enrolled.status == "ended"
+        for kind in ("enrolment.started", "enrolment.ended") if (enrolled.id, kind) not in records
+    ]  # fmt: skip
+    gone = {
+        (letter.learner, letter.message): None for letter in evidence.letters
+        if letter.was_kept and records.isdisjoint({(letter.delivery, kind) for kind in GONE})
+    }  # fmt: skip
+    return [*gone, *ends]
 
 
 def _carried(evidence: Evidence) -> Sequence[str]:

@@ -25,12 +25,14 @@ import orjson
 from bench.chaos.faults import Done, Troublemaker
 from bench.chaos.feed import ENTERS, JOURNEY, TOPICS, Coming, Feed, Refused, coming
 from bench.chaos.house import Frozen, House, Misled, faketime, open_house
-from bench.chaos.judge import Away, Ended, Enrolled, Evidence, InDoubt, Told, Verdict, Window, judge
+from bench.chaos.judge import Away, Became, Ended, Enrolled, Evidence, InDoubt, Told, Verdict, Window, judge
 from bench.chaos.plan import Planned, draw, draw_short
 from bench.chaos.stories import Keeper, Stories, printed
 from bench.chaos.watch import Watch, watching
 from bench.figures import Column, Progress, Row, Table, Target
+from store.queries.outbox import OUTCOMES
 from workers.kafka import Passing
+from workers.records import Record
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -53,6 +55,7 @@ COLUMNS = (
     Column("said twice"),
     Column("said again in doubt"),
     Column("told wrongly"),
+    Column("outcomes missing"),
     Column("in doubt"),
     Column("may be in doubt"),
     Column("unexplained"),
@@ -139,9 +142,10 @@ class Outcome:
             "lost": len(verdict.lost), "lost by Kafka": len(verdict.forgotten), "stuck": len(verdict.stuck),
             "still carried by Temporal": len(verdict.carried), "said twice": len(verdict.twice),
             "said again in doubt": len(verdict.again),
-            "told wrongly": len(verdict.wrong) + len(verdict.strange), "in doubt": len(verdict.doubts),
-            "may be in doubt": verdict.might_doubt, "unexplained": len(verdict.unexplained),
-            "ended by itself": len(verdict.fallen), "said on replay": len(replay.told),
+            "told wrongly": len(verdict.wrong) + len(verdict.strange), "outcomes missing": len(verdict.untold),
+            "in doubt": len(verdict.doubts), "may be in doubt": verdict.might_doubt,
+            "unexplained": len(verdict.unexplained), "ended by itself": len(verdict.fallen),
+            "said on replay": len(replay.told),
             "entered on replay": len(replay.entered), "replay not taken in": int(replay.why_not is not None),
             "taken over while frozen": self.taken_over, "database away": verdict.away_seconds,
             "whole run": self.seconds,
@@ -153,8 +157,8 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
     """All runs, of one size, as a table with its targets; its title says the size, so that others stay apart."""
     rows = [outcome.row() for outcome in outcomes]
     figures = (
-        "lost", "lost by Kafka", "stuck", "still carried by Temporal", "said twice", "told wrongly", "unexplained",
-        "ended by itself", "said on replay", "entered on replay", "replay not taken in",
+        "lost", "lost by Kafka", "stuck", "still carried by Temporal", "said twice", "told wrongly", "outcomes missing",
+        "unexplained", "ended by itself", "said on replay", "entered on replay", "replay not taken in",
     )  # fmt: skip
     targets = [
         Target(f"{figure}: {row.subject}", row.figures[figure], at_most=0, subject=row.subject)
@@ -271,8 +275,13 @@ class _Running:
             entered, house.providers.letters(), await _enrolled(house), told, house.deaths,
             [*house.cuts, *watch.windows, *restarts(away)], self.asked.in_doubt, house.ended, away, house.full,
             [event.learner for event in forgotten], carried,
-            {event.learner for event in forgotten if event.type == ENTERS},
+            {event.learner for event in forgotten if event.type == ENTERS}, await self._outcomes(),
         )  # fmt: skip
+
+    async def _outcomes(self) -> AbstractSet[Became]:
+        """What stands in our own topic, once all that is to be relayed has been."""
+        await self.house.relayed()
+        return outcomes_of(await self.house.produced([OUTCOMES]))
 
     async def _replay(self, evidence: Evidence) -> Replay:
         """Bring the whole input once more, and see what comes of it. Markers come after it by the same topics, in every
@@ -355,6 +364,13 @@ def entered_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: Abs
     """
     known = taken | in_log
     return {event.learner for event in events if event.type == ENTERS and event.id in known}
+
+
+def outcomes_of(records: Sequence[Record]) -> AbstractSet[Became]:
+    """What they say, each of a delivery or an enrolment."""
+    said = [orjson.loads(record.value or b"{}") for record in records]
+    kinds = [(one["type"].removeprefix("waymark."), one["data"]) for one in said]
+    return {(str(data[kind.partition(".")[0]]), kind) for kind, data in kinds}
 
 
 def forgotten_of(events: Sequence[Coming], *, taken: AbstractSet[str], in_log: AbstractSet[str]) -> Sequence[Coming]:

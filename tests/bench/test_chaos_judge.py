@@ -8,6 +8,8 @@ import pytest
 from bench.chaos.feed import CHANNEL_OF, OUTCOME
 from bench.chaos.judge import Away, Death, Ended, Enrolled, Evidence, Told, Verdict, Window, judge, merged, why_ended
 from bench.chaos.providers import Letter
+from bench.chaos.run import outcomes_of
+from workers.records import Record
 
 ANN = "ann"
 HERS = {"one": 100.0, "two": 200.0, "three": 300.0}
@@ -30,6 +32,10 @@ GOOD = Evidence({ANN}, ALL, [Enrolled(ANN, "ended", OUTCOME, "e-ann")], told())
 
 NEVER_WENT = Told("d-one-first", ANN, "one", "failed")
 """Of what went after all."""
+RECORDS = {(f"d-{name}", "delivery.sent") for name in CHANNEL_OF} | {
+    ("e-ann", "enrolment.started"), ("e-ann", "enrolment.ended"),
+}  # fmt: skip
+"""What our own topic says of her."""
 BOB = Enrolled("bob", "active", None, "e-bob")
 KAFKA_LOST_BOB: dict[str, object] = {"entered": {ANN, "bob"}, "forgotten": ["bob"], "never_came": {"bob"}}
 """His entry was acknowledged, and Kafka has it no more."""
@@ -42,7 +48,7 @@ def evidence(**changes: object) -> Evidence:
 
 def found(verdict: Verdict) -> set[str]:
     """What of a verdict is not empty."""
-    names = ("lost", "stuck", "carried", "forgotten", "twice", "wrong", "unexplained", "strange", "fallen")
+    names = ("lost", "stuck", "carried", "forgotten", "twice", "wrong", "untold", "unexplained", "strange", "fallen")
     return {name for name in names if getattr(verdict, name)}
 
 
@@ -79,6 +85,13 @@ def found(verdict: Verdict) -> set[str]:
         (evidence(entered={ANN, "bob"}), {"lost", "stuck"}),
         (evidence(told=told(one="may_have_gone")), {"unexplained"}),
         (evidence(ended=[Ended("worker-1", 1, 10.0, 50.0, was_ready=True)]), {"fallen"}),
+        (evidence(outcomes=RECORDS), set()),
+        (evidence(outcomes=RECORDS - {("d-one", "delivery.sent")} | {("d-one", "delivery.may_have_gone")}), set()),
+        (evidence(outcomes=RECORDS - {("d-one", "delivery.sent")} | {("d-one", "delivery.failed")}), {"untold"}),
+        (evidence(outcomes=RECORDS - {("d-one", "delivery.sent")}), {"untold"}),
+        (evidence(outcomes=RECORDS - {("e-ann", "enrolment.started")}), {"untold"}),
+        (evidence(outcomes=RECORDS - {("e-ann", "enrolment.ended")}), {"untold"}),
+        (evidence(outcomes=frozenset()), {"untold"}),
     ],
 )
 def test_each_discrepancy_is_found(seen: Evidence, expected: set[str]) -> None:
@@ -88,6 +101,16 @@ def test_each_discrepancy_is_found(seen: Evidence, expected: set[str]) -> None:
     assert verdict.is_good == (not expected)
     assert bool(expected - {"fallen"}) == bool(verdict.learners())
     assert (str(verdict) == "nothing that must not be") == (not expected)
+
+
+def test_what_our_own_topic_says_is_read() -> None:
+    """Of a delivery and of an enrolment, each by its id."""
+    values = [
+        b'{"type": "waymark.delivery.sent", "data": {"delivery": "d-one", "enrolment": "e-ann"}}',
+        b'{"type": "waymark.enrolment.ended", "data": {"enrolment": "e-ann", "outcome": "completed"}}',
+    ]
+    records = [Record("waymark.outcomes", 0, offset, value=value) for offset, value in enumerate(values)]
+    assert {("d-one", "delivery.sent"), ("e-ann", "enrolment.ended")} == outcomes_of(records)
 
 
 # what explains a doubt about a letter

@@ -23,7 +23,7 @@ from journeys.catalogue import is_our_own
 from journeys.composing import Composed, Reach, Skip, compose, recipient_of, unknown_recipient
 from journeys.deciding import decide, evaluate, facts_of
 from journeys.digest import digest_of, merges
-from journeys.drafting.choosing import Drafted, Drafts, Wanted, without
+from journeys.drafting.choosing import Drafted, Drafts, Wanted, beside_manager, manager_to_ask, without
 from journeys.drafting.needing import needed
 from journeys.durations import format_duration
 from journeys.effects import (
@@ -481,7 +481,11 @@ class _Performer:
         )
         if not isinstance(wanted, Wanted):
             return wanted
-        return stage.drafts.get((wanted.order.message, wanted.key)) or without(wanted)
+        found = stage.drafts.get((wanted.order.message, wanted.key))
+        if found is not None:
+            return found
+        manager = stage.people.get(manager_to_ask(wanted, facts) or "")
+        return without(beside_manager(wanted, facts, None if manager is None else manager.profile(self._now)))
 
 
 @dataclass(slots=True)

@@ -5,10 +5,11 @@ Approved | None ─> `journeys.composing.compose` says it, or the message's own 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from journeys.drafting.order import DraftOrder, DraftText, order_for, order_key, value_of
 from journeys.drafting.personal import personal_in
+from journeys.events import Json
 from journeys.expressions import Facts
 from journeys.program import Program
 
@@ -69,6 +70,22 @@ def wanted_for(
         return None
     is_told = value is not None and not found.draft.is_per_learner
     return Wanted(order, order_key(order), personal_in(value, facts) if value is not None and is_told else None)
+
+
+def manager_to_ask(wanted: Wanted, facts: Facts) -> str | None:
+    """Her manager, by the id of the source, who is to be compared with the value before the text is ordered; None where
+    no value is told, or it is not ordered anyway.
+    """
+    is_told = wanted.order.value is not None and not wanted.order.draft.is_per_learner
+    manager = facts.learner.get("manager")
+    return manager if is_told and wanted.personal is None and isinstance(manager, str) else None
+
+
+def beside_manager(wanted: Wanted, facts: Facts, manager: Mapping[str, Json] | None) -> Wanted:
+    """What is wanted, with what of her manager (this profile) stands in the value of `per`."""
+    if manager is None or wanted.order.value is None:
+        return wanted
+    return replace(wanted, personal=personal_in(wanted.order.value, facts, manager=manager))
 
 
 def without(wanted: Wanted) -> Unordered | None:

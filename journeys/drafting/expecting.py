@@ -7,13 +7,14 @@ What cannot be told of a learner alone (a `per` that reads the entry, or what a 
 when it is sent. So is a text for one learner alone: most of those who pass an audience never enter.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from journeys.drafting.choosing import Wanted
 from journeys.drafting.needing import SendsTo, drafted_steps, needed
 from journeys.drafting.order import languages_of, value_of
 from journeys.drafting.personal import personal_in
+from journeys.events import Json
 from journeys.expressions import Facts, holds
 from journeys.policy import Policy
 from journeys.program import Draft, Program
@@ -41,17 +42,21 @@ class Expecting:
         messages = {message for message, draft in self._drafts() if draft.per is None}
         return list(self._wanted(messages, Facts()))
 
-    def for_learners(self, learners: Iterable[Facts]) -> list[Wanted]:
-        """The texts that these learners need and none before them did. Never raises."""
+    def for_learners(
+        self, learners: Iterable[Facts], managers: Mapping[str, Mapping[str, Json]] | None = None
+    ) -> list[Wanted]:
+        """The texts that these learners need and none before them did; `managers` are profiles by the source's id.
+        Never raises.
+        """
         found: list[Wanted] = []
         for facts in learners:
             if not self.needs_learners:
                 break
             if self.program.audience is None or holds(self.program.audience, facts).holds:
-                found += self._wanted(set(self._new_values(facts)), facts)
+                found += self._wanted(set(self._new_values(facts, _manager(facts, managers or {}))), facts)
         return found
 
-    def _new_values(self, facts: Facts) -> Iterator[str]:
+    def _new_values(self, facts: Facts, manager: Mapping[str, Json] | None) -> Iterator[str]:
         """The messages for which she has a value that nobody had before."""
         for message, draft in self._drafts():
             if not self._is_open(message, draft):
@@ -60,7 +65,7 @@ class Expecting:
             known = self._values.setdefault(message, set())
             if finding is not None or value in known:
                 continue
-            if value is None or personal_in(value, facts) is None:
+            if value is None or personal_in(value, facts, manager=manager) is None:
                 known.add(value)
                 yield message
 
@@ -87,3 +92,8 @@ class Expecting:
             draft = self.program.messages[message].draft
             if draft is not None:
                 yield message, draft
+
+
+def _manager(facts: Facts, managers: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Json] | None:
+    called = facts.learner.get("manager")
+    return managers.get(called) if isinstance(called, str) else None

@@ -4,8 +4,9 @@ that. Pure.
 The compiler refuses a `per` that reads such a field (`is_personal`): of the profile, an id that an event brings of her
 or of the position that she holds, and the entry key, which is mostly made of one. What many share is told: a
 department, a team, a course. A name or an id also reaches it on other ways: in an attribute, a note of an event, a
-variable that a step sets. So each value is compared with what her own profile and the ids in her entry say. Who is
-called as a department is orders no text for it, and gets the one that others have ordered.
+variable that a step sets. So each value is compared with what her own profile, the ids in her entry and, before a
+text is ordered, her manager's profile say. Who is called as a department is orders no text for it, and gets the one
+that others have ordered.
 
 Both sides are made alike first (compatible forms, case, marks above and below letters, what nobody sees), and then
 looked through for
@@ -18,9 +19,9 @@ looked through for
     fields with an `@`   what stands before it, from five characters on
     any address          hers or not
 
-Not found are names of other people, short forms (`Annie`), other transcriptions (`Mueller` for `Müller`), and a name of
-one letter within a longer word. What is longer than `LONGEST` is not looked through: so long a text is a note, and
-nothing is ordered for it.
+Not found are names of others than her and her manager, short forms (`Annie`), other transcriptions (`Mueller` for
+`Müller`), and a name of one letter within a longer word. What is longer than `LONGEST` is not looked through: so long a
+text is a note, and nothing is ordered for it.
 """
 
 import re
@@ -28,6 +29,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from journeys.drafting.order import UNSEEN
+from journeys.events import Json
 from journeys.expressions import Facts
 
 FIELDS = ("id", "given_name", "family_name", "email", "phone", "manager", "slack_id", "teams_id")
@@ -90,24 +92,42 @@ def is_personal(path: str) -> bool:
     return root in FIELDS or is_ours or not set(IDS).isdisjoint((root, *parts))
 
 
-def personal_in(value: str, facts: Facts) -> str | None:
-    """What of hers stands in the value, as `learner.family_name`, or that an address does, or that it is longer than
-    any that is looked through; None where nothing does. Quick whatever stands in the value and in her profile.
+def personal_in(value: str, facts: Facts, *, manager: Mapping[str, Json] | None = None) -> str | None:
+    """What of hers stands in the value, as `learner.family_name`, or of her manager (`manager` is that profile), or
+    that an address does, or that it is longer than any that is looked through; None where nothing does. Quick whatever
+    stands in the value and in a profile.
     """
     if len(value) > LONGEST:
         return f"a text of more than {LONGEST} characters"
-    said = _alike(value)
+    return _of_whom(_alike(value), facts, manager)
+
+
+def named_in(text: str, facts: Facts, *, manager: Mapping[str, Json] | None = None) -> str | None:
+    """The same of what a person wrote, however long it is."""
+    return _of_whom(_alike(text, most=len(text)), facts, manager)
+
+
+def _of_whom(said: str, facts: Facts, manager: Mapping[str, Json] | None) -> str | None:
     digits = _digits(said)
-    for name in FIELDS:
-        own = facts.learner.get(name)
-        if isinstance(own, str) and _says(said, digits, name, _alike(own)):
-            return f"learner.{name}"
-    for path, name, own in _ids_beside(facts):
-        if _says(said, digits, name, _alike(own)):
+    own = _field_in(said, digits, facts.learner)
+    if own is not None:
+        return f"learner.{own}"
+    for path, name, id_ in _ids_beside(facts):
+        if _says(said, digits, name, _alike(id_)):
             return path
-    if _is_written_as_one(said, facts):
-        return "learner.family_name"
+    theirs = None if manager is None else _field_in(said, digits, manager)
+    if theirs is not None:
+        return f"the {theirs} of learner.manager"
     return "an address" if _ADDRESS.search(said) else None
+
+
+def _field_in(said: str, digits: str, profile: Mapping[str, Json]) -> str | None:
+    """The field of a profile that stands in what is said."""
+    for name in FIELDS:
+        own = profile.get(name)
+        if isinstance(own, str) and _says(said, digits, name, _alike(own)):
+            return name
+    return "family_name" if _is_written_as_one(said, profile) else None
 
 
 def _ids_beside(facts: Facts) -> Iterator[tuple[str, str, str]]:
@@ -193,9 +213,9 @@ def _telling_parts(own: str) -> Iterator[str]:
     yield "".join(parts)
 
 
-def _is_written_as_one(said: str, facts: Facts) -> bool:
+def _is_written_as_one(said: str, profile: Mapping[str, Json]) -> bool:
     """Whether the whole name stands there without a space, whichever comes first."""
-    names = [facts.learner.get(name) for name in _NAMES]
+    names = [profile.get(name) for name in _NAMES]
     given, family = ("".join(_parts(_alike(own))) if isinstance(own, str) else "" for own in names)
     return bool(given and family) and (_is_named(given + family, said) or _is_named(family + given, said))
 

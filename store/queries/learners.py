@@ -84,6 +84,17 @@ async def resolve(session: AsyncSession, names: Collection[str]) -> dict[str, st
     return {**known, **{id_: id_ for id_ in ours}}
 
 
+async def find_profiles_called(session: AsyncSession, source_ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
+    """The profiles of those of these learners whom we know, by the ids that a source gave them."""
+    query = (
+        select(col(Identity.source_id), col(Learner.profile))
+        .join(Learner, col(Learner.id) == col(Identity.learner))
+        .where(col(Identity.source_id).in_(source_ids))
+    )
+    found = (await (await session.connection()).execute(query)).all()
+    return {row.source_id: row.profile for row in found}
+
+
 async def find_names(session: AsyncSession, learners: Collection[str]) -> dict[str, str]:
     """The source's ids of these learners, by ours."""
     query = select(col(Learner.id), col(Learner.source_id)).where(col(Learner.id).in_(learners))

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.composing import Skip, recipient_of
 from journeys.deciding import facts_of
-from journeys.drafting.choosing import Wanted
+from journeys.drafting.choosing import Wanted, beside_manager, manager_to_ask
 from journeys.drafting.needing import SendsTo, drafted_steps, has_drafts, needed
 from journeys.events import Json
 from journeys.expressions import Facts
@@ -46,25 +46,41 @@ async def want_at_entry(session: AsyncSession, entering: Sequence[Entering], *, 
     if not drafted:
         return
     policy = policy_of((await deliveries.find_switches(session)).policy)
-    found: dict[str, tuple[Wanted, str]] = {}
+    found: dict[str, list[tuple[Wanted, Entering]]] = {}
     others: dict[str, Mapping[str, Json] | None] = {}
     for each in drafted:
         for wanted in await _needed(session, each, policy, others):
             order = wanted.order
-            found[draft_id(order.journey, order.message, wanted.key, 1)] = (wanted, each.program.hash)
+            found.setdefault(draft_id(order.journey, order.message, wanted.key, 1), []).append((wanted, each))
     known = await drafts.find_known(session, found)
     for id_ in sorted(found):  # in one order everywhere: no two batches meet half-way
-        wanted, program = found[id_]
+        wanted, each = found[id_][-1]
         if id_ not in known:
-            await drafts.want(session, [wanted], program=program, at=at)
+            await _want(session, found[id_], others, at=at)
         elif known[id_]:
-            await drafts.want_back(session, [wanted], program=program, at=at)
+            await drafts.want_back(session, [wanted], program=each.program.hash, at=at)
+
+
+async def _want(
+    session: AsyncSession,
+    wanting: Sequence[tuple[Wanted, Entering]],
+    others: dict[str, Mapping[str, Json] | None],
+    *,
+    at: datetime,
+) -> None:
+    """Order a text that nobody has ordered before, for the first in whose value nothing says who her manager is."""
+    for wanted, each in wanting:
+        called = manager_to_ask(wanted, each.facts)
+        manager = None if called is None else await _profile_called(session, called, others)
+        if beside_manager(wanted, each.facts, manager).personal is None:
+            await drafts.want(session, [wanted], program=each.program.hash, at=at)
+            return
 
 
 async def _needed(
     session: AsyncSession, each: Entering, policy: Policy, others: dict[str, Mapping[str, Json] | None]
 ) -> Iterable[Wanted]:
-    """What her journey's messages need; `others` are the profiles of other recipients that have been read."""
+    """What her journey's messages need; `others` are the profiles of other people that have been read."""
     found: list[Wanted] = []
     facts = each.facts
     for step in drafted_steps(each.program):
@@ -90,7 +106,13 @@ async def _recipient(
         return None
     if named.source_id is None:
         return each.profile
-    if named.source_id not in others:
-        person = await turns.find_person_called(session, named.source_id)
-        others[named.source_id] = None if person is None else person.profile
-    return others[named.source_id]
+    return await _profile_called(session, named.source_id, others)
+
+
+async def _profile_called(
+    session: AsyncSession, source_id: str, others: dict[str, Mapping[str, Json] | None]
+) -> Mapping[str, Json] | None:
+    if source_id not in others:
+        person = await turns.find_person_called(session, source_id)
+        others[source_id] = None if person is None else person.profile
+    return others[source_id]

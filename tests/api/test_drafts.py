@@ -9,7 +9,7 @@ import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from journeys.drafting.order import DraftText
-from store.queries import deciding_drafts, drafting, drafts
+from store.queries import deciding_drafts, drafting, drafts, learners
 from tests.support.api import Api, event
 from tests.support.proposing import BETTER, BROKEN, DRAFTED, ENGLISH, GERMAN, WRONG, propose, states, want, write
 
@@ -252,6 +252,26 @@ async def test_a_reason_that_says_who_somebody_is_is_not_taken(api: Api) -> None
     assert {draft: "proposed"} == await states(api.parts.database)
     await post(api, f"{draft}/approve")
     assert (422, "reason_names_somebody") == await refused(api, f"{draft}/take-back", {"reason": reasons[0]})
+
+
+async def test_a_reason_against_a_text_of_hers_says_nothing_of_her_nor_of_her_manager(api: Api) -> None:
+    """Whose text it is, is known: one look tells her names, and those of who leads her."""
+    await api.emit(
+        event("hr.learner.changed", "m-1", given_name="Grace", family_name="Hopper"),
+        event("hr.learner.changed", "e-1", given_name="Zora", family_name="Okafor", manager="m-1"),
+    )
+    async with api.parts.database.read() as session:
+        ours = await learners.find_ids(session, ["e-1"])
+    draft, other = [await propose(api.parts.database, value=value) for value in (ours["e-1"], "nurse")]
+    for reason, what in (
+        ("Zora is new", "learner.given_name"),
+        ("ask Mrs Hopper", "the family_name of learner.manager"),
+    ):
+        answer = await api.client.post(f"/v1/drafts/{draft}/reject", json={"reason": reason})
+        assert (422, "reason_names_somebody") == (answer.status_code, answer.json()["code"])
+        assert f"what says who she is ({what})" in answer.json()["detail"]
+    for one in (draft, other):
+        assert "rejected" == (await post(api, f"{one}/reject", {"reason": "too long"}))["draft"]["state"]
 
 
 async def test_what_is_decided_is_told_to_the_second(api: Api) -> None:

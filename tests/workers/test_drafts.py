@@ -98,6 +98,17 @@ async def test_what_her_journey_says_is_ordered_when_she_enters(feed: Feed) -> N
     assert {("wanted", program.hash, 1)} == {(row.state, row.program, row.number) for row in rows}
 
 
+async def test_a_value_that_names_her_manager_is_ordered_for_others_alone(feed: Feed) -> None:
+    """A team called as who leads it: nothing is ordered because of her team, and its writer is told no name."""
+    await feed.publish(compiled(JOURNEY))
+    await feed.take(event("hr.learner.hired", learner="max", given_name="Grace", family_name="Hopper"))
+    await feed.take(event("hr.learner.promoted", role="Team Hopper", manager="max"))
+    assert {"observe"} == {row.message for row in await drafts_in(feed.database)}
+
+    await feed.take(event("hr.learner.promoted", learner="ben", role="Team Hopper", manager="zoe"))
+    assert ["Team Hopper", None] == [row.value for row in await drafts_in(feed.database)]
+
+
 async def test_a_text_that_fell_is_ordered_anew_for_who_needs_it(feed: Feed) -> None:
     """A version had not asked for it when it was to be written; what somebody decided upon stays as it is."""
     await feed.publish(compiled(JOURNEY))
@@ -300,6 +311,21 @@ async def test_a_name_in_a_value_is_told_to_no_writer(house: Running, smtp_sink:
     assert ["Your course"] * 2 == [str(mail.message["subject"]) for mail in smtp_sink.for_("ada@example.org")]
     why = "no approved draft, and none is ordered: learner.given_name stands in the value of `per`"
     assert {(None, why)} == {(each.draft, each.undrafted) for each in await house.deliveries()}
+
+
+async def test_her_managers_name_in_a_value_is_told_to_no_writer(house: Running, smtp_sink: SmtpSink) -> None:
+    """Neither at entry nor when it is sent; until somebody else has ordered it, whom it does not name."""
+    definition = JOURNEY.replace("  - send: course", "  - set: {tip: learner.role}\n  - send: course", 1)
+    await house.publish(definition.replace("per: learner.role", "per: vars.tip"))
+
+    boss = promoted("boss", given_name="Grace", role="Head")
+    await house.take(boss, promoted("ada", role="Team Grace", manager="boss"))
+    await until(lambda: all_ended(house))
+
+    assert {"Head", None} == {row.value for row in await drafts_in(house.house.database)}
+    assert ["Your course"] == [str(mail.message["subject"]) for mail in smtp_sink.for_("ada@example.org")]
+    why = "no approved draft, and none is ordered: the given_name of learner.manager stands in the value of `per`"
+    assert why in {each.undrafted for each in await house.deliveries()}
 
 
 async def test_a_retry_goes_in_the_words_that_are_approved_then(house: Running, smtp_sink: SmtpSink) -> None:

@@ -146,7 +146,8 @@ def _values_among(wish: Wish, draft: Draft) -> tuple[tuple[str, ...], str | None
         if audience is not None and not holds(audience, facts).holds:
             continue
         value, finding = value_of(draft, facts, learner_id=id_)
-        personal = None if value is None else personal_in(value, facts)
+        manager = (wish.profiles or {}).get(str(profile.get("manager")))
+        personal = None if value is None else personal_in(value, facts, manager=manager)
         if value is None:
             why = finding
         elif personal is not None:

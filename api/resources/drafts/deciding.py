@@ -29,9 +29,10 @@ from api.resources.drafts.schemas import (
     TakingBack,
 )
 from api.resources.drafts.writing import start
+from journeys.deciding import facts_of
 from journeys.drafting.findings import House
 from journeys.drafting.order import DraftText
-from journeys.drafting.personal import may_be_ids, reached_in
+from journeys.drafting.personal import may_be_ids, named_in, reached_in
 from journeys.drafting.sendable import unsendable
 from store.queries import deciding_drafts, journeys, learners
 from store.queries.deciding_drafts import DraftFilter, Listed, NewText, Refused
@@ -63,8 +64,8 @@ async def approve(parts: Parts, draft: str, *, by: str, despite_findings: bool =
 
 async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Rejected:
     """Reject a proposed text; one that is rejected already stays as it is. Raises NotThere, Conflicting, Unfit."""
-    await _must_name_nobody(parts, given.reason)
     looked = await _find(parts, draft)
+    await _must_name_nobody(parts, given.reason, looked)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
         if row.state == "rejected":
@@ -79,8 +80,8 @@ async def reject(parts: Parts, draft: str, given: Rejecting, *, by: str) -> Reje
 
 async def take_back(parts: Parts, draft: str, given: TakingBack, *, by: str) -> TakenBack:
     """Take back the approval of a text; one that was taken back stays as it is. Raises NotThere, Conflicting, Unfit."""
-    await _must_name_nobody(parts, given.reason)
     looked = await _find(parts, draft)
+    await _must_name_nobody(parts, given.reason, looked)
 
     async def do(session: AsyncSession, row: Listed, texts: Sequence[Listed], at: datetime) -> str | None:
         if row.taken_back_at is not None:
@@ -297,19 +298,38 @@ def filter_of(
     return DraftFilter(journey, message, None if is_own else language, is_own, value, state)
 
 
-async def _must_name_nobody(parts: Parts, reason: str) -> None:
+async def _must_name_nobody(parts: Parts, reason: str, draft: Listed) -> None:
     """Raise Unfit for a reason that the next text could not be told: the writer is told of nobody."""
     what = reached_in(reason)
-    if what is None and (words := may_be_ids(reason)):
+    if what is None:
         async with parts.database.read() as session:
-            known = await learners.find_ids(session, words)
-        what = f"an id (its word {min(words[id_] for id_ in known)} is what a system calls somebody)" if known else None
+            what = await _known_in(session, reason) or await _own_in(session, reason, draft)
     if what is not None:
         raise Unfit(
             "reason_names_somebody",
             f"the reason holds {what}, and the model is told it with the next text: say what is wrong with the text, "
             "without who somebody is or where they are reached",
         )
+
+
+async def _known_in(session: AsyncSession, reason: str) -> str | None:
+    """Whose id stands in a reason: anybody's whom we know."""
+    words = may_be_ids(reason)
+    known = await learners.find_ids(session, words) if words else {}
+    return f"an id (its word {min(words[id_] for id_ in known)} is what a system calls somebody)" if known else None
+
+
+async def _own_in(session: AsyncSession, reason: str, draft: Listed) -> str | None:
+    """What of her, or of her manager, stands in a reason against a text that is for one learner alone."""
+    states = await learners.find_states(session, [draft.value]) if draft.value else {}
+    her = next(iter(states.values()), None)
+    if her is None:
+        return None
+    facts = facts_of(None, source_id=her.source_id, profile=her.profile, entry=None)
+    called = facts.learner.get("manager")
+    managers = await learners.find_profiles_called(session, [called]) if isinstance(called, str) else {}
+    found = named_in(reason, facts, manager=next(iter(managers.values()), None))
+    return None if found is None else f"what says who she is ({found})"
 
 
 async def _find(parts: Parts, draft: str) -> Listed:

@@ -3,7 +3,7 @@ there are, and are missing, is told.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +15,7 @@ from journeys.drafting import counting
 from journeys.drafting.choosing import Wanted
 from journeys.drafting.expecting import Expecting
 from journeys.drafting.needing import has_drafts
+from journeys.events import Json
 from journeys.identity import draft_id
 from journeys.permitting import policy_of
 from journeys.program import Program
@@ -91,13 +92,16 @@ async def _expected(parts: Parts, expecting: Expecting, ids: Sequence[str]) -> S
     async with parts.database.read() as session:
         known = await learners.find_states(session, ids)
         now = await profiles.as_they_are(session, known.values(), now=parts.clock())
-    return await asyncio.to_thread(_wanted, expecting, [*now.values()])
+        called = (state.profile.get("manager") for state in now.values())
+        managers = await learners.find_profiles_called(session, {each for each in called if isinstance(each, str)})
+    return await asyncio.to_thread(_wanted, expecting, [*now.values()], managers)
 
 
-def _wanted(expecting: Expecting, states: Sequence[LearnerState]) -> Sequence[Wanted]:
-    return expecting.for_learners(
-        facts_of(None, source_id=state.source_id, profile=state.profile, entry=None) for state in states
-    )
+def _wanted(
+    expecting: Expecting, states: Sequence[LearnerState], managers: Mapping[str, Mapping[str, Json]]
+) -> Sequence[Wanted]:
+    facts = (facts_of(None, source_id=state.source_id, profile=state.profile, entry=None) for state in states)
+    return expecting.for_learners(facts, managers)
 
 
 async def _want(parts: Parts, program: Program, wanted: Sequence[Wanted]) -> list[str]:

@@ -126,3 +126,15 @@ def test_a_value_that_names_its_learner_is_told_when_another_has_it() -> None:
     of = expecting(program())
     assert [] == of.for_learners([named])
     assert ["Baker", "Baker"] == [one.order.value for one in of.for_learners([named, other, named])]
+
+
+def test_a_value_that_names_her_manager_is_not_ordered_because_of_her() -> None:
+    """Nor of anybody whom the same one leads; whoever has another manager, or one whom nobody knows, orders it."""
+    of = expecting(program())
+    grace, max_, nobody = (
+        Facts(learner={"country": "GB", "role": "Team Grace", "manager": who}) for who in ("m-1", "m-2", "m-3")
+    )
+    managers = {"m-1": {"given_name": "Grace"}, "m-2": {"given_name": "Max"}}
+    assert [] == of.for_learners([grace], managers)
+    assert ["Team Grace"] * 2 == [one.order.value for one in of.for_learners([grace, max_, nobody], managers)]
+    assert ["Team Grace"] * 2 == [one.order.value for one in expecting(program()).for_learners([nobody], managers)]

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from journeys.drafting.personal import LONGEST, may_be_ids, personal_in, reached_in
+from journeys.drafting.personal import LONGEST, may_be_ids, named_in, personal_in, reached_in
 from journeys.expressions import Facts
 
 ANNA = Facts(
@@ -221,3 +221,25 @@ def test_of_a_reason_there_are_not_too_many(text: str) -> None:
 def test_where_somebody_is_reached_is_told_to_the_end_of_a_text() -> None:
     """A reason is longer than any value."""
     assert "an e-mail address" == reached_in("too long, " * 90 + "ask ada@example.org")
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("Team Grace", "the given_name of learner.manager"),
+        ("hopper's people", "the family_name of learner.manager"),
+        ("gracehopper", "the family_name of learner.manager"),
+        ("as grace.hopper says", "the email of learner.manager"),
+        ("Anna and Grace", "learner.given_name"),
+        ("Gracefully", None),
+        ("Nurse", None),
+    ],
+)
+def test_her_manager_is_named_too(value: str, what: str | None) -> None:
+    """A team is called as who leads it."""
+    manager = {"given_name": "Grace", "family_name": "Hopper", "email": "grace.hopper@example.org", "role": "Nurse"}
+    if what == "the email of learner.manager":
+        manager |= {"given_name": "G", "family_name": "H"}
+    assert what == personal_in(value, ANNA, manager=manager)
+    assert what == named_in(value, ANNA, manager=manager)
+    assert what == named_in("It is too long. " * 60 + value, ANNA, manager=manager)

@@ -250,7 +250,7 @@ async def test_findings_stand_beside_the_text_and_their_places_are_marked(sittin
 
 @in_browser
 async def test_a_hard_finding_is_approved_in_spite_of_only_where_somebody_says_so(sitting: Sitting) -> None:
-    """It asks, and tells what stands against it; put away, nothing is done."""
+    """It asks, and tells what stands against it; put away, nothing is done. What is approved so says so."""
     await _propose(sitting.api, [PRESSING])
     await sitting.begin()
     await sitting.sees("pressure, hard")
@@ -261,7 +261,9 @@ async def test_a_hard_finding_is_approved_in_spite_of_only_where_somebody_says_s
     await sitting.tab.press("a")
     await sitting.click("#ask [data-act=yes]")
     await sitting.hears("Approved")
-    assert 1 == len(await _rows(sitting.api, "approved"))
+    assert [1] == [row.approved_despite for row in await _rows(sitting.api, "approved")]
+    await sitting.click("#states button:nth-child(3)")
+    await sitting.sees("in spite of 1 hard finding")
 
 
 @in_browser

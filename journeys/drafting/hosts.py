@@ -42,6 +42,9 @@ _SIX = re.compile(r"(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re
 _HERE = re.compile(r"\blocalhost\b", re.IGNORECASE)
 _BETWEEN = re.compile(DOT, re.IGNORECASE)
 
+_TOLD_BY = 8
+"""By how many labels before an ending it is told whether they are words: of more, a text may have thousands."""
+
 
 def hosts_in(text: str) -> Iterator[tuple[int, str]]:
     """The hosts in a text as it is read, by name or by number, with what follows: where each begins, and its words."""
@@ -66,7 +69,7 @@ def _is_host(labels: Sequence[str], *, is_followed: bool) -> bool:
         return True
     last = len(labels) - 1
     return any(
-        _ends_host(labels[:place], labels[place], is_followed=is_followed and place == last)
+        _ends_host(labels[max(place - _TOLD_BY, 0) : place], labels[place], is_followed=is_followed and place == last)
         for place in range(1, len(labels))
         if place == last or labels[place + 1][0].isupper()
     )

@@ -6,7 +6,7 @@ like one (`handout.zip`) and a small word that follows a full stop without a spa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from journeys.drafting.checks.base import BLANK, Finding, Look, as_read, check, quoted
@@ -39,6 +39,9 @@ _GLUED = re.compile(
     rf"[@/]{_OTHER}|\w{DOT}(?<!。){_OTHER}|[a-z\d]。{_OTHER}|{_OTHER}(?:@|:?/|{DOT}(?<!。)\w|。[a-z\d])", re.IGNORECASE
 )
 """The full stop of Chinese and Japanese joins nothing there: no space is written behind it."""
+
+_BESIDE = 30
+"""How many characters beside such a place are quoted at the most."""
 
 _IGNORED = re.compile("[\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0000-\U000e0fff]")
 """What nobody sees and no address has, beyond what is taken off every text."""
@@ -86,24 +89,25 @@ def _addresses(seen: str) -> Iterator[str]:
 
 def _touching(raw: str) -> Iterator[str]:
     """Where the link is not by itself, or another placeholder is joined to what makes an address of it."""
-    written = [match[0] for match in PLACEHOLDER.finditer(raw)]
+    written = (match[0] for match in PLACEHOLDER.finditer(raw))
     seen = _plain(PLACEHOLDER.sub(_standing, _STANDS.sub(" ", raw)))
+    names = {match.start(): next(written, BLANK) for match in _STANDS.finditer(seen)}
     alone = {match.start() for match in _ALONE.finditer(seen)}
     for match in re.finditer(_LINK, seen):
         if match.start() not in alone:
-            yield _around(seen, match.start(), match.end(), written)
+            yield _around(seen, match, names)
     for match in _GLUED.finditer(seen):
-        yield _around(seen, match.start(), match.end(), written)
+        yield _around(seen, match, names)
 
 
 def _standing(match: re.Match[str]) -> str:
     return _LINK if match[1].partition("|")[0].strip() == LINK else _OTHER
 
 
-def _around(seen: str, start: int, end: int, written: list[str]) -> str:
-    """The words around a place, with the placeholders as they were written."""
-    start = max(seen.rfind(gap, 0, start) + 1 for gap in (" ", "\n"))
-    end = min((at for gap in (" ", "\n") if (at := seen.find(gap, end)) >= 0), default=len(seen))
-    before = len(_STANDS.findall(seen, 0, start))
-    names = iter(written[before:])
-    return _STANDS.sub(lambda _: next(names, BLANK), seen[start:end])
+def _around(seen: str, place: re.Match[str], names: Mapping[int, str]) -> str:
+    """The word around a place, as far as it is quoted, with the placeholders as they were written."""
+    first, last = max(place.start() - _BESIDE, 0), place.end() + _BESIDE
+    start = max(first, *(seen.rfind(gap, first, place.start()) + 1 for gap in (" ", "\n")))
+    ends = (seen.find(gap, place.end(), last) for gap in (" ", "\n"))
+    end = min((at for at in ends if at >= 0), default=last)
+    return "".join(names.get(at, letter) for at, letter in enumerate(seen[start:end], start))

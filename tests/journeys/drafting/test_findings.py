@@ -357,6 +357,8 @@ _ODD = (
     "| " * 500,
     "a-" * 500,
     "Ab" * 1_500,
+    "{{ link }}x" * 300,
+    "AI." * 1_100,
 )
 _PROSE = " ".join(sample.text.body for sample in GOOD if sample.order.language == "de")
 

@@ -21,6 +21,9 @@ __all__ = ["LONGEST_TEXT", "CheckedTemplate", "Failed", "LinkFacts", "Missing", 
 LONGEST_SOURCE = 20_000
 """The longest template, in characters."""
 
+_MARKS = re.compile(r"\{[{%#]|[}%#]\}")
+"""What begins or ends anything but text: what has none of them says itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -82,16 +85,18 @@ def check(source: str) -> CheckedTemplate:
     """The variables that a template reads, or what is wrong with it."""
     if len(source) > LONGEST_SOURCE:
         return _refused("template_too_long", f"the text has {len(source)} characters, at most {LONGEST_SOURCE} go")
+    if not _MARKS.search(source):
+        return CheckedTemplate()
     try:
         tree = _ENVIRONMENT.parse(source)
-        problems = tuple(_forbidden(tree))
+        problems, variables = tuple(_forbidden(tree)), tuple(_variables(tree))
         if not problems:
-            _compile(source)
+            _ENVIRONMENT.compile(tree)
     except TemplateSyntaxError as error:
         return _refused("template_syntax", str(error.message), error.lineno)
     except (TemplateError, RecursionError, ValueError, SyntaxError, MemoryError, OverflowError) as error:
         return _refused("template_syntax", f"the template cannot be read ({type(error).__name__})")
-    return CheckedTemplate(tuple(_variables(tree)), problems)
+    return CheckedTemplate(variables, problems)
 
 
 def render(source: str, context: Mapping[str, object]) -> Rendered | Missing | Failed:
